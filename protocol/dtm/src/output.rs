@@ -1,0 +1,17 @@
+//! Everything that the memory can ask for: the closed list.
+use types::NodeId;
+use wire::Envelope;
+
+/// Something to do.
+#[derive(Clone, Debug)]
+#[must_use]
+pub enum Output {
+    /// Send this. `to` may be the node itself only for store messages
+    /// (`StoreRead`, `StoreFrame`, `PartEnd`): the node hands them to its own store.
+    Send {
+        /// The receiver.
+        to: NodeId,
+        /// What to send.
+        envelope: Envelope,
+    },
+}

@@ -1,0 +1,104 @@
+//! Which member is home of an extent, and which keep its copies: rendezvous
+//! hashing (Thaler and Ravishankar 1998). When a member leaves, only what it
+//! held moves. The home is the first of the stores, so that it reads locally.
+use alloc::vec::Vec;
+
+use crate::limits::REPLICAS;
+use crate::prng::mix;
+use crate::{Extent, Member, NodeId, View};
+
+/// The member that keeps the directory entries of the pages of `extent`.
+///
+/// # Panics
+/// If the view has no members.
+#[must_use]
+pub fn home(view: &View, extent: Extent) -> NodeId {
+    let best = view.members.iter().max_by_key(|member| weight(extent_key(extent), member));
+    best.expect("a view has members").node
+}
+
+/// The members whose stores keep the pages of `extent`: the home first, R of them
+/// or as many as there are.
+#[must_use]
+pub fn stores(view: &View, extent: Extent) -> Vec<NodeId> {
+    ranked(view, extent_key(extent))
+}
+
+/// The members whose stores keep the manifests of `node`.
+#[must_use]
+pub fn manifest_stores(view: &View, node: NodeId) -> Vec<NodeId> {
+    ranked(view, mix(u64::from(node.0) ^ 0x6D61_6E69_6665_7374))
+}
+
+fn ranked(view: &View, key: u64) -> Vec<NodeId> {
+    let mut members: Vec<&Member> = view.members.iter().collect();
+    members.sort_by_key(|member| core::cmp::Reverse(weight(key, member)));
+    members.iter().take(REPLICAS).map(|member| member.node).collect()
+}
+
+fn extent_key(extent: Extent) -> u64 {
+    mix((u64::from(extent.region.0) << 32) | u64::from(extent.index))
+}
+
+/// Weight of a member for a key. By store, so that what a disk holds does not
+/// depend on which node serves it; unique because store ids are.
+fn weight(key: u64, member: &Member) -> (u64, u64) {
+    (mix(key ^ mix(member.store.0)), member.store.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Epoch, RegionId, StoreId, ViewNumber};
+    use alloc::vec;
+
+    fn view(stores: &[u64]) -> View {
+        let members = stores
+            .iter()
+            .zip(1..)
+            .map(|(&store, node)| Member { node: NodeId(node), store: StoreId(store) })
+            .collect();
+        View {
+            number: ViewNumber(1),
+            leader: NodeId(1),
+            members,
+            stable: Epoch(0),
+            first_epoch: Epoch(1),
+            fallbacks: vec![],
+        }
+    }
+
+    fn extents() -> impl Iterator<Item = Extent> {
+        (0..3000).map(|index| Extent { region: RegionId(7), index })
+    }
+
+    #[test]
+    fn home_is_the_first_store_and_stores_are_distinct() {
+        let view = view(&[11, 22, 33]);
+        for extent in extents() {
+            let stores = stores(&view, extent);
+            assert_eq!(stores.len(), REPLICAS);
+            assert_eq!(stores[0], home(&view, extent));
+            assert_ne!(stores[0], stores[1]);
+        }
+    }
+
+    #[test]
+    fn homes_are_spread_evenly() {
+        let view = view(&[11, 22, 33]);
+        for node in view.nodes() {
+            let count = extents().filter(|&extent| home(&view, extent) == node).count();
+            assert!((900..1100).contains(&count), "{node} is home of {count} of 3000");
+        }
+    }
+
+    #[test]
+    fn a_leaving_member_moves_only_its_own_extents() {
+        let before = view(&[11, 22, 33]);
+        let mut after = before.clone();
+        let gone = after.members.remove(1).node;
+        for extent in extents().filter(|&extent| home(&before, extent) != gone) {
+            assert_eq!(home(&before, extent), home(&after, extent));
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Messages between nodes, and their bytes.
+//!
+//! It decides nothing: which message means what is the business of `dtm`,
+//! `control` and `store`. It trusts nothing: bytes from a peer are decoded or
+//! refused, never believed.
+//!
+//! Start with [`Message`], the closed list of what can be said.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs, clippy::float_arithmetic)]
+extern crate alloc;
+
+mod codec;
+mod frame;
+mod message;
+
+pub use codec::{BODY_SIZE_MAX, DecodeError, HEADER_SIZE, decode, encode};
+pub use message::{Envelope, Message, Outcome, PageVersion, ReadRefusal};

@@ -1,0 +1,253 @@
+//! Everything that nodes say to each other: the closed list of messages.
+//! `docs/protocol.md` has the table of who sends which to whom, and the rules.
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+use types::{
+    Epoch, Extent, Frame, NodeId, PageId, Seq, Stamp, TxnTimestamp, Version, View, ViewNumber,
+};
+
+/// A message with what every message carries.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Envelope {
+    /// The sender.
+    pub from: NodeId,
+    /// The sender's view; a message of another view is dropped by its receiver
+    /// (except [`Message::NewView`] of a later one and [`Message::Join`]).
+    pub view: ViewNumber,
+    /// The sender's epoch; the receiver advances to it before anything else.
+    pub epoch: Epoch,
+    /// What is said.
+    pub message: Message,
+}
+
+/// One version of a page on its way.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageVersion {
+    /// Which version.
+    pub version: Version,
+    /// Who produced it.
+    pub stamp: Stamp,
+    /// Its contents; `None` means zeroes.
+    #[serde(with = "crate::frame")]
+    pub bytes: Option<Frame>,
+}
+
+/// Why a read was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ReadRefusal {
+    /// An older transaction is committing a write of the page.
+    Busy,
+    /// The copy had been dropped silently; ask the owner.
+    Miss,
+}
+
+/// Result of an exclusive transition, as its requester tells the home.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Every holder gave its copy up: the requester is the only one.
+    pub exclusive: bool,
+    /// Holders that refused and so keep their copies.
+    pub refused_by: Vec<NodeId>,
+    /// The requester now owns the page (it did, or the owner handed it over).
+    pub is_owner: bool,
+    /// The requester still has a copy.
+    pub keeps_copy: bool,
+}
+
+/// What is said.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Message {
+    // Coherence.
+    /// Requester to home: give me a read copy.
+    GetShared {
+        /// The page.
+        page: PageId,
+        /// Priority of the transaction that waits for it.
+        ts: TxnTimestamp,
+        /// Have the owner serve it, not a sharer.
+        from_owner: bool,
+    },
+    /// Home to owner or sharer: send `requester` your committed bytes.
+    Forward {
+        /// The page.
+        page: PageId,
+        /// The read transition.
+        seq: Seq,
+        /// Who reads.
+        requester: NodeId,
+        /// The reader's priority.
+        ts: TxnTimestamp,
+    },
+    /// Owner, sharer or home (from the store) to requester: the read copy.
+    Data {
+        /// The page.
+        page: PageId,
+        /// Echoed from `Forward`.
+        seq: Seq,
+        /// The committed version.
+        content: PageVersion,
+    },
+    /// Owner or sharer to requester: read refused.
+    ReadNack {
+        /// The page.
+        page: PageId,
+        /// The read transition.
+        seq: Seq,
+        /// Why.
+        reason: ReadRefusal,
+    },
+    /// Requester to home: the read transition is over. Sent on `Data` and `ReadNack`.
+    ReadConfirm {
+        /// The page.
+        page: PageId,
+        /// The read transition.
+        seq: Seq,
+        /// Whether the requester now holds a copy.
+        has_copy: bool,
+    },
+    /// Requester to home: I hold a copy and want to be the only holder.
+    GetExclusive {
+        /// The page.
+        page: PageId,
+        /// The writer's priority.
+        ts: TxnTimestamp,
+    },
+    /// Home to requester: these will answer you directly.
+    Grant {
+        /// The page.
+        page: PageId,
+        /// The exclusive transition.
+        seq: Seq,
+        /// Who answers, ascending.
+        need: Vec<NodeId>,
+    },
+    /// Home to requester: you are not listed as a holder any more.
+    Stale {
+        /// The page.
+        page: PageId,
+    },
+    /// Home to every holder but the requester: give up your copy, answer the requester.
+    Invalidate {
+        /// The page.
+        page: PageId,
+        /// The exclusive transition.
+        seq: Seq,
+        /// Who writes.
+        requester: NodeId,
+        /// The writer's priority.
+        ts: TxnTimestamp,
+    },
+    /// Holder to requester: copy gone, its reader (if any) already marked.
+    InvalidateAck {
+        /// The page.
+        page: PageId,
+        /// The exclusive transition.
+        seq: Seq,
+        /// Ownership is handed over with this answer.
+        was_owner: bool,
+    },
+    /// Holder to requester: refused, my transaction is older.
+    InvalidateNack {
+        /// The page.
+        page: PageId,
+        /// The exclusive transition.
+        seq: Seq,
+    },
+    /// Requester to home: the exclusive transition is over.
+    Confirm {
+        /// The page.
+        page: PageId,
+        /// The exclusive transition.
+        seq: Seq,
+        /// How it ended.
+        outcome: Outcome,
+    },
+
+    // Stores.
+    /// Home to a store: which version do you have?
+    StoreRead {
+        /// The page.
+        page: PageId,
+    },
+    /// Store to home: the newest version that no fallback undid, `None` if there is none.
+    StoreData {
+        /// The page.
+        page: PageId,
+        /// The version.
+        content: Option<PageVersion>,
+    },
+    /// Member to every member, first thing in a view: the extents of which my disk
+    /// has any page. A home serves nothing before it has everybody's.
+    Inventory {
+        /// Ascending. Large inventories are cut into several messages.
+        extents: Vec<Extent>,
+        /// No more follow.
+        last: bool,
+    },
+    /// Producer to store: a page's last version in an epoch.
+    StoreFrame {
+        /// The page.
+        page: PageId,
+        /// What to keep.
+        content: PageVersion,
+    },
+    /// Producer to store: the part of `epoch` is complete; sync it and acknowledge.
+    PartEnd {
+        /// The producer's epoch.
+        epoch: Epoch,
+        /// Frames of this part that were sent to this store.
+        frames: u32,
+    },
+    /// Store to producer: the part is on disk and synced.
+    PartStored {
+        /// The producer's epoch.
+        epoch: Epoch,
+    },
+
+    // Control.
+    /// A process to the leader: let my disk and me in.
+    Join {
+        /// Where peers reach the process, as `ip:port`.
+        address: alloc::string::String,
+        /// Its disk.
+        store: types::StoreId,
+        /// Name that its operator gave it.
+        name: alloc::string::String,
+    },
+    /// Leader to a member: the view from now on. Also makes the process a member.
+    NewView {
+        /// The view.
+        view: View,
+        /// The receiver's node id in it.
+        you: NodeId,
+        /// Where each member is reached, in the order of `view.members`.
+        addresses: Vec<alloc::string::String>,
+    },
+    /// Leader to members: a new epoch has begun (it is in the envelope). Member to
+    /// leader: an answer, so that silence shows. Doubles as heartbeat.
+    Heartbeat,
+    /// Member to leader: my part of this epoch and all before is at all its stores.
+    EpochStored {
+        /// The member's epoch, which it has left.
+        epoch: Epoch,
+    },
+    /// Leader to members: everything up to this epoch cannot be lost any more.
+    Stable {
+        /// The newest stable epoch.
+        epoch: Epoch,
+    },
+    /// Member to leader: I have lost my connection to this member.
+    Unreachable {
+        /// The silent member.
+        node: NodeId,
+    },
+    /// Leader to member: stop; you are no member of the view any more.
+    Expelled,
+}
+
+impl core::fmt::Debug for PageVersion {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let kind = if self.bytes.is_some() { "bytes" } else { "zero" };
+        write!(f, "v{} {:?} {kind}", self.version.0, self.stamp)
+    }
+}

@@ -1,0 +1,2 @@
+//! The `plurix` command.
+fn main() {}
