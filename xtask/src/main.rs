@@ -1,2 +1,90 @@
-//! Repository tasks: `cargo xtask`.
-fn main() {}
+//! Every repository task: `cargo xtask <task>`.
+mod guests;
+mod run;
+mod tidy;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "xtask", about = "Repository tasks of Plurix")]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Formatting, lints, house rules, licences, builds without std.
+    Check,
+    /// All tests: units, scenarios, a few hundred simulated clusters, end to end.
+    Test,
+    /// House rules only (part of `check`).
+    Tidy,
+    /// Simulated clusters under faults: `cargo xtask sim --seeds 10000`.
+    #[command(disable_help_flag = true)]
+    Sim {
+        /// Options of the simulator; `--help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
+    /// Builds the guest modules from their sources.
+    Guests(guests::Args),
+}
+
+fn main() -> Result<()> {
+    match Args::parse().task {
+        Task::Check => check(),
+        Task::Test => test(),
+        Task::Tidy => tidy::run(),
+        Task::Sim { options } => sim(&options),
+        Task::Guests(args) => guests::run(&args),
+    }
+}
+
+fn check() -> Result<()> {
+    run::cargo(&["fmt", "--all", "--check"])?;
+    tidy::run()?;
+    run::cargo(&[
+        "check",
+        "--quiet",
+        "--manifest-path",
+        "xtask/no-std/Cargo.toml",
+    ])?;
+    run::cargo(&[
+        "clippy",
+        "--release",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ])?;
+    if run::is_installed("cargo-deny") {
+        run::cargo(&[
+            "deny",
+            "--all-features",
+            "check",
+            "bans",
+            "licenses",
+            "sources",
+        ])?;
+    } else {
+        run::say("cargo-deny is not installed: licences were checked by tidy, duplicates were not");
+    }
+    Ok(())
+}
+
+/// One profile for everything, so that the WebAssembly compiler is built once;
+/// assertions of the product are on in release.
+fn test() -> Result<()> {
+    run::cargo(&["build", "--release", "--bin", "plurix"])?;
+    run::cargo(&["test", "--release", "--workspace"])?;
+    sim(&["--seeds".into(), "300".into()])
+}
+
+fn sim(options: &[String]) -> Result<()> {
+    let mut args = vec!["run", "--quiet", "--release", "-p", "sim", "--"];
+    args.extend(options.iter().map(String::as_str));
+    run::cargo(&args)
+}

@@ -1,0 +1,45 @@
+//! Runs other programs, showing what is run.
+#![expect(
+    clippy::print_stderr,
+    reason = "a task speaks to the person who started it"
+)]
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// The root of the repository.
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent()
+        .expect("xtask lies in the repository's root")
+        .to_path_buf()
+}
+
+/// Runs cargo with these arguments in the root; fails if it fails.
+pub(crate) fn cargo(args: &[&str]) -> Result<()> {
+    command(Command::new(env!("CARGO")).args(args))
+}
+
+/// Runs a command in the root; fails if it fails.
+pub(crate) fn command(command: &mut Command) -> Result<()> {
+    say(&format!("{command:?}").replace('"', ""));
+    let status = command
+        .current_dir(root())
+        .status()
+        .context("start the command")?;
+    if !status.success() {
+        bail!("the command failed: {status}");
+    }
+    Ok(())
+}
+
+/// Whether a program of this name is on the path.
+pub(crate) fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+pub(crate) fn say(line: &str) {
+    eprintln!("xtask: {line}");
+}
