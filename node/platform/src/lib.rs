@@ -1,1 +1,21 @@
-//! platform
+//! What a node asks of the world it runs in: traits only, no code that runs.
+//!
+//! A world (Linux, bare metal, the simulator) implements them; the node knows no
+//! other way to the outside. Nothing here may name an operating system.
+//!
+//! Start with [`Events`], the one place where a node waits, and [`Links`], how it
+//! talks to its peers.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+extern crate alloc;
+
+mod clock;
+mod event;
+mod links;
+mod requests;
+
+pub use clock::{Clock, Entropy};
+pub use event::{Event, Events, Wait};
+pub use links::{ClusterId, JoinerId, LinkCounters, Links, LostWhy, Refusal};
+pub use requests::{RequestId, Requests};

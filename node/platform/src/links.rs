@@ -1,0 +1,173 @@
+//! Links: reliable, ordered, one per pair of members, as long as they last.
+//!
+//! A link loses nothing and reorders nothing while it is up. When its connection
+//! breaks, what was on the way in either direction may be lost; both ends are told
+//! ([`crate::Event::LinkLost`]) before they see anything that came later. A link to a
+//! peer that is still wanted is then set up again, with growing pauses.
+use core::fmt;
+use types::NodeId;
+use wire::Envelope;
+
+/// Names a cluster, so that nodes of two clusters never talk by mistake.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClusterId(pub u64);
+
+/// A connection whose other end is no member yet.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct JoinerId(pub u64);
+
+/// Why a process is turned away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// It does not speak our language at all.
+    NoNode,
+    /// It speaks another version of the protocol.
+    Version {
+        /// Ours.
+        expected: u32,
+        /// Theirs.
+        found: u32,
+    },
+    /// It belongs to another cluster.
+    Cluster {
+        /// Ours.
+        expected: ClusterId,
+        /// Theirs.
+        found: ClusterId,
+    },
+    /// It looks for a node that is not here (any more).
+    Target {
+        /// Who is here.
+        expected: NodeId,
+        /// Whom it looks for.
+        found: NodeId,
+    },
+}
+
+/// Why a connection is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LostWhy {
+    /// The other end closed it, or its process died.
+    Closed,
+    /// Nobody listens at the address.
+    Unreachable,
+    /// The other end turned us away.
+    Refused(Refusal),
+    /// The other end sent bytes that are no message.
+    Malformed(wire::DecodeError),
+    /// The other end sent messages in another node's name.
+    WrongSender(NodeId),
+    /// The other end does not read what we send.
+    Stuck,
+    /// The other end came back over a new connection.
+    Replaced,
+}
+
+/// What the links have done so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LinkCounters {
+    /// Messages given to links.
+    pub messages_sent: u64,
+    /// Messages received.
+    pub messages_received: u64,
+    /// Bytes written to connections.
+    pub bytes_sent: u64,
+    /// Bytes read from connections.
+    pub bytes_received: u64,
+    /// Links and joiners' connections lost.
+    pub lost: u64,
+    /// Processes turned away at the door.
+    pub refused: u64,
+    /// Connections closed because of bytes that are no message.
+    pub malformed: u64,
+}
+
+/// A node's links.
+pub trait Links {
+    /// Says who we are from now on. Before, we are a joining process.
+    fn become_node(&mut self, me: NodeId);
+
+    /// Where peers reach this node, as `ip:port`.
+    fn address(&self) -> alloc::string::String;
+
+    /// Calls a process at `address` (`ip:port`) of which only that is known; what it
+    /// says comes as [`crate::Event::Joiner`], its absence as
+    /// [`crate::Event::JoinerLost`].
+    fn call(&mut self, address: &str) -> JoinerId;
+
+    /// Wants a link with the member `node` at `address`. The node with the higher id
+    /// dials. If there is one already, nothing changes.
+    fn connect(&mut self, node: NodeId, address: &str);
+
+    /// Wants no link with `node` any more. What was sent before is still written if
+    /// that is possible at once.
+    fn disconnect(&mut self, node: NodeId);
+
+    /// Makes the joiner's connection the link with the member `node`.
+    fn bind(&mut self, joiner: JoinerId, node: NodeId);
+
+    /// Sends to a peer that is wanted. Never blocks; kept while the link is not up.
+    /// Dropped if the peer is not wanted.
+    fn send(&mut self, to: NodeId, envelope: &Envelope);
+
+    /// Sends to a joiner; dropped if it is gone.
+    fn send_joiner(&mut self, joiner: JoinerId, envelope: &Envelope);
+
+    /// Bytes that were sent to the peer and could not be written yet: back-pressure.
+    fn pending_bytes(&self, to: NodeId) -> usize;
+
+    /// Writes what has been sent, as far as connections take it.
+    fn flush(&mut self);
+
+    /// What the links have done so far.
+    fn counters(&self) -> LinkCounters;
+}
+
+impl fmt::Debug for ClusterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Display for ClusterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoNode => write!(f, "expected a node of a cluster, found something else"),
+            Self::Version { expected, found } => {
+                write!(f, "expected protocol version {expected}, found {found}")
+            }
+            Self::Cluster { expected, found } => {
+                write!(
+                    f,
+                    "expected a node of cluster {expected}, found one of {found}"
+                )
+            }
+            Self::Target { expected, found } => {
+                write!(
+                    f,
+                    "expected a call for node {expected}, found one for {found}"
+                )
+            }
+        }
+    }
+}
+
+impl fmt::Display for LostWhy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => write!(f, "connection closed by the other end"),
+            Self::Unreachable => write!(f, "nobody listens at the address"),
+            Self::Refused(refusal) => write!(f, "turned away: {refusal}"),
+            Self::Malformed(error) => write!(f, "malformed message: {error}"),
+            Self::WrongSender(node) => write!(f, "message in the name of node {node}"),
+            Self::Stuck => write!(f, "the other end does not read what is sent"),
+            Self::Replaced => write!(f, "the other end came back over a new connection"),
+        }
+    }
+}
