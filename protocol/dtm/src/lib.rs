@@ -16,10 +16,20 @@
 #![deny(missing_docs, clippy::float_arithmetic)]
 extern crate alloc;
 
+mod config;
+mod counters;
+mod dtm;
+mod event;
 mod input;
 mod memory;
 mod output;
+mod txn;
 
+pub use config::Config;
+pub use counters::Counters;
+pub use dtm::{Dtm, PageState, PageStatus};
+pub use event::Event;
 pub use input::Input;
 pub use memory::{Access, PageMemory};
 pub use output::Output;
+pub use txn::{AccessResult, Attempt, CommitMode, TxnStatus, Why};
