@@ -13,6 +13,8 @@ extern crate alloc;
 mod codec;
 mod frame;
 mod message;
+mod report;
 
 pub use codec::{BODY_SIZE_MAX, DecodeError, HEADER_SIZE, decode, encode};
 pub use message::{Envelope, Message, Outcome, PageVersion, ReadRefusal};
+pub use report::NodeReport;

@@ -236,6 +236,8 @@ pub enum Message {
         /// The newest stable epoch.
         epoch: Epoch,
     },
+    /// Member to leader: my figures.
+    Report(crate::NodeReport),
     /// Member to leader: I have lost my connection to this member.
     Unreachable {
         /// The silent member.
