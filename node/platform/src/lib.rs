@@ -11,11 +11,19 @@
 extern crate alloc;
 
 mod clock;
+mod compile;
+mod disk;
 mod event;
 mod links;
 mod requests;
+mod view;
 
 pub use clock::{Clock, Entropy};
+pub use compile::{CompileJob, CompiledModule, Compiler};
+pub use disk::{Disk, DiskError, DiskOperation, SegmentNumber, SyncToken};
 pub use event::{Event, Events, Wait};
 pub use links::{ClusterId, JoinerId, LinkCounters, Links, LostWhy, Refusal};
 pub use requests::{RequestId, Requests};
+pub use view::{
+    FaultAnswer, GUARD_BYTES, GuestSpace, VIEW_BYTES, ViewError, ViewMemory, Views,
+};

@@ -1,0 +1,28 @@
+//! Turning a module as its author made it into one that nodes can run.
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// A compilation under way.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct CompileJob(pub u64);
+
+/// A module ready to run: everything that processes of it begin with.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CompiledModule {
+    /// Machine code of the instrumented module, for the engine of this cluster.
+    pub artefact: Vec<u8>,
+    /// What the engine must know beside the code, in its own encoding.
+    pub info: Vec<u8>,
+    /// Initial contents of linear memory: offsets and bytes, ascending.
+    pub image: Vec<(u32, Vec<u8>)>,
+}
+
+/// Compiles modules beside the node's loop. A finished job wakes the loop.
+pub trait Compiler {
+    /// Begins to validate, instrument and compile `wasm`.
+    fn compile(&mut self, job: CompileJob, wasm: Vec<u8>);
+
+    /// A job that has ended since: the module, or why it was refused (for people).
+    fn finished(&mut self) -> Option<(CompileJob, Result<CompiledModule, String>)>;
+}
