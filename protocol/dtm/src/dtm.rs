@@ -1,7 +1,19 @@
 //! The state of one node's memory and its four kinds of methods: inputs, commands
 //! of the running transaction, outputs, getters.
+use alloc::collections::BTreeMap;
 use types::{Epoch, Instant, NodeId, PageId, Stamp, Version, View};
 
+use crate::coherence::contention::Contention;
+use crate::coherence::home::Home;
+use crate::coherence::requester::Upgrade;
+use crate::event::Events;
+use crate::images::Images;
+use crate::links::Links;
+use crate::pages::{Mapping, PageEntry, PageTable};
+use crate::snapshot::parts::Parts;
+use crate::timer::Backoffs;
+use crate::txn::Transaction;
+use crate::view::Early;
 use crate::{
     Access, AccessResult, Attempt, CommitMode, Config, Counters, Event, Input, Output, PageMemory,
     TxnStatus,
@@ -39,127 +51,216 @@ pub struct PageStatus {
 }
 
 /// The memory of one node.
+///
+/// Call [`Dtm::handle`] for what happens and the commands for what the transaction
+/// does; after each, [`Dtm::poll_output`] until `None`; then look at
+/// [`Dtm::transaction`] and [`Dtm::next_deadline`].
 #[derive(Debug)]
 pub struct Dtm {
-    config: Config,
+    pub(crate) config: Config,
+    pub(crate) view: Option<View>,
+    pub(crate) links: Links,
+    pub(crate) early: Early,
+    pub(crate) pages: PageTable,
+    pub(crate) images: Images,
+    pub(crate) home: Home,
+    /// Exclusive transitions asked for. Invariant: one for each page that says so.
+    pub(crate) upgrades: BTreeMap<PageId, Upgrade>,
+    pub(crate) backoffs: Backoffs,
+    pub(crate) contention: Contention,
+    pub(crate) txn: Transaction,
+    /// Lamport time: at least that of every timestamp seen.
+    pub(crate) lamport: u64,
+    pub(crate) snapshot: Parts,
+    /// Newest epoch that cannot be lost any more.
+    pub(crate) stable: Epoch,
+    pub(crate) counters: Counters,
+    pub(crate) events: Events,
 }
 
 impl Dtm {
     /// A memory without a view: it waits for [`Input::View`].
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self { config }
+        Self {
+            config,
+            view: None,
+            links: Links::new(),
+            early: Early::new(),
+            pages: PageTable::default(),
+            images: Images::new(),
+            home: Home::default(),
+            upgrades: BTreeMap::new(),
+            backoffs: Backoffs::new(config.seed, config.retry_after),
+            contention: Contention::default(),
+            txn: Transaction::new(config.ageing_losses),
+            lamport: 0,
+            snapshot: Parts::new(Epoch(0)),
+            stable: Epoch(0),
+            counters: Counters::default(),
+            events: Events::default(),
+        }
     }
 
     /// Feeds one input. Bounded work; never blocks; same inputs give same outputs.
-    pub fn handle(&mut self, _now: Instant, _input: Input, _memory: &mut impl PageMemory) {}
+    ///
+    /// The node may pass every message that reaches it: of those that are not for the
+    /// memory only the epoch is taken. It must pass all that carry a newer epoch.
+    pub fn handle(&mut self, now: Instant, input: Input, memory: &mut impl PageMemory) {
+        match input {
+            Input::Message(envelope) => self.on_envelope(now, envelope, memory),
+            Input::View { view, you } => self.on_view(now, view, you, memory),
+            Input::AdvanceEpoch => self.on_advance_epoch(),
+            Input::Tick => {}
+        }
+        while let Some(page) = self.backoffs.expire(now) {
+            self.ask_again(page);
+        }
+        self.settle(now, memory);
+    }
 
     /// The next thing to do for the node. Call until `None` after each input or command.
     pub fn poll_output(&mut self) -> Option<Output> {
-        None
+        self.links.next_output()
     }
 
     /// When to call `handle(now, Input::Tick, ..)` at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        None
+        self.backoffs.next()
     }
 
     /// Begins a transaction.
-    pub fn begin(&mut self, _now: Instant, _attempt: Attempt, _memory: &mut impl PageMemory) {}
-
-    /// The transaction is about to use `page`.
-    pub fn access(
-        &mut self,
-        _now: Instant,
-        _page: PageId,
-        _access: Access,
-        _memory: &mut impl PageMemory,
-    ) -> AccessResult {
-        AccessResult::Wait
+    ///
+    /// # Panics
+    /// If one is running, or there is no view.
+    pub fn begin(&mut self, _now: Instant, attempt: Attempt, memory: &mut impl PageMemory) {
+        self.begin_attempt(attempt, memory);
     }
 
-    /// The transaction's body is over.
-    pub fn commit(&mut self, _now: Instant, _mode: CommitMode, _memory: &mut impl PageMemory) {}
+    /// The transaction is about to use `page`.
+    ///
+    /// # Panics
+    /// If no transaction runs its body.
+    pub fn access(
+        &mut self,
+        now: Instant,
+        page: PageId,
+        access: Access,
+        memory: &mut impl PageMemory,
+    ) -> AccessResult {
+        self.access_page(now, page, access, memory)
+    }
+
+    /// The transaction's body is over. [`Dtm::transaction`] tells whether it has
+    /// committed already; if not, it does so in a later [`Dtm::handle`] or is marked.
+    ///
+    /// # Panics
+    /// If no transaction runs its body.
+    pub fn commit(&mut self, now: Instant, mode: CommitMode, memory: &mut impl PageMemory) {
+        self.end_body(now, mode, memory);
+    }
 
     /// Undoes the transaction, be it running, committing or marked.
-    pub fn rollback(&mut self, _now: Instant, _memory: &mut impl PageMemory) {}
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn rollback(&mut self, _now: Instant, memory: &mut impl PageMemory) {
+        self.undo(memory);
+    }
 
     /// Copies up to `pages_max` pages of closed epochs and sends them to their stores.
-    /// True if more are left. Call it between transactions and while one waits.
+    /// True if more are left. Call it between transactions and while one waits, for a
+    /// commit may wait for the stores.
     pub fn snapshot_step(
         &mut self,
         _now: Instant,
-        _pages_max: usize,
-        _memory: &impl PageMemory,
+        pages_max: usize,
+        memory: &impl PageMemory,
     ) -> bool {
-        false
+        self.send_parts(pages_max, memory)
     }
 
     /// How the transaction stands.
     #[must_use]
     pub fn transaction(&self) -> TxnStatus {
-        TxnStatus::Idle
+        self.txn.status()
     }
 
     /// Pages written by the transaction that committed last (silent stores left out).
     #[must_use]
     pub fn written(&self) -> &[PageId] {
-        &[]
+        &self.txn.written
     }
 
     /// The view, once there is one.
     #[must_use]
     pub fn view(&self) -> Option<&View> {
-        None
+        self.view.as_ref()
     }
 
     /// This node's id in the view.
     #[must_use]
     pub fn me(&self) -> NodeId {
-        NodeId(0)
+        self.links.me
     }
 
     /// The node's epoch: what every envelope of the node must carry.
     #[must_use]
     pub fn epoch(&self) -> Epoch {
-        Epoch(0)
+        self.links.epoch
     }
 
     /// The newest epoch known to be stable.
     #[must_use]
     pub fn stable(&self) -> Epoch {
-        Epoch(0)
+        self.stable
     }
 
     /// What happened so far, in numbers.
     #[must_use]
     pub fn counters(&self) -> &Counters {
-        unimplemented!()
+        &self.counters
     }
 
     /// What this node knows of `page`.
     #[must_use]
-    pub fn page(&self, _page: PageId) -> PageStatus {
-        unimplemented!()
+    pub fn page(&self, page: PageId) -> PageStatus {
+        let unknown = PageEntry::default();
+        let entry = self.pages.get(page).unwrap_or(&unknown);
+        PageStatus {
+            state: entry.state,
+            version: entry.version,
+            stamp: entry.stamp,
+            is_mapped: entry.mapping != Mapping::Absent,
+            is_dirty: entry.is_dirty(),
+            is_contended: entry.is_contended,
+        }
     }
 
     /// All pages of which this node has a copy, ascending.
     pub fn cached_pages(&self) -> impl Iterator<Item = PageId> + '_ {
-        core::iter::empty()
+        let known = self.pages.iter();
+        known
+            .filter(|(_, entry)| entry.state != PageState::Invalid)
+            .map(|(page, _)| page)
     }
 
     /// Keeps the newest `capacity` events for [`Dtm::poll_event`]; 0, the default, none.
-    pub fn keep_events(&mut self, _capacity: usize) {}
+    pub fn keep_events(&mut self, capacity: usize) {
+        self.events.keep(capacity);
+    }
 
     /// The oldest event that is kept.
     pub fn poll_event(&mut self) -> Option<Event> {
-        None
+        self.events.pop()
     }
 
     /// Asserts every named invariant of `docs/protocol.md` that one node can check.
     ///
     /// # Panics
     /// If one does not hold.
-    pub fn check_invariants(&self, _memory: &impl PageMemory) {}
+    pub fn check_invariants(&self, memory: &impl PageMemory) {
+        self.check_all(memory);
+    }
 }

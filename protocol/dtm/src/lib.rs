@@ -16,14 +16,22 @@
 #![deny(missing_docs, clippy::float_arithmetic)]
 extern crate alloc;
 
+mod coherence;
 mod config;
 mod counters;
 mod dtm;
 mod event;
+mod images;
 mod input;
+mod invariants;
+mod links;
 mod memory;
 mod output;
+mod pages;
+mod snapshot;
+mod timer;
 mod txn;
+mod view;
 
 pub use config::Config;
 pub use counters::Counters;

@@ -1,5 +1,11 @@
 //! The one transaction that a node runs at a time: its status and its bookkeeping.
-use types::Stamp;
+mod abort;
+mod access;
+mod begin;
+mod commit;
+
+use alloc::vec::Vec;
+use types::{NodeId, PageId, Stamp, TxnTimestamp};
 
 /// Whether a transaction starts afresh.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,4 +60,98 @@ pub enum TxnStatus {
     Marked(Why),
     /// It has committed in this interval; begin the next one.
     Committed(Stamp),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    Idle,
+    Running,
+    Committing,
+    Committed(Stamp),
+}
+
+/// Bookkeeping of the transaction. Its lists are reused from one to the next.
+#[derive(Debug)]
+pub(crate) struct Transaction {
+    pub(crate) phase: Phase,
+    mark: Option<Why>,
+    pub(crate) ts: TxnTimestamp,
+    /// Attempts of this transaction that lost a page.
+    losses: u32,
+    ageing_losses: u32,
+    /// Counts attempts; a page whose `touched` equals it was accessed by this one.
+    pub(crate) number: u64,
+    /// Pages with a before-image; those lost meanwhile included.
+    pub(crate) dirty: Vec<PageId>,
+    /// Dirty pages that are not modified yet. Counted while committing.
+    pub(crate) missing: usize,
+    /// Pages whose old bytes are kept mapped for a marked transaction.
+    pub(crate) stale: Vec<PageId>,
+    /// What the last committed transaction has written.
+    pub(crate) written: Vec<PageId>,
+    waiting: Option<PageId>,
+    /// The commit was put off because too many frames are kept.
+    is_throttled: bool,
+}
+
+impl Transaction {
+    pub(crate) fn new(ageing_losses: u32) -> Self {
+        Self {
+            phase: Phase::Idle,
+            mark: None,
+            ts: TxnTimestamp {
+                lamport: 0,
+                node: NodeId(0),
+            },
+            losses: 0,
+            ageing_losses,
+            number: 0,
+            dirty: Vec::new(),
+            missing: 0,
+            stale: Vec::new(),
+            written: Vec::new(),
+            waiting: None,
+            is_throttled: false,
+        }
+    }
+
+    pub(crate) fn status(&self) -> TxnStatus {
+        match (self.phase, self.mark) {
+            (Phase::Running | Phase::Committing, Some(why)) => TxnStatus::Marked(why),
+            (Phase::Running, None) => TxnStatus::Running,
+            (Phase::Committing, None) => TxnStatus::Committing,
+            (Phase::Idle, _) => TxnStatus::Idle,
+            (Phase::Committed(stamp), _) => TxnStatus::Committed(stamp),
+        }
+    }
+
+    /// Between begin and commit or roll-back.
+    pub(crate) fn is_active(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Committing)
+    }
+
+    pub(crate) fn is_marked(&self) -> bool {
+        self.is_active() && self.mark.is_some()
+    }
+
+    /// Its body is over and it can still commit.
+    pub(crate) fn is_committing(&self) -> bool {
+        self.phase == Phase::Committing && self.mark.is_none()
+    }
+
+    /// A living transaction waits for just this page.
+    pub(crate) fn is_waiting_for(&self, page: PageId) -> bool {
+        self.phase == Phase::Running && self.mark.is_none() && self.waiting == Some(page)
+    }
+
+    /// Whether it keeps a page that it touched from a request of this priority: older
+    /// wins, but one that runs only defends itself once it has lost often enough.
+    pub(crate) fn refuses(&self, ts: TxnTimestamp) -> bool {
+        let defends = match self.phase {
+            Phase::Committing => true,
+            Phase::Running => self.losses >= self.ageing_losses,
+            Phase::Idle | Phase::Committed(_) => false,
+        };
+        defends && self.mark.is_none() && self.ts.is_older_than(ts)
+    }
 }

@@ -1,0 +1,388 @@
+//! The home of a page: who holds it, one transition at a time, the others in a queue.
+//!
+//! A transition is over when its requester says so (`ReadConfirm`, `Confirm`), never
+//! earlier: no data can be overtaken by an invalidation. What a home knows lasts one
+//! view; it serves nobody before it has the inventory of every member's store, and
+//! with it everybody's epoch.
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+use types::{Extent, NodeId, PageId, Seq, Stamp, TxnTimestamp, Version, View, placement};
+use wire::{Message, Outcome, PageVersion};
+
+use crate::links::Links;
+
+/// What a requester wants.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wish {
+    /// A read copy, from whoever is near.
+    Read,
+    /// A read copy, not from a sharer.
+    ReadFromOwner,
+    /// To be the only holder.
+    Exclusive,
+}
+
+/// A request that a home has or keeps for later.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    pub(crate) page: PageId,
+    pub(crate) requester: NodeId,
+    pub(crate) ts: TxnTimestamp,
+    pub(crate) wish: Wish,
+}
+
+/// The transition in progress.
+#[derive(Debug, PartialEq, Eq)]
+enum Busy {
+    No,
+    Reading(NodeId),
+    Fetching(Fetch),
+    Upgrading(NodeId),
+}
+
+/// A read that waits for the stores.
+#[derive(Debug, PartialEq, Eq)]
+struct Fetch {
+    requester: NodeId,
+    missing: BTreeSet<NodeId>,
+    newest: Option<PageVersion>,
+}
+
+/// Who holds a page. Invariant: the owner is no sharer.
+#[derive(Debug)]
+pub(crate) struct HomeEntry {
+    owner: Option<NodeId>,
+    sharers: BTreeSet<NodeId>,
+    seq: Seq,
+    busy: Busy,
+    queue: VecDeque<Request>,
+}
+
+/// The pages of which this node is home.
+#[derive(Debug, Default)]
+pub(crate) struct Home {
+    entries: BTreeMap<PageId, HomeEntry>,
+    /// Which members' stores have any page of an extent, as of the view's start.
+    stored: BTreeMap<Extent, Vec<NodeId>>,
+    /// Members whose inventory is not here completely.
+    missing: BTreeSet<NodeId>,
+    /// Requests that came before all inventories.
+    gated: Vec<Request>,
+    /// Longest queue so far.
+    pub(crate) queue_max: usize,
+}
+
+impl Home {
+    /// A home that knows nothing yet but whom to hear from.
+    pub(crate) fn new(view: &View) -> Self {
+        Self {
+            missing: view.nodes().collect(),
+            ..Self::default()
+        }
+    }
+
+    /// True if this was the last inventory missing.
+    pub(crate) fn on_inventory(
+        &mut self,
+        from: NodeId,
+        extents: &[Extent],
+        last: bool,
+        view: &View,
+        links: &mut Links,
+    ) -> bool {
+        if !self.missing.contains(&from) {
+            return false;
+        }
+        for &extent in extents {
+            if placement::home(view, extent) == links.me {
+                self.stored.entry(extent).or_default().push(from);
+            }
+        }
+        if !last {
+            return false;
+        }
+        self.missing.remove(&from);
+        if !self.missing.is_empty() {
+            return false;
+        }
+        for request in core::mem::take(&mut self.gated) {
+            self.on_request(request, links);
+        }
+        true
+    }
+
+    pub(crate) fn on_request(&mut self, request: Request, links: &mut Links) {
+        if !self.missing.is_empty() {
+            self.gated.push(request);
+            return;
+        }
+        let entry = self.entries.entry(request.page).or_default();
+        entry.queue.push_back(request);
+        self.queue_max = self.queue_max.max(entry.queue.len());
+        self.serve_queue(request.page, links);
+    }
+
+    pub(crate) fn on_read_confirm(
+        &mut self,
+        from: NodeId,
+        page: PageId,
+        seq: Seq,
+        has_copy: bool,
+        links: &mut Links,
+    ) {
+        let entry = self.entry(page);
+        assert!(
+            entry.busy == Busy::Reading(from),
+            "one-transition: {page} {from}"
+        );
+        assert!(entry.seq == seq, "one-transition: {page} {seq:?}");
+        if has_copy {
+            entry.sharers.insert(from);
+        }
+        entry.busy = Busy::No;
+        self.serve_queue(page, links);
+    }
+
+    pub(crate) fn on_confirm(
+        &mut self,
+        from: NodeId,
+        page: PageId,
+        seq: Seq,
+        outcome: &Outcome,
+        links: &mut Links,
+    ) {
+        let entry = self.entry(page);
+        assert!(
+            entry.busy == Busy::Upgrading(from),
+            "one-transition: {page} {from}"
+        );
+        assert!(entry.seq == seq, "one-transition: {page} {seq:?}");
+        entry.settle(from, outcome);
+        entry.busy = Busy::No;
+        self.serve_queue(page, links);
+    }
+
+    /// An answer of a store. False if none was asked for.
+    #[must_use]
+    pub(crate) fn on_store_data(
+        &mut self,
+        from: NodeId,
+        page: PageId,
+        content: Option<PageVersion>,
+        links: &mut Links,
+    ) -> bool {
+        let Some(entry) = self.entries.get_mut(&page) else {
+            return false;
+        };
+        let Busy::Fetching(fetch) = &mut entry.busy else {
+            return false;
+        };
+        if !fetch.missing.remove(&from) {
+            return false;
+        }
+        let version = |known: &Option<PageVersion>| known.as_ref().map(|known| known.version);
+        if version(&content) > version(&fetch.newest) {
+            fetch.newest = content;
+        }
+        if fetch.missing.is_empty() {
+            let requester = fetch.requester;
+            let content = fetch.newest.take().unwrap_or(ZERO);
+            entry.busy = Busy::Reading(requester);
+            links.send(
+                requester,
+                Message::Data {
+                    page,
+                    seq: entry.seq,
+                    content,
+                },
+            );
+        }
+        true
+    }
+
+    fn entry(&mut self, page: PageId) -> &mut HomeEntry {
+        self.entries
+            .get_mut(&page)
+            .expect("a transition is confirmed to the home that began it")
+    }
+
+    fn serve_queue(&mut self, page: PageId, links: &mut Links) {
+        let entry = self
+            .entries
+            .get_mut(&page)
+            .expect("only called with an entry");
+        while entry.busy == Busy::No {
+            let Some(request) = entry.queue.pop_front() else {
+                return;
+            };
+            match request.wish {
+                Wish::Exclusive => entry.serve_exclusive(request, links),
+                Wish::Read | Wish::ReadFromOwner => {
+                    let stores = self.stored.get(&page.extent());
+                    entry.serve_read(request, stores.map_or(&[], Vec::as_slice), links);
+                }
+            }
+        }
+    }
+
+    /// Whether the node may serve requests.
+    pub(crate) fn is_open(&self) -> bool {
+        self.missing.is_empty()
+    }
+
+    /// Asserts what the directory promises of itself.
+    pub(crate) fn check(&self) {
+        for (page, entry) in &self.entries {
+            if let Some(owner) = entry.owner {
+                assert!(
+                    !entry.sharers.contains(&owner),
+                    "owner-is-no-sharer: {page}"
+                );
+            }
+            assert!(
+                entry.busy != Busy::No || entry.queue.is_empty(),
+                "queue-is-served: {page}"
+            );
+        }
+        assert!(self.is_open() || self.entries.is_empty(), "inventory-gate");
+    }
+}
+
+/// A page that nobody has written.
+const ZERO: PageVersion = PageVersion {
+    version: Version(0),
+    stamp: Stamp::ZERO,
+    bytes: None,
+};
+
+impl Default for HomeEntry {
+    fn default() -> Self {
+        Self {
+            owner: None,
+            sharers: BTreeSet::new(),
+            seq: Seq(0),
+            busy: Busy::No,
+            queue: VecDeque::new(),
+        }
+    }
+}
+
+impl HomeEntry {
+    fn serve_read(&mut self, request: Request, stores: &[NodeId], links: &mut Links) {
+        let Request {
+            page,
+            requester,
+            ts,
+            wish,
+        } = request;
+        assert!(
+            self.owner != Some(requester),
+            "owner-never-asks: {page} {requester}"
+        );
+        self.seq = Seq(self.seq.0 + 1);
+        self.sharers.remove(&requester);
+        self.busy = Busy::Reading(requester);
+        let seq = self.seq;
+        if let Some(source) = self.source(wish, links.me) {
+            links.send(
+                source,
+                Message::Forward {
+                    page,
+                    seq,
+                    requester,
+                    ts,
+                },
+            );
+        } else if stores.is_empty() {
+            links.send(
+                requester,
+                Message::Data {
+                    page,
+                    seq,
+                    content: ZERO,
+                },
+            );
+        } else {
+            let missing = stores.iter().copied().collect();
+            self.busy = Busy::Fetching(Fetch {
+                requester,
+                missing,
+                newest: None,
+            });
+            for &store in stores {
+                links.send(store, Message::StoreRead { page });
+            }
+        }
+    }
+
+    /// Who serves a read: this node if it can, else the owner, else some sharer;
+    /// `None`: nobody has written the page in this view, so the stores are current.
+    fn source(&self, wish: Wish, me: NodeId) -> Option<NodeId> {
+        if wish == Wish::ReadFromOwner {
+            return self.owner;
+        }
+        let near = self.sharers.get(&me);
+        near.copied()
+            .or(self.owner)
+            .or_else(|| self.sharers.first().copied())
+    }
+
+    fn serve_exclusive(&mut self, request: Request, links: &mut Links) {
+        let Request {
+            page,
+            requester,
+            ts,
+            ..
+        } = request;
+        if self.owner != Some(requester) && !self.sharers.contains(&requester) {
+            links.send(requester, Message::Stale { page });
+            return;
+        }
+        self.seq = Seq(self.seq.0 + 1);
+        self.busy = Busy::Upgrading(requester);
+        let mut need: Vec<NodeId> = self.sharers.iter().copied().chain(self.owner).collect();
+        need.retain(|&holder| holder != requester);
+        need.sort_unstable();
+        let seq = self.seq;
+        links.send(
+            requester,
+            Message::Grant {
+                page,
+                seq,
+                need: need.clone(),
+            },
+        );
+        for holder in need {
+            links.send(
+                holder,
+                Message::Invalidate {
+                    page,
+                    seq,
+                    requester,
+                    ts,
+                },
+            );
+        }
+    }
+
+    /// Applies what the requester reports. A partly refused transition has a result,
+    /// too: who gave up its copy is out, and the ownership may have moved.
+    fn settle(&mut self, requester: NodeId, outcome: &Outcome) {
+        if outcome.exclusive {
+            self.owner = Some(requester);
+            self.sharers.clear();
+            return;
+        }
+        self.sharers
+            .retain(|sharer| outcome.refused_by.contains(sharer));
+        if outcome.is_owner {
+            self.owner = Some(requester);
+        }
+        if outcome.keeps_copy {
+            self.sharers.insert(requester);
+        }
+        if let Some(owner) = self.owner {
+            self.sharers.remove(&owner);
+        }
+    }
+}

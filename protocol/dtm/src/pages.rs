@@ -1,0 +1,196 @@
+//! The page table: what this node knows of each page, found by two array accesses.
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use types::{Epoch, Frame, PAGES_PER_EXTENT, PageId, RegionId, Stamp, Version};
+
+use crate::PageState;
+
+const ENTRIES: usize = PAGES_PER_EXTENT as usize;
+
+/// The one request that may be outstanding for a page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Pending {
+    #[default]
+    None,
+    Read,
+    Exclusive,
+}
+
+/// Whether the page is in the memory on which transactions run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Mapping {
+    #[default]
+    Absent,
+    /// Mapped, and the copy is valid.
+    Current,
+    /// The copy was lost under a transaction that had touched it: the old bytes stay
+    /// until the transaction is rolled back.
+    Stale,
+}
+
+/// One page at this node.
+#[derive(Debug)]
+pub(crate) struct PageEntry {
+    pub(crate) state: PageState,
+    pub(crate) pending: Pending,
+    pub(crate) mapping: Mapping,
+    /// Mapped only for transactions that touch it.
+    pub(crate) is_contended: bool,
+    /// The current version was written here, in the epoch of `stamp`, and no frame of it
+    /// has been taken for the stores yet. Invariant: the page is owned.
+    pub(crate) is_uncaptured: bool,
+    /// A sharer had no copy to serve: ask the owner next time.
+    pub(crate) from_owner: bool,
+    /// Aborts that the page caused while it was calm and perhaps not even read.
+    pub(crate) conflicts: u32,
+    pub(crate) version: Version,
+    pub(crate) stamp: Stamp,
+    /// Number of the last transaction that announced an access.
+    pub(crate) touched: u64,
+    /// Last epoch in whose list of written pages the page stands.
+    pub(crate) listed: Epoch,
+    /// Committed bytes of a dirty page. Invariant: present iff the page is writable.
+    pub(crate) before: Option<Frame>,
+    /// Committed bytes of a page that is cached but not mapped.
+    pub(crate) side: Option<Frame>,
+}
+
+impl Default for PageEntry {
+    fn default() -> Self {
+        Self {
+            state: PageState::Invalid,
+            pending: Pending::None,
+            mapping: Mapping::Absent,
+            is_contended: false,
+            is_uncaptured: false,
+            from_owner: false,
+            conflicts: 0,
+            version: Version(0),
+            stamp: Stamp::ZERO,
+            touched: 0,
+            listed: Epoch(0),
+            before: None,
+            side: None,
+        }
+    }
+}
+
+impl PageEntry {
+    /// Whether this node answers for the current version.
+    pub(crate) fn is_owner(&self) -> bool {
+        matches!(self.state, PageState::Owned | PageState::Modified)
+    }
+
+    /// Whether the running transaction has written the page.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.before.is_some()
+    }
+}
+
+type ExtentPages = [PageEntry; ENTRIES];
+
+#[derive(Debug)]
+struct Region {
+    id: RegionId,
+    /// By extent index. Dense: regions begin at 0 and are filled from there.
+    extents: Vec<Option<Box<ExtentPages>>>,
+}
+
+/// All pages this node has met in this view.
+#[derive(Debug, Default)]
+pub(crate) struct PageTable {
+    /// Ascending by id.
+    regions: Vec<Region>,
+}
+
+impl PageTable {
+    pub(crate) fn get(&self, page: PageId) -> Option<&PageEntry> {
+        let (extent, offset) = position(page);
+        let region = self.find(page.region).ok()?;
+        let pages = self.regions[region].extents.get(extent)?.as_ref()?;
+        Some(&pages[offset])
+    }
+
+    /// The entry of a page; one that was not met before is invalid.
+    pub(crate) fn entry(&mut self, page: PageId) -> &mut PageEntry {
+        let (extent, offset) = position(page);
+        let region = match self.find(page.region) {
+            Ok(at) => at,
+            Err(at) => {
+                self.regions.insert(
+                    at,
+                    Region {
+                        id: page.region,
+                        extents: Vec::new(),
+                    },
+                );
+                at
+            }
+        };
+        let extents = &mut self.regions[region].extents;
+        if extents.len() <= extent {
+            extents.resize_with(extent + 1, || None);
+        }
+        let pages = extents[extent].get_or_insert_with(new_extent);
+        &mut pages[offset]
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (PageId, &PageEntry)> {
+        self.regions.iter().flat_map(|region| {
+            let extents = region.extents.iter().zip(0..);
+            let present = extents.filter_map(|(pages, at)| Some((pages.as_ref()?, at)));
+            present.flat_map(move |(pages, at): (_, u32)| {
+                let first = at * PAGES_PER_EXTENT;
+                let numbered = pages.iter().zip(first..);
+                numbered.map(move |(entry, index)| (PageId::new(region.id.0, index), entry))
+            })
+        })
+    }
+
+    fn find(&self, region: RegionId) -> Result<usize, usize> {
+        self.regions
+            .binary_search_by_key(&region, |region| region.id)
+    }
+}
+
+fn position(page: PageId) -> (usize, usize) {
+    let index = page.index.0;
+    (
+        (index / PAGES_PER_EXTENT) as usize,
+        (index % PAGES_PER_EXTENT) as usize,
+    )
+}
+
+fn new_extent() -> Box<ExtentPages> {
+    let pages: Vec<PageEntry> = (0..ENTRIES).map(|_| PageEntry::default()).collect();
+    pages
+        .into_boxed_slice()
+        .try_into()
+        .expect("the number of entries is that of an extent")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_found_again_and_listed_in_order() {
+        let mut table = PageTable::default();
+        let pages = [(300, 5), (2, 70_000), (2, 0), (300, 256)];
+        for (region, index) in pages {
+            table.entry(PageId::new(region, index)).touched = u64::from(index) + 1;
+        }
+        for (region, index) in pages {
+            let entry = table.get(PageId::new(region, index)).unwrap();
+            assert_eq!(entry.touched, u64::from(index) + 1);
+        }
+        assert!(table.get(PageId::new(2, 256)).is_none());
+        let met: Vec<PageId> = table
+            .iter()
+            .filter(|(_, entry)| entry.touched > 0)
+            .map(|(page, _)| page)
+            .collect();
+        assert!(met.is_sorted());
+        assert_eq!(met.len(), pages.len());
+    }
+}

@@ -1,0 +1,223 @@
+//! Membership as the memory sees it: entering a view, and which messages count.
+//!
+//! Members enter a view at different times. Messages of an earlier view are ignored:
+//! their sender has forgotten or will forget what it waited for. Messages of a later
+//! one are kept until this node enters it, so nobody has to ask twice. They are few:
+//! no home serves anything before it has this node's inventory of that view, so a
+//! member can send its inventory, epochs, and one request per page that it misses.
+use alloc::collections::VecDeque;
+use types::{Instant, NodeId, View};
+use wire::{Envelope, Message};
+
+use crate::coherence::home::{Home, Request, Wish};
+use crate::pages::{Mapping, PageTable};
+use crate::snapshot::parts::Parts;
+use crate::{Dtm, Event, PageMemory};
+
+/// Messages of later views that are kept at most; far above what members can send
+/// before this node's inventory has reached them.
+const EARLY_MAX: usize = 1 << 16;
+
+/// Messages of views that this node has not entered yet, in order of arrival.
+pub(crate) type Early = VecDeque<Envelope>;
+
+impl Dtm {
+    /// # Panics
+    /// Before the first view.
+    pub(crate) fn current_view(&self) -> &View {
+        self.view
+            .as_ref()
+            .expect("nothing happens before the first view")
+    }
+
+    pub(crate) fn on_view(
+        &mut self,
+        now: Instant,
+        view: View,
+        you: NodeId,
+        memory: &mut impl PageMemory,
+    ) {
+        let is_newer = self
+            .view
+            .as_ref()
+            .is_none_or(|old| view.number > old.number);
+        assert!(is_newer, "views-ascend");
+        assert!(
+            view.member(you).is_some(),
+            "a node enters only views that it is member of"
+        );
+        let epoch = self.links.epoch.max(view.first_epoch);
+        assert!(view.stable < epoch, "stable-is-left");
+        for (page, entry) in self.pages.iter() {
+            if entry.mapping != Mapping::Absent {
+                memory.unmap(page);
+            }
+        }
+        self.pages = PageTable::default();
+        self.upgrades.clear();
+        self.backoffs.clear();
+        self.contention.clear();
+        self.forget_pages();
+        self.links.enter(view.number, you, epoch);
+        self.snapshot = Parts::new(epoch);
+        self.home = Home::new(&view);
+        self.stable = self.stable.max(view.stable);
+        self.events.push(Event::ViewEntered {
+            number: view.number,
+        });
+        self.view = Some(view);
+        for envelope in core::mem::take(&mut self.early) {
+            self.on_envelope(now, envelope, memory);
+        }
+    }
+
+    pub(crate) fn on_envelope(
+        &mut self,
+        now: Instant,
+        envelope: Envelope,
+        memory: &mut impl PageMemory,
+    ) {
+        let from = envelope.from;
+        let is_early = self.view.is_none() || envelope.view > self.links.view;
+        if is_early && self.early.len() < EARLY_MAX {
+            self.early.push_back(envelope);
+            return;
+        }
+        let is_current = !is_early && envelope.view == self.links.view;
+        if !is_current || self.current_view().member(from).is_none() {
+            self.ignore(from);
+            return;
+        }
+        self.advance_to(envelope.epoch);
+        self.on_message(now, from, envelope.message, memory);
+        self.settle(now, memory);
+    }
+
+    /// Handles what the node says to itself, until there is nothing more. It ends: a
+    /// message to oneself is part of some transition, transitions of one node are at
+    /// most two per page, and no answer causes a new request without a back-off.
+    pub(crate) fn settle(&mut self, now: Instant, memory: &mut impl PageMemory) {
+        while let Some(message) = self.links.next_local() {
+            self.on_message(now, self.links.me, message, memory);
+        }
+    }
+
+    fn on_message(
+        &mut self,
+        now: Instant,
+        from: NodeId,
+        message: Message,
+        memory: &mut impl PageMemory,
+    ) {
+        match message {
+            Message::GetShared {
+                page,
+                ts,
+                from_owner,
+            } => {
+                let wish = if from_owner {
+                    Wish::ReadFromOwner
+                } else {
+                    Wish::Read
+                };
+                self.on_request(Request {
+                    page,
+                    requester: from,
+                    ts,
+                    wish,
+                });
+            }
+            Message::GetExclusive { page, ts } => {
+                self.on_request(Request {
+                    page,
+                    requester: from,
+                    ts,
+                    wish: Wish::Exclusive,
+                });
+            }
+            Message::Forward {
+                page,
+                seq,
+                requester,
+                ts,
+            } => {
+                self.see(ts);
+                self.on_forward(page, seq, requester, ts, memory);
+            }
+            Message::Invalidate {
+                page,
+                seq,
+                requester,
+                ts,
+            } => {
+                self.see(ts);
+                self.on_invalidate(page, seq, requester, ts, memory);
+            }
+            Message::Data { page, seq, content } => self.on_data(page, seq, content, memory),
+            Message::ReadNack { page, seq, reason } => self.on_read_nack(now, page, seq, reason),
+            Message::Stale { page } => self.on_stale(page),
+            Message::Grant { page, seq, need } => self.on_grant(now, page, seq, need, memory),
+            Message::InvalidateAck {
+                page, was_owner, ..
+            } => {
+                self.on_invalidate_ack(now, from, page, was_owner, memory);
+            }
+            Message::InvalidateNack { page, .. } => {
+                self.on_invalidate_nack(now, from, page, memory);
+            }
+            Message::Stable { epoch } => self.on_stable(epoch, memory),
+            message => self.on_other(from, message),
+        }
+    }
+
+    fn on_other(&mut self, from: NodeId, message: Message) {
+        let is_expected = match message {
+            Message::ReadConfirm {
+                page,
+                seq,
+                has_copy,
+            } => {
+                self.home
+                    .on_read_confirm(from, page, seq, has_copy, &mut self.links);
+                true
+            }
+            Message::Confirm { page, seq, outcome } => {
+                self.home
+                    .on_confirm(from, page, seq, &outcome, &mut self.links);
+                true
+            }
+            Message::StoreData { page, content } => {
+                self.home
+                    .on_store_data(from, page, content, &mut self.links)
+            }
+            Message::Inventory { extents, last } => {
+                let view = self.view.as_ref().expect("messages count only in a view");
+                if self
+                    .home
+                    .on_inventory(from, &extents, last, view, &mut self.links)
+                {
+                    self.events.push(Event::HomeOpened);
+                }
+                true
+            }
+            Message::PartStored { epoch } => self.on_part_stored(from, epoch),
+            // For the node's store or control plane: only their epoch matters here.
+            _ => true,
+        };
+        if !is_expected {
+            self.ignore(from);
+        }
+    }
+
+    fn on_request(&mut self, request: Request) {
+        self.see(request.ts);
+        self.home.on_request(request, &mut self.links);
+        let longest = self.home.queue_max as u64;
+        self.counters.home_queue_max = self.counters.home_queue_max.max(longest);
+    }
+
+    fn ignore(&mut self, from: NodeId) {
+        self.counters.messages_ignored += 1;
+        self.events.push(Event::Ignored { from });
+    }
+}
