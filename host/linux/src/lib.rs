@@ -1,1 +1,26 @@
-//! linux
+//! The Linux world: what a node asks of its platform, on files, sockets and signals.
+#![deny(missing_docs)]
+
+mod clock;
+mod entropy;
+mod fault;
+mod hello;
+mod link_table;
+mod links;
+mod mapping;
+mod network;
+pub mod process;
+mod requests;
+mod stream;
+mod ticker;
+mod userfault;
+mod view;
+
+pub use clock::LinuxClock;
+pub use entropy::LinuxEntropy;
+pub use hello::{HELLO_SIZE, PROTOCOL_VERSION};
+pub use link_table::OUTBOX_BYTES_MAX;
+pub use network::{Network, NetworkConfig, OpenError, Waker};
+pub use requests::REQUEST_BYTES_MAX;
+pub use ticker::Ticker;
+pub use view::{LinuxViews, Paging, View};

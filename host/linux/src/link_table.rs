@@ -1,0 +1,491 @@
+//! Links over loopback TCP: who is dialled by whom, who is let in, what is lost when.
+//!
+//! Of each pair the node with the higher id dials. A call for a node that is not
+//! wanted yet (its view has not arrived) is held unanswered until it is; nothing is
+//! sent on a connection before it is answered, so that nothing is lost before a link
+//! is up.
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use mio::Token;
+use mio::net::{TcpListener, TcpStream};
+use platform::{Clock, ClusterId, Event, JoinerId, LinkCounters, LostWhy, Refusal};
+use types::limits::MEMBERS_MAX;
+use types::{Duration, Instant, NodeId};
+use wire::Envelope;
+
+use crate::LinuxClock;
+use crate::hello::{HELLO_SIZE, Hello, NOBODY, Purpose};
+use crate::network::Core;
+use crate::stream::{Outbox, ReadSide, Source, Stream};
+
+/// More than this waiting to be written is written without waiting for the loop.
+const FLUSH_BYTES: usize = 64 << 10;
+/// More than this waiting to be written: the other end is as good as dead.
+pub const OUTBOX_BYTES_MAX: usize = 256 << 20;
+/// Connections without a place in the cluster at most; the oldest goes first.
+const STRANGERS_MAX: usize = MEMBERS_MAX;
+/// Pauses between attempts to dial.
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_millis(1_000);
+
+/// Who is at the other end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum End {
+    Peer(NodeId),
+    Joiner(JoinerId),
+}
+
+/// How far a connection has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    /// Dialled, not yet connected.
+    Dialing(End),
+    /// Said hello, not yet answered.
+    Greeting(End),
+    /// Accepted, has not said hello.
+    Door,
+    /// Said hello, to be answered when we know who we are or that it is wanted.
+    Held(Hello),
+    /// Carries messages.
+    Up(End),
+}
+
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) stream: Stream,
+    pub(crate) state: State,
+}
+
+/// A member with which a link is wanted.
+#[derive(Debug, Default)]
+pub(crate) struct Peer {
+    /// `None`: nowhere to dial.
+    pub(crate) address: Option<SocketAddr>,
+    /// Invariant: the connection exists and its end is this peer.
+    pub(crate) connection: Option<Token>,
+    /// Sent while there is no connection. Invariant: empty while there is one.
+    pub(crate) waiting: Outbox,
+    pub(crate) redial_at: Option<Instant>,
+    pause: Duration,
+}
+
+/// All links of a node.
+#[derive(Debug)]
+pub(crate) struct LinkTable {
+    cluster: ClusterId,
+    pub(crate) me: NodeId,
+    pub(crate) address: SocketAddr,
+    pub(crate) listener: TcpListener,
+    pub(crate) connections: BTreeMap<Token, Connection>,
+    pub(crate) peers: BTreeMap<NodeId, Peer>,
+    /// Connections with something to write.
+    dirty: Vec<Token>,
+    pub(crate) counters: LinkCounters,
+}
+
+impl LinkTable {
+    pub(crate) fn new(
+        cluster: ClusterId,
+        me: NodeId,
+        listener: TcpListener,
+        address: SocketAddr,
+    ) -> Self {
+        Self {
+            cluster,
+            me,
+            address,
+            listener,
+            connections: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            dirty: Vec::new(),
+            counters: LinkCounters::default(),
+        }
+    }
+
+    pub(crate) fn holds(&self, token: Token) -> bool {
+        self.connections.contains_key(&token)
+    }
+
+    /// When to dial next.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.peers.values().filter_map(|peer| peer.redial_at).min()
+    }
+
+    /// Dials whoever is due.
+    pub(crate) fn on_time(&mut self, core: &mut Core, now: Instant) {
+        let is_due = |peer: &Peer| peer.redial_at.is_some_and(|at| at <= now);
+        let due: Vec<NodeId> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| is_due(peer))
+            .map(|(&node, _)| node)
+            .collect();
+        for node in due {
+            self.dial_peer(core, node);
+        }
+    }
+
+    /// Lets a connection in as far as the door.
+    pub(crate) fn on_accept(&mut self, core: &mut Core, socket: TcpStream) {
+        let is_stranger = |state| matches!(state, State::Door | State::Held(_));
+        let mut strangers = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| is_stranger(connection.state));
+        let oldest = strangers.next().map(|(&token, _)| token);
+        if strangers.count() + 1 >= STRANGERS_MAX {
+            self.close(core, oldest.expect("there are too many"));
+        }
+        self.add(core, socket, State::Door, Outbox::default());
+    }
+
+    pub(crate) fn on_writable(&mut self, core: &mut Core, token: Token) {
+        let Some(connection) = self.connections.get_mut(&token) else {
+            return;
+        };
+        connection.stream.on_writable();
+        match connection.state {
+            State::Dialing(end) => self.on_dialled(core, token, end),
+            State::Up(_) => self.dirty.push(token),
+            State::Greeting(_) | State::Door | State::Held(_) => {}
+        }
+    }
+
+    /// Reads a turn's worth; says whether there may be more.
+    pub(crate) fn on_readable(&mut self, core: &mut Core, token: Token, side: ReadSide) -> Source {
+        let Some(connection) = self.connections.get_mut(&token) else {
+            return Source::Closed;
+        };
+        let may_be_read = match connection.state {
+            State::Dialing(_) => false,
+            State::Held(_) => side == ReadSide::Closing,
+            State::Greeting(_) | State::Door | State::Up(_) => true,
+        };
+        if !may_be_read {
+            return Source::Drained;
+        }
+        let (count, source) = connection.stream.read_turn(side);
+        self.counters.bytes_received += count as u64;
+        self.use_inbox(core, token);
+        // What was read may have ended it already.
+        if source == Source::Closed && self.holds(token) {
+            self.lose(core, token, LostWhy::Closed);
+        }
+        source
+    }
+
+    fn use_inbox(&mut self, core: &mut Core, token: Token) {
+        let Some(connection) = self.connections.get_mut(&token) else {
+            return;
+        };
+        match connection.state {
+            State::Dialing(_) | State::Held(_) => {}
+            State::Up(end) => self.on_messages(core, token, end),
+            State::Door | State::Greeting(_) => {
+                let Some(bytes) = connection.stream.inbox.unread().first_chunk::<HELLO_SIZE>()
+                else {
+                    return;
+                };
+                let hello = Hello::decode(bytes);
+                connection.stream.inbox.consume(HELLO_SIZE);
+                match connection.state {
+                    State::Greeting(end) => self.on_answer(core, token, end, hello),
+                    _ => self.on_hello(core, token, hello),
+                }
+                self.use_inbox(core, token);
+            }
+        }
+    }
+
+    /// A stranger says who it is and whom it wants.
+    fn on_hello(&mut self, core: &mut Core, token: Token, hello: Option<Hello>) {
+        let Some(hello) = hello.filter(|hello| hello.purpose == Purpose::Call) else {
+            self.turn_away(core, token, Refusal::NoNode);
+            return;
+        };
+        if self.me == NOBODY && hello.target != NOBODY {
+            self.connection(token).state = State::Held(hello);
+            return;
+        }
+        if let Err(refusal) = hello.check(self.cluster, self.me) {
+            let answer = self.hello(Purpose::TurnAway, hello.sender);
+            write_hello(&mut self.connection(token).stream, answer);
+            self.turn_away(core, token, refusal);
+            return;
+        }
+        if hello.sender == NOBODY {
+            let joiner = JoinerId(token.0 as u64);
+            self.welcome(core, token, End::Joiner(joiner), NOBODY);
+        } else if let Some(peer) = self.peers.get(&hello.sender) {
+            if let Some(old) = peer.connection {
+                self.lose(core, old, LostWhy::Replaced);
+            }
+            self.welcome(core, token, End::Peer(hello.sender), hello.sender);
+            self.on_up(core, token, hello.sender);
+        } else {
+            self.connection(token).state = State::Held(hello);
+        }
+    }
+
+    fn welcome(&mut self, core: &mut Core, token: Token, end: End, target: NodeId) {
+        let answer = self.hello(Purpose::Welcome, target);
+        let connection = self.connection(token);
+        connection.state = State::Up(end);
+        connection
+            .stream
+            .outbox
+            .tail()
+            .extend_from_slice(&answer.encode());
+        self.dirty.push(token);
+        core.unread.push((token, ReadSide::Open));
+    }
+
+    /// The process that we called answers.
+    fn on_answer(&mut self, core: &mut Core, token: Token, end: End, hello: Option<Hello>) {
+        let call = self.hello(Purpose::Call, end.target());
+        let why = match hello {
+            Some(hello) if hello.purpose == Purpose::Welcome => {
+                let is_whom_we_called = end.target() == NOBODY || hello.sender == end.target();
+                if is_whom_we_called {
+                    self.connection(token).state = State::Up(end);
+                    self.dirty.push(token);
+                    if let End::Peer(node) = end {
+                        self.on_up(core, token, node);
+                    }
+                    return;
+                }
+                Refusal::Target {
+                    expected: hello.sender,
+                    found: end.target(),
+                }
+            }
+            Some(hello) if hello.purpose == Purpose::TurnAway => hello.refusal_of(call),
+            _ => Refusal::NoNode,
+        };
+        self.lose(core, token, LostWhy::Refused(why));
+    }
+
+    /// The link with `node` runs over this connection now.
+    pub(crate) fn on_up(&mut self, core: &mut Core, token: Token, node: NodeId) {
+        let peer = self
+            .peers
+            .get_mut(&node)
+            .expect("only links that are wanted come up");
+        let mut waiting = std::mem::take(&mut peer.waiting);
+        peer.connection = Some(token);
+        peer.redial_at = None;
+        peer.pause = PAUSE_MIN;
+        if waiting.pending() > 0 {
+            self.connection(token)
+                .stream
+                .outbox
+                .tail()
+                .append(waiting.tail());
+        }
+        core.events.push_back(Event::LinkUp(node));
+    }
+
+    fn on_messages(&mut self, core: &mut Core, token: Token, end: End) {
+        let connection = self
+            .connections
+            .get_mut(&token)
+            .expect("its caller has found it");
+        let inbox = &mut connection.stream.inbox;
+        let why = loop {
+            match wire::decode(inbox.unread()) {
+                Ok(None) => return,
+                Err(error) => break LostWhy::Malformed(error),
+                Ok(Some((envelope, count))) => {
+                    inbox.consume(count);
+                    self.counters.messages_received += 1;
+                    core.events.push_back(match end {
+                        End::Joiner(joiner) => Event::Joiner { joiner, envelope },
+                        End::Peer(node) if node == envelope.from => Event::Message(envelope),
+                        End::Peer(_) => break LostWhy::WrongSender(envelope.from),
+                    });
+                }
+            }
+        };
+        self.counters.malformed += 1;
+        self.lose(core, token, why);
+    }
+
+    fn turn_away(&mut self, core: &mut Core, token: Token, refusal: Refusal) {
+        self.counters.refused += 1;
+        core.events.push_back(Event::Refused(refusal));
+        self.connection(token).stream.finish();
+        self.close(core, token);
+    }
+
+    pub(crate) fn dial_peer(&mut self, core: &mut Core, node: NodeId) {
+        let peer = self.peers.get_mut(&node).expect("its caller has found it");
+        assert!(peer.connection.is_none(), "a linked peer is not dialled");
+        let Some(address) = peer.address else {
+            return;
+        };
+        match TcpStream::connect(address) {
+            Err(_) => peer.redial_later(),
+            Ok(socket) => {
+                peer.redial_at = None;
+                let waiting = std::mem::take(&mut peer.waiting);
+                let token = self.add(core, socket, State::Dialing(End::Peer(node)), waiting);
+                self.peers.get_mut(&node).expect("found above").connection = Some(token);
+            }
+        }
+    }
+
+    fn on_dialled(&mut self, core: &mut Core, token: Token, end: End) {
+        let call = self.hello(Purpose::Call, end.target());
+        let connection = self.connection(token);
+        let socket = &connection.stream.socket;
+        let has_failed = !matches!(socket.take_error(), Ok(None));
+        let (here, there) = (socket.local_addr().ok(), socket.peer_addr().ok());
+        // A socket that dials a free port of its own machine may meet itself.
+        if has_failed || there.is_none() || there == here {
+            self.lose(core, token, LostWhy::Unreachable);
+            return;
+        }
+        connection.state = State::Greeting(end);
+        write_hello(&mut connection.stream, call);
+    }
+
+    /// A connection is over: reports it, and dials again if that may help.
+    fn lose(&mut self, core: &mut Core, token: Token, why: LostWhy) {
+        let connection = self.close(core, token);
+        match connection.state {
+            State::Door | State::Held(_) => {}
+            State::Dialing(End::Joiner(joiner))
+            | State::Greeting(End::Joiner(joiner))
+            | State::Up(End::Joiner(joiner)) => {
+                self.counters.lost += 1;
+                core.events.push_back(Event::JoinerLost { joiner, why });
+            }
+            State::Dialing(End::Peer(node))
+            | State::Greeting(End::Peer(node))
+            | State::Up(End::Peer(node)) => {
+                let was_up = matches!(connection.state, State::Up(_));
+                let is_refused = matches!(why, LostWhy::Refused(_));
+                let peer = self.peers.get_mut(&node).expect("its link is wanted");
+                peer.connection = None;
+                if !was_up && !is_refused {
+                    peer.waiting = connection.stream.outbox;
+                }
+                if self.me > node && !is_refused {
+                    peer.redial_later();
+                }
+                if was_up || is_refused {
+                    self.counters.lost += 1;
+                    core.events.push_back(Event::LinkLost { node, why });
+                }
+            }
+        }
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        core: &mut Core,
+        socket: TcpStream,
+        state: State,
+        outbox: Outbox,
+    ) -> Token {
+        let mut stream = Stream::new(socket, outbox);
+        let token = core.add(&mut stream.socket);
+        self.connections.insert(token, Connection { stream, state });
+        token
+    }
+
+    pub(crate) fn close(&mut self, core: &mut Core, token: Token) -> Connection {
+        let mut connection = self
+            .connections
+            .remove(&token)
+            .expect("its caller has found it");
+        core.remove(&mut connection.stream.socket);
+        connection
+    }
+
+    pub(crate) fn connection(&mut self, token: Token) -> &mut Connection {
+        self.connections
+            .get_mut(&token)
+            .expect("its caller has found it")
+    }
+
+    fn hello(&self, purpose: Purpose, target: NodeId) -> Hello {
+        Hello::new(purpose, self.cluster, self.me, target)
+    }
+
+    /// Answers whoever can be answered now.
+    pub(crate) fn review_held(&mut self, core: &mut Core) {
+        let held: Vec<(Token, Hello)> = self
+            .connections
+            .iter()
+            .filter_map(|(&token, connection)| match connection.state {
+                State::Held(hello) => Some((token, hello)),
+                _ => None,
+            })
+            .collect();
+        for (token, hello) in held {
+            // An earlier one may have been replaced by a later call of the same node.
+            if self.holds(token) {
+                self.on_hello(core, token, Some(hello));
+            }
+        }
+    }
+
+    pub(crate) fn push(&mut self, core: &mut Core, token: Token, envelope: &Envelope) {
+        let connection = self.connection(token);
+        let outbox = &mut connection.stream.outbox;
+        wire::encode(envelope, outbox.tail());
+        let pending = outbox.pending();
+        let is_up = matches!(connection.state, State::Up(_));
+        if is_up && pending > FLUSH_BYTES {
+            self.flush_one(core, token);
+        } else if is_up {
+            self.dirty.push(token);
+        }
+        if pending > OUTBOX_BYTES_MAX && self.holds(token) {
+            self.lose(core, token, LostWhy::Stuck);
+        }
+    }
+
+    fn flush_one(&mut self, core: &mut Core, token: Token) {
+        let Some(connection) = self.connections.get_mut(&token) else {
+            return;
+        };
+        match connection.stream.flush() {
+            Ok(count) => self.counters.bytes_sent += count as u64,
+            // What the other end said before it left is still to be read.
+            Err(_) => core.unread.push((token, ReadSide::Closing)),
+        }
+    }
+
+    pub(crate) fn flush(&mut self, core: &mut Core) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for token in dirty.drain(..) {
+            self.flush_one(core, token);
+        }
+        self.dirty = dirty;
+    }
+}
+
+impl Peer {
+    fn redial_later(&mut self) {
+        self.pause = self.pause.max(PAUSE_MIN);
+        self.redial_at = Some(LinuxClock.now() + self.pause);
+        self.pause = (self.pause + self.pause).min(PAUSE_MAX);
+    }
+}
+
+impl End {
+    fn target(self) -> NodeId {
+        match self {
+            Self::Peer(node) => node,
+            Self::Joiner(_) => NOBODY,
+        }
+    }
+}
+
+/// A fresh socket takes a hello whole; if not, the other end will miss it and close.
+fn write_hello(stream: &mut Stream, hello: Hello) {
+    let _ = std::io::Write::write(&mut stream.socket, &hello.encode());
+}

@@ -1,0 +1,392 @@
+//! The one place where a node waits: links, tools and its own threads, over epoll.
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+use mio::event::Source as _;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Poll, Registry, Token};
+use platform::{Clock, ClusterId, Event, Events, Wait};
+use types::{Duration, Instant, NodeId};
+
+use crate::LinuxClock;
+use crate::link_table::LinkTable;
+use crate::requests::RequestTable;
+use crate::stream::{ReadSide, Source};
+
+const WAKER: Token = Token(0);
+const LINK_LISTENER: Token = Token(1);
+const TOOL_LISTENER: Token = Token(2);
+const FIRST_CONNECTION: usize = 16;
+/// Readiness reports per poll at most.
+const REPORTS_MAX: usize = 256;
+/// Connections accepted per turn and door at most.
+const ACCEPTS_MAX: usize = 16;
+/// Events given out between two polls at most, so that none starves.
+const EVENTS_PER_POLL: u32 = 256;
+/// The longest a call waits: no deadline is that far away, and overflow is.
+const WAIT_MAX: Duration = Duration::from_millis(60_000);
+
+/// What a node's network is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct NetworkConfig {
+    /// The cluster; processes of another one are turned away.
+    pub cluster: ClusterId,
+    /// Who we are, `NodeId(0)` if that is still to be learnt.
+    pub me: NodeId,
+    /// Where peers reach us; port 0 chooses a free one.
+    pub listen: SocketAddr,
+    /// Where tools reach us; port 0 chooses a free one.
+    pub tools: Option<SocketAddr>,
+    /// Time to poll busily before going to sleep. Costs a core, saves some 20 us per
+    /// message at each end.
+    pub spin: Duration,
+}
+
+/// Why a network could not be opened.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The address is not a loopback one, and links are not encrypted.
+    NotLoopback(SocketAddr),
+    /// The address cannot be listened on.
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The kernel refuses an epoll descriptor.
+    Poll(io::Error),
+}
+
+/// Links, tools and wakers of one node. Owned by the node's thread.
+pub struct Network {
+    poll: Poll,
+    reports: mio::Events,
+    waker: Waker,
+    spin: Duration,
+    given_since_poll: u32,
+    /// Doors with possibly more to accept.
+    open_doors: Vec<Token>,
+    pub(crate) core: Core,
+    pub(crate) links: LinkTable,
+    pub(crate) requests: Option<RequestTable>,
+}
+
+/// What links and requests share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    registry: Registry,
+    next_token: usize,
+    pub(crate) events: VecDeque<Event>,
+    /// Connections with possibly more to read than the poll will tell.
+    pub(crate) unread: Vec<(Token, ReadSide)>,
+}
+
+/// Makes the node's thread see [`Event::Woken`]; for threads that work for it.
+#[derive(Clone, Debug)]
+pub struct Waker(Arc<mio::Waker>);
+
+impl Waker {
+    /// Wakes the node, now or when it next waits.
+    pub fn wake(&self) {
+        self.0
+            .wake()
+            .expect("an eventfd takes a wake-up as long as it is open");
+    }
+}
+
+impl Core {
+    pub(crate) fn next_token(&mut self) -> Token {
+        self.next_token += 1;
+        Token(self.next_token)
+    }
+
+    pub(crate) fn add(&mut self, socket: &mut TcpStream) -> Token {
+        // Without it small messages wait for one another; a dead socket shows later.
+        let _ = socket.set_nodelay(true);
+        let token = self.next_token();
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.registry
+            .register(socket, token, interest)
+            .expect("epoll takes any open socket");
+        token
+    }
+
+    pub(crate) fn remove(&mut self, socket: &mut TcpStream) {
+        self.registry.deregister(socket).expect("it was registered");
+    }
+}
+
+impl Network {
+    /// Opens the doors. Nobody is called yet.
+    ///
+    /// # Errors
+    /// If an address is busy or not on loopback.
+    pub fn open(config: NetworkConfig) -> Result<Self, OpenError> {
+        let poll = Poll::new().map_err(OpenError::Poll)?;
+        let registry = poll.registry().try_clone().map_err(OpenError::Poll)?;
+        let waker = mio::Waker::new(&registry, WAKER).map_err(OpenError::Poll)?;
+        let (listener, address) = listen(&registry, config.listen, LINK_LISTENER)?;
+        let requests = match config.tools {
+            Some(address) => {
+                let (listener, _) = listen(&registry, address, TOOL_LISTENER)?;
+                Some(RequestTable::new(listener))
+            }
+            None => None,
+        };
+        Ok(Self {
+            poll,
+            reports: mio::Events::with_capacity(REPORTS_MAX),
+            waker: Waker(Arc::new(waker)),
+            spin: config.spin,
+            given_since_poll: 0,
+            open_doors: Vec::new(),
+            core: Core {
+                registry,
+                next_token: FIRST_CONNECTION,
+                events: VecDeque::new(),
+                unread: Vec::new(),
+            },
+            links: LinkTable::new(config.cluster, config.me, listener, address),
+            requests,
+        })
+    }
+
+    /// For the node's other threads.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    /// Where peers reach us.
+    #[must_use]
+    pub fn link_address(&self) -> SocketAddr {
+        self.links.address
+    }
+
+    /// Where tools reach us, if they do.
+    #[must_use]
+    pub fn tool_address(&self) -> Option<SocketAddr> {
+        self.requests
+            .as_ref()
+            .and_then(|requests| requests.listener.local_addr().ok())
+    }
+
+    /// Tools cut off because of bytes that are no request.
+    #[must_use]
+    pub fn malformed_requests(&self) -> u64 {
+        self.requests
+            .as_ref()
+            .map_or(0, |requests| requests.malformed)
+    }
+
+    /// Flushes, waits, takes what is there: one bounded turn.
+    fn turn(&mut self, wait: Wait) {
+        self.given_since_poll = 0;
+        self.links.flush(&mut self.core);
+        self.wait(wait);
+        let doors = std::mem::take(&mut self.open_doors);
+        let unread = std::mem::take(&mut self.core.unread);
+        for (token, side) in unread {
+            self.on_readable(token, side);
+        }
+        let reports = std::mem::replace(&mut self.reports, mio::Events::with_capacity(0));
+        for report in &reports {
+            self.on_report(report);
+        }
+        self.reports = reports;
+        for door in doors {
+            self.on_door(door);
+        }
+        self.links.on_time(&mut self.core, LinuxClock.now());
+    }
+
+    fn on_report(&mut self, report: &mio::event::Event) {
+        match report.token() {
+            WAKER => self.core.events.push_back(Event::Woken),
+            door @ (LINK_LISTENER | TOOL_LISTENER) => self.on_door(door),
+            token => {
+                if report.is_writable() {
+                    self.on_writable(token);
+                }
+                let is_closing = report.is_read_closed() || report.is_error();
+                if report.is_readable() || is_closing {
+                    let side = if is_closing {
+                        ReadSide::Closing
+                    } else {
+                        ReadSide::Open
+                    };
+                    self.on_readable(token, side);
+                }
+            }
+        }
+    }
+
+    fn on_writable(&mut self, token: Token) {
+        if self.links.holds(token) {
+            self.links.on_writable(&mut self.core, token);
+        } else if let Some(requests) = &mut self.requests {
+            requests.on_writable(&mut self.core, token);
+        }
+    }
+
+    fn on_readable(&mut self, token: Token, side: ReadSide) {
+        let source = if self.links.holds(token) {
+            self.links.on_readable(&mut self.core, token, side)
+        } else if let Some(requests) = &mut self.requests {
+            requests.on_readable(&mut self.core, token, side)
+        } else {
+            Source::Closed
+        };
+        if source == Source::Unread {
+            self.core.unread.push((token, side));
+        }
+    }
+
+    fn on_door(&mut self, door: Token) {
+        for _ in 0..ACCEPTS_MAX {
+            let accepted = match (&mut self.requests, door) {
+                (_, LINK_LISTENER) => self.links.listener.accept(),
+                (Some(requests), _) if requests.has_room() => requests.listener.accept(),
+                _ => break,
+            };
+            match (accepted, &mut self.requests) {
+                (Ok((socket, _)), _) if door == LINK_LISTENER => {
+                    self.links.on_accept(&mut self.core, socket);
+                }
+                (Ok((socket, _)), Some(requests)) => requests.on_accept(&mut self.core, socket),
+                (Err(error), _) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // One caller gave up, or descriptors are short: the next turn tries again.
+                _ => {}
+            }
+        }
+        if !self.open_doors.contains(&door) {
+            self.open_doors.push(door);
+        }
+    }
+
+    fn has_more(&self) -> bool {
+        let is_blocked = |door: &Token| {
+            *door == TOOL_LISTENER && !self.requests.as_ref().is_some_and(RequestTable::has_room)
+        };
+        !self.core.unread.is_empty() || !self.open_doors.iter().all(is_blocked)
+    }
+
+    /// Sleeps until something is ready, at most as long as is asked.
+    fn wait(&mut self, wait: Wait) {
+        let until = match wait {
+            Wait::Until(until) if self.core.events.is_empty() && !self.has_more() => until,
+            _ => Instant::from_nanos(0),
+        };
+        let until = self
+            .links
+            .next_deadline()
+            .map_or(until, |deadline| until.min(deadline));
+        let begin = LinuxClock.now();
+        let spin_until = until.min(begin + self.spin);
+        let mut now = begin;
+        while now < spin_until {
+            self.poll_now();
+            if !self.reports.is_empty() {
+                return;
+            }
+            std::hint::spin_loop();
+            now = LinuxClock.now();
+        }
+        if now < until {
+            sleep_until_ready(&self.poll, until.since(now).min(WAIT_MAX));
+        }
+        self.poll_now();
+    }
+
+    fn poll_now(&mut self) {
+        match self
+            .poll
+            .poll(&mut self.reports, Some(std::time::Duration::ZERO))
+        {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => panic!("wait for events on our own epoll descriptor: {error}"),
+        }
+    }
+}
+
+impl Events for Network {
+    fn next_event(&mut self, wait: Wait) -> Option<Event> {
+        while self.core.events.is_empty() || self.given_since_poll >= EVENTS_PER_POLL {
+            self.turn(wait);
+            let is_over = match wait {
+                Wait::No => true,
+                Wait::Until(until) => until <= LinuxClock.now(),
+            };
+            if is_over {
+                break;
+            }
+        }
+        self.given_since_poll += 1;
+        self.core.events.pop_front()
+    }
+}
+
+/// Like a poll with a time-out, but to the microsecond: epoll counts milliseconds.
+fn sleep_until_ready(poll: &Poll, time: Duration) {
+    let mut descriptor = libc::pollfd {
+        fd: poll.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let nanos = time.as_nanos();
+    let timeout = libc::timespec {
+        tv_sec: i64::try_from(nanos / 1_000_000_000).expect("at most WAIT_MAX"),
+        tv_nsec: i64::try_from(nanos % 1_000_000_000).expect("below 10^9"),
+    };
+    // SAFETY: both pointers are to live values, the count is 1, no signal mask is given.
+    // A failure (a signal came) is a short sleep, which callers expect anyway.
+    unsafe { libc::ppoll(&raw mut descriptor, 1, &raw const timeout, std::ptr::null()) };
+}
+
+fn listen(
+    registry: &Registry,
+    address: SocketAddr,
+    token: Token,
+) -> Result<(TcpListener, SocketAddr), OpenError> {
+    if !address.ip().is_loopback() {
+        return Err(OpenError::NotLoopback(address));
+    }
+    let failed = |source| OpenError::Listen { address, source };
+    let mut listener = TcpListener::bind(address).map_err(failed)?;
+    listener
+        .register(registry, token, Interest::READABLE)
+        .map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network")
+            .field("address", &self.links.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotLoopback(address) => {
+                write!(
+                    f,
+                    "expected a loopback address, found {address}: links are not encrypted"
+                )
+            }
+            Self::Listen { address, source } => write!(f, "listen on {address}: {source}"),
+            Self::Poll(source) => write!(f, "open an epoll descriptor: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}

@@ -1,0 +1,78 @@
+//! What the standard library cannot say about child processes.
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// How a process is told to end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signal {
+    /// Please (SIGTERM): it may clean up.
+    Terminate,
+    /// At once (SIGKILL): a crash as far as it can tell.
+    Kill,
+}
+
+/// Has the kernel kill the child when the thread that starts it ends, whatever the
+/// reason, and keeps the terminal's Ctrl-C from it: its parent decides.
+pub fn tie_to_parent(command: &mut Command) -> &mut Command {
+    command.process_group(0);
+    let parent = std::process::id();
+    // SAFETY: the closure runs between fork and exec and makes two system calls, both
+    // async-signal-safe; it allocates nothing.
+    unsafe {
+        command.pre_exec(move || {
+            if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            // The parent may have died before the call above.
+            if u32::try_from(libc::getppid()) != Ok(parent) {
+                return Err(io::Error::from_raw_os_error(libc::ESRCH));
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Sends a signal to a process.
+///
+/// # Errors
+/// If there is no such process or it is another user's.
+pub fn signal(pid: u32, signal: Signal) -> io::Result<()> {
+    let number = match signal {
+        Signal::Terminate => libc::SIGTERM,
+        Signal::Kill => libc::SIGKILL,
+    };
+    let pid = libc::pid_t::try_from(pid).map_err(|_| io::ErrorKind::InvalidInput)?;
+    if pid == 0 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: plain system call without pointers.
+    if unsafe { libc::kill(pid, number) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+
+    #[test]
+    fn a_tied_child_runs_and_dies_by_signal() {
+        let mut command = Command::new("cat");
+        command.stdin(std::process::Stdio::piped());
+        let mut child = tie_to_parent(&mut command).spawn().unwrap();
+        signal(child.id(), Signal::Kill).unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+    }
+
+    #[test]
+    fn process_0_is_nobody() {
+        assert_eq!(
+            signal(0, Signal::Kill).unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
+    }
+}
