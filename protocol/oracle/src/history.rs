@@ -53,6 +53,8 @@ pub enum Abort {
     Fallback,
     /// Its node crashed.
     Crash,
+    /// Its program gave up, to be run again.
+    Own,
 }
 
 /// What became of an attempt. Whether a fallback undid it later follows from its stamp.

@@ -29,7 +29,7 @@ pub fn check(history: &History, limits: &Limits) -> Result<(), Violation> {
         let tally = tallies.entry(attempt.txn).or_default();
         tally.attempts += 1;
         match attempt.outcome {
-            Outcome::Running | Outcome::Aborted(Abort::Fallback) => {}
+            Outcome::Running | Outcome::Aborted(Abort::Fallback | Abort::Own) => {}
             Outcome::Aborted(Abort::Conflict) => tally.losses += 1,
             Outcome::Aborted(Abort::Crash) | Outcome::Committed { .. } => tally.is_over = true,
         }

@@ -1,0 +1,214 @@
+//! Crashes, views, returning disks. What goes wrong stays within what the cluster
+//! promises to survive: nobody crashes while he has the only copy of a stable version.
+use std::collections::{BTreeMap, BTreeSet};
+
+use dtm::Input;
+use types::{Duration, Epoch, Member, NodeId, PageId, StoreId, Version, View, placement};
+use wire::Message;
+
+use crate::client::{Client, Role};
+use crate::scenario::{Disks, Fault};
+use crate::workload::index_below;
+use crate::world::{Event, World};
+
+/// Extents in one message of an inventory: few, so that inventories are cut.
+const INVENTORY_PART: usize = 2;
+
+impl World {
+    pub(crate) fn on_fault(&mut self, fault: Fault) {
+        let victims = self.choose_victims(fault.victims);
+        if victims.is_empty() || !self.may_crash(&victims) {
+            self.common
+                .note(format_args!("{fault:?} is not survivable now"));
+            return;
+        }
+        for id in victims {
+            self.crash(id, fault.disks);
+        }
+        self.push(fault.noticed_after, Event::Decide);
+    }
+
+    /// Up to `count` members; at least one node stays.
+    fn choose_victims(&mut self, count: usize) -> Vec<NodeId> {
+        let mut candidates: Vec<NodeId> = self.nodes.keys().copied().collect();
+        let count = count.min(candidates.len().saturating_sub(1));
+        let prng = &mut self.common.prng;
+        (0..count)
+            .map(|_| candidates.swap_remove(index_below(candidates.len(), prng)))
+            .collect()
+    }
+
+    /// Whether the newest stable version of every page is also at a node that stays.
+    fn may_crash(&self, victims: &[NodeId]) -> bool {
+        let newest = |is_counted: &dyn Fn(NodeId) -> bool| -> BTreeMap<PageId, Version> {
+            let mut newest: BTreeMap<PageId, Version> = BTreeMap::new();
+            for node in self.nodes.values().filter(|node| is_counted(node.id)) {
+                let store = &self.stores[&node.store];
+                for (page, content) in store.snapshot(self.leader.view(), self.leader.stable()) {
+                    let entry = newest.entry(page).or_default();
+                    *entry = content.version.max(*entry);
+                }
+            }
+            newest
+        };
+        newest(&|_| true) == newest(&|node| !victims.contains(&node))
+    }
+
+    fn crash(&mut self, id: NodeId, disks: Disks) {
+        self.common
+            .note(format_args!("{id} crashes, its disk: {disks:?}"));
+        let mut node = self.nodes.remove(&id).expect("victims live");
+        node.client.on_crash(&mut self.common);
+        let last = self.common.now + self.common.span(Duration::from_micros(500));
+        self.network.cut(id, last);
+        match disks {
+            Disks::Lost => {
+                self.stores.remove(&node.store);
+            }
+            Disks::Return(after) => self.push(after, Event::Return(node.store)),
+        }
+    }
+
+    /// A disk comes back with a node that nobody knows.
+    pub(crate) fn on_return(&mut self, store: StoreId) {
+        self.create_node(store);
+        self.common
+            .note(format_args!("{store} returns with n{}", self.nodes_created));
+        self.push(Duration::from_micros(100), Event::Decide);
+    }
+
+    /// The control plane looks who is there and decides a view, if it is another one.
+    pub(crate) fn on_decide(&mut self) {
+        let members: Vec<Member> = self
+            .nodes
+            .values()
+            .map(|node| Member {
+                node: node.id,
+                store: node.store,
+            })
+            .collect();
+        if members == self.leader.view().members {
+            return;
+        }
+        let gap = 1 + self.common.prng.below(3);
+        let fallback = self.leader.decide(members, Epoch(self.epoch_used.0 + gap));
+        self.common.note(format_args!("decided: {fallback:?}"));
+        self.common.recorder.history.fallbacks.push(fallback);
+        self.announce_view();
+        self.push(Duration::from_micros(500), Event::Replicate);
+    }
+
+    /// Sends the view to its members.
+    pub(crate) fn announce_view(&mut self) {
+        let view = self.leader.view().clone();
+        for node in view.nodes() {
+            let delay = self.common.span(self.common.scenario.view_delay_max);
+            self.push(
+                delay,
+                Event::Enter {
+                    node,
+                    view: view.clone(),
+                },
+            );
+        }
+    }
+
+    /// A view reaches a member: its disk first, then its memory, then what had waited.
+    pub(crate) fn on_enter(&mut self, id: NodeId, view: &View) {
+        let Some(node) = self.nodes.get(&id) else {
+            return;
+        };
+        if node.view() >= Some(view.number) {
+            return;
+        }
+        self.common.note(format_args!("{id} enters {view:?}"));
+        let store = self
+            .stores
+            .get_mut(&node.store)
+            .expect("a node's disk is there");
+        if !self.common.planted.keeps_undone() {
+            store.on_view(view);
+        }
+        let extents = store.inventory();
+        self.feed(
+            id,
+            Input::View {
+                view: view.clone(),
+                you: id,
+            },
+        );
+        let mut parts: Vec<Vec<_>> = extents.chunks(INVENTORY_PART).map(<[_]>::to_vec).collect();
+        if parts.is_empty() {
+            parts.push(vec![]);
+        }
+        for (index, extents) in parts.iter().enumerate() {
+            let last = index + 1 == parts.len();
+            for to in view.nodes() {
+                self.say(
+                    id,
+                    to,
+                    Message::Inventory {
+                        extents: extents.clone(),
+                        last,
+                    },
+                );
+            }
+        }
+        let early = self
+            .nodes
+            .get_mut(&id)
+            .expect("it has just entered")
+            .take_early();
+        for envelope in early {
+            self.push(Duration::ZERO, Event::Arrival { to: id, envelope });
+        }
+    }
+
+    /// In the background, stable versions are copied to the disks of the new placement.
+    pub(crate) fn on_replicate(&mut self) {
+        let view = self.leader.view().clone();
+        let mut newest = BTreeMap::new();
+        let live: BTreeSet<StoreId> = self.nodes.values().map(|node| node.store).collect();
+        for store in self
+            .stores
+            .values()
+            .filter(|store| live.contains(&store.id))
+        {
+            for (page, content) in store.snapshot(&view, self.leader.stable()) {
+                let entry = newest.entry(page).or_insert_with(|| content.clone());
+                if content.version > entry.version {
+                    *entry = content;
+                }
+            }
+        }
+        for (page, content) in newest {
+            for target in placement::stores(&view, page.extent()) {
+                if let Some(node) = self.nodes.get(&target) {
+                    let store = self
+                        .stores
+                        .get_mut(&node.store)
+                        .expect("a node's disk is there");
+                    store.keep(page, &content);
+                }
+            }
+        }
+    }
+
+    /// Adds a node that serves this disk; it waits for a view.
+    pub(crate) fn create_node(&mut self, store: StoreId) {
+        self.nodes_created += 1;
+        let id = NodeId(self.nodes_created);
+        let scenario = &self.common.scenario;
+        let role = match (scenario.hunt, id) {
+            (false, _) => Role::Worker,
+            (true, NodeId(1)) => Role::Prey,
+            (true, _) => Role::Hunter,
+        };
+        let quota = if role == Role::Hunter {
+            0
+        } else {
+            scenario.quota
+        };
+        self.add_node(id, store, Client::new(role, quota));
+    }
+}

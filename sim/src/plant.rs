@@ -1,0 +1,207 @@
+//! Faults of the memory itself, planted by tampering with what lies around it: a
+//! checker that has never caught anything proves nothing.
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use types::{Duration, Epoch, Instant, NodeId, PageId, Prng, zero_frame};
+use wire::{Envelope, Message};
+
+use crate::memory::Cell;
+use crate::scenario::{Disks, Fault, Scenario};
+use crate::workload::Kind;
+
+/// A fault to plant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Plant {
+    /// A writer does not wait for one holder: the line forges its answer, the holder
+    /// never hears of the invalidation.
+    SkippedAck,
+    /// The epoch of a reader that is ahead does not reach the writer that overwrites
+    /// what it read: the line lowers the epoch of every invalidation answer.
+    AckEpoch,
+    /// Data that arrives for a doomed transaction becomes visible to it.
+    DoomedMapping,
+    /// The owner's hand-over in a refused transition is forgotten.
+    LostOwner,
+    /// No transaction is ever aged.
+    NoAgeing,
+    /// Homes serve before they know what is in the others' stores.
+    BlindHome,
+    /// Stores keep and serve what a fallback has undone.
+    UndoneStore,
+    /// Epochs are called stable before they are stored.
+    EarlyStable,
+}
+
+impl Plant {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::SkippedAck,
+        Self::AckEpoch,
+        Self::DoomedMapping,
+        Self::LostOwner,
+        Self::NoAgeing,
+        Self::BlindHome,
+        Self::UndoneStore,
+        Self::EarlyStable,
+    ];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SkippedAck => "skipped-ack",
+            Self::AckEpoch => "ack-epoch",
+            Self::DoomedMapping => "doomed-mapping",
+            Self::LostOwner => "lost-owner",
+            Self::NoAgeing => "no-ageing",
+            Self::BlindHome => "blind-home",
+            Self::UndoneStore => "undone-store",
+            Self::EarlyStable => "early-stable",
+        }
+    }
+}
+
+impl fmt::Display for Plant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Plant {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|plant| plant.name() == name);
+        found.ok_or_else(|| {
+            let names: Vec<&str> = Self::ALL.iter().map(|plant| plant.name()).collect();
+            format!("expected one of {}", names.join(", "))
+        })
+    }
+}
+
+/// Changes the choices of a seed so that the fault has occasions to show.
+pub(crate) fn prepare(plant: Plant, scenario: &mut Scenario) {
+    match plant {
+        Plant::SkippedAck | Plant::LostOwner => {
+            scenario.faults.clear();
+            scenario.kinds = vec![Kind::Counters, Kind::Bank];
+            scenario.hunt = false;
+        }
+        Plant::AckEpoch => {
+            scenario.faults.clear();
+            scenario.kinds = vec![Kind::ReadMostly, Kind::Bank, Kind::Query];
+            scenario.hunt = false;
+            scenario.epoch_length = Duration::from_micros(300);
+            scenario.heartbeats_percent = 30;
+        }
+        Plant::DoomedMapping => {
+            scenario.faults.clear();
+            scenario.kinds = vec![Kind::Bank, Kind::ReadMostly];
+            scenario.hunt = false;
+            scenario.zombie_steps_max = 20;
+            scenario.think_max = Duration::from_micros(100);
+        }
+        Plant::NoAgeing => {
+            scenario.faults.clear();
+            scenario.hunt = true;
+            scenario.config.ageing_losses = u32::MAX;
+        }
+        Plant::BlindHome | Plant::UndoneStore | Plant::EarlyStable => {
+            scenario.hunt = false;
+            scenario.epoch_length = Duration::from_micros(1000);
+            scenario.sync_max = Duration::from_micros(300);
+            let at = Instant::from_nanos(scenario.heal_at.as_nanos() / 2);
+            let noticed_after = Duration::from_micros(300);
+            scenario.faults = vec![(
+                at,
+                Fault {
+                    victims: 1,
+                    noticed_after,
+                    disks: Disks::Lost,
+                },
+            )];
+        }
+    }
+}
+
+/// The planted fault of a run, if there is one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Planted(pub(crate) Option<Plant>);
+
+impl Planted {
+    /// What the line carries instead of `envelope` to `to`.
+    pub(crate) fn tamper(
+        self,
+        to: NodeId,
+        mut envelope: Envelope,
+        prng: &mut Prng,
+    ) -> (NodeId, Envelope) {
+        match (self.0, &mut envelope.message) {
+            (
+                Some(Plant::SkippedAck),
+                &mut Message::Invalidate {
+                    page,
+                    seq,
+                    requester,
+                    ..
+                },
+            ) if prng.chance(1, 4) => {
+                let message = Message::InvalidateAck {
+                    page,
+                    seq,
+                    was_owner: false,
+                };
+                return (
+                    requester,
+                    Envelope {
+                        from: to,
+                        message,
+                        ..envelope
+                    },
+                );
+            }
+            (Some(Plant::AckEpoch), Message::InvalidateAck { .. }) => envelope.epoch = Epoch(1),
+            (Some(Plant::LostOwner), Message::InvalidateAck { was_owner, .. }) => {
+                *was_owner = false;
+            }
+            (Some(Plant::BlindHome), Message::Inventory { extents, .. }) => extents.clear(),
+            (Some(Plant::EarlyStable), Message::EpochStored { epoch }) => epoch.0 += 2,
+            _ => {}
+        }
+        (to, envelope)
+    }
+
+    /// Whether stores purge what a view undoes.
+    pub(crate) fn keeps_undone(self) -> bool {
+        self.0 == Some(Plant::UndoneStore)
+    }
+}
+
+/// Pages that a doomed transaction sees although the memory does not show them.
+/// Empty without the planted fault.
+#[derive(Debug, Default)]
+pub(crate) struct Ghosts(BTreeMap<PageId, Cell>);
+
+impl Ghosts {
+    pub(crate) fn cell(&self, page: PageId) -> Option<Cell> {
+        self.0.get(&page).copied()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// A message arrives at a node whose transaction is doomed.
+    pub(crate) fn on_message(&mut self, planted: Planted, message: &Message) {
+        if planted.0 != Some(Plant::DoomedMapping) {
+            return;
+        }
+        if let Message::Data { page, content, .. } = message {
+            let frame = content.bytes.clone().unwrap_or_else(zero_frame);
+            let cell = Cell::of(&frame).expect("lines do not tear pages");
+            self.0.insert(*page, cell);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What a run has shown.
+use std::fmt;
+
+/// A run in which nothing was wrong.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Report {
+    /// The seed.
+    pub seed: u64,
+    /// Digest of everything that happened; equal seeds give equal digests.
+    pub digest: u64,
+    /// What the seed meant.
+    pub scenario: String,
+    /// Events.
+    pub events: u64,
+    /// Attempts of transactions.
+    pub attempts: u64,
+    /// Transactions that committed, also those that were undone later.
+    pub commits: u64,
+    /// Of these: undone by a fallback.
+    pub undone: u64,
+    /// Views, the first one included.
+    pub views: u64,
+    /// Most conflicts that one transaction lost.
+    pub losses_max: u64,
+    /// The last events.
+    pub last_events: Vec<String>,
+}
+
+/// A promise that was broken, and how to see it again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// The seed.
+    pub seed: u64,
+    /// Number of nodes, if it was fixed.
+    pub nodes: Option<usize>,
+    /// What was violated.
+    pub property: Property,
+    /// By what.
+    pub detail: String,
+    /// What the seed meant.
+    pub scenario: String,
+    /// The last events before it was noticed.
+    pub last_events: Vec<String>,
+}
+
+/// What can be violated.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Property {
+    /// A promise about the history of transactions.
+    History(oracle::Property),
+    /// A program saw values that no correct sequence of transactions leaves behind,
+    /// or bytes that nobody wrote.
+    Application,
+    /// Two nodes of a view believe to own a page, or one to be alone with it who is not.
+    Coherence,
+    /// The cluster healed, but what was committed did not become stable.
+    Settling,
+    /// A node broke the contract with its surroundings.
+    Contract,
+    /// A node found its own invariant broken.
+    Assertion,
+}
+
+impl fmt::Display for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::History(property) => write!(f, "{property:?}"),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+impl Failure {
+    /// The command that shows the failure again.
+    #[must_use]
+    pub fn reproduction(&self) -> String {
+        let nodes = self
+            .nodes
+            .map(|nodes| format!(" --nodes {nodes}"))
+            .unwrap_or_default();
+        format!("cargo xtask sim --seed {}{nodes}", self.seed)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.property, self.detail)
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,130 @@
+//! A run from its seed to its verdict.
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use oracle::{Limits, Outcome, Violation};
+
+use crate::client::Client;
+use crate::world::{End, World};
+use crate::{Failure, Options, Property, Report};
+
+/// Conflicts that a transaction may lose. An aged one loses only to older ones, so
+/// that a handful would be more than anybody has seen; see `Report::losses_max`.
+const LOSSES_MAX: usize = 60;
+
+/// Runs the cluster that `seed` describes.
+///
+/// # Errors
+/// If a promise was broken.
+pub fn run(seed: u64, options: &Options) -> Result<Report, Failure> {
+    let mut world = World::new(seed, options);
+    let outcome = catch_unwind(AssertUnwindSafe(|| live(&mut world, options)));
+    if let Err(panic) = outcome {
+        world.common.fail(Property::Assertion, message_of(&*panic));
+    }
+    if world.common.failure.is_none() {
+        judge(&mut world);
+    }
+    match world.common.failure.take() {
+        None => Ok(report(seed, &world)),
+        Some((property, detail)) => Err(Failure {
+            seed,
+            nodes: options.nodes,
+            property,
+            detail,
+            scenario: format!("{:?}", world.common.scenario),
+            last_events: world.common.trace.last(),
+        }),
+    }
+}
+
+/// The four parts.
+fn live(world: &mut World, options: &Options) {
+    let heal_at = world.common.scenario.heal_at;
+    if world.run_until(options.events_max, |world| world.common.now >= heal_at) == End::Stopped {
+        return;
+    }
+    world.common.note(format_args!("healed"));
+    if world.run_until(options.events_max, is_quiet) == End::Stopped {
+        return;
+    }
+    world.inspect();
+    if world.run_until(options.events_max, is_quiet) == End::Stopped {
+        return;
+    }
+    let target = world.epoch_used;
+    let is_settled = |world: &World| world.leader.stable() >= target;
+    if world.run_until(options.events_max, is_settled) == End::Stopped {
+        let detail = format!("stable is {}, expected {target}", world.leader.stable());
+        world.common.fail(Property::Settling, detail);
+    }
+}
+
+/// Everybody has done his share, in the view that was decided last.
+fn is_quiet(world: &World) -> bool {
+    let number = world.leader.view().number;
+    let is_in = |node: &crate::node::Node| node.view() == Some(number);
+    world
+        .nodes
+        .values()
+        .all(|node| is_in(node) && Client::is_idle(&node.client))
+}
+
+fn judge(world: &mut World) {
+    let limits = Limits {
+        losses_max: LOSSES_MAX,
+    };
+    let history = &world.common.recorder.history;
+    if let Err(violation) = oracle::check(history, &limits) {
+        let detail = describe(history, &violation);
+        world
+            .common
+            .fail(Property::History(violation.property()), detail);
+    }
+}
+
+/// The violation, and what the attempts that are involved did.
+fn describe(history: &oracle::History, violation: &Violation) -> String {
+    let mut text = violation.to_string();
+    for id in violation.attempts() {
+        text.push_str(&format!("\n    {id}: {:?}", history.attempt(id)));
+    }
+    text
+}
+
+fn report(seed: u64, world: &World) -> Report {
+    let history = &world.common.recorder.history;
+    let committed = history.attempts.iter().filter_map(oracle::Attempt::commit);
+    let last = oracle::Period(history.fallbacks.len());
+    let undone = committed
+        .clone()
+        .filter(|&(stamp, _)| history.is_undone(stamp, last));
+    Report {
+        seed,
+        digest: world.common.trace.digest(),
+        scenario: format!("{:?}", world.common.scenario),
+        events: world.common.trace.count(),
+        attempts: history.attempts.len() as u64,
+        commits: committed.count() as u64,
+        undone: undone.count() as u64,
+        views: world.leader.view().number.0,
+        losses_max: losses_max(history),
+        last_events: world.common.trace.last(),
+    }
+}
+
+fn losses_max(history: &oracle::History) -> u64 {
+    let mut losses = std::collections::BTreeMap::new();
+    for attempt in &history.attempts {
+        if attempt.outcome == Outcome::Aborted(oracle::Abort::Conflict) {
+            *losses.entry(attempt.txn).or_insert(0) += 1;
+        }
+    }
+    losses.into_values().max().unwrap_or(0)
+}
+
+fn message_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("panic without a message").to_owned()
+}

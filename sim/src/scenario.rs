@@ -1,0 +1,195 @@
+//! What a seed means: all choices of a run, so that every run tries other ones.
+use dtm::Config;
+use types::limits::FIRST_APPLICATION_REGION;
+use types::{Duration, Instant, PageId, Prng};
+
+use crate::network::Delays;
+use crate::workload::{ALL_KINDS, Kind, Layout, index_below};
+use crate::{Options, Plant};
+
+/// All choices of a run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Scenario {
+    /// Nodes at the start.
+    pub(crate) nodes: usize,
+    pub(crate) layout: Layout,
+    /// What the nodes run.
+    pub(crate) kinds: Vec<Kind>,
+    /// Transactions that each node runs at least.
+    pub(crate) quota: u32,
+    /// One node runs long transactions; the others run short ones until it is done.
+    pub(crate) hunt: bool,
+    pub(crate) delays: Delays,
+    /// Of a hundred announcements of an epoch, how many are sent.
+    pub(crate) heartbeats_percent: u64,
+    pub(crate) epoch_length: Duration,
+    /// Between the steps of a program.
+    pub(crate) think_max: Duration,
+    /// Until a store has synced a part.
+    pub(crate) sync_max: Duration,
+    /// Until a decided view reaches a member.
+    pub(crate) view_delay_max: Duration,
+    /// Steps that a doomed transaction may still take.
+    pub(crate) zombie_steps_max: u64,
+    pub(crate) config: Config,
+    /// In time order; the last one happens before `heal_at`.
+    pub(crate) faults: Vec<(Instant, Fault)>,
+    /// End of the chaos.
+    pub(crate) heal_at: Instant,
+}
+
+/// What may go wrong. Who is hit is drawn when it happens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Fault {
+    /// Nodes that crash at once.
+    pub(crate) victims: usize,
+    /// Until the others notice.
+    pub(crate) noticed_after: Duration,
+    pub(crate) disks: Disks,
+}
+
+/// What becomes of the disks of crashed nodes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Disks {
+    /// Gone for ever.
+    Lost,
+    /// Each comes back with a new node after a while.
+    Return(Duration),
+}
+
+impl Scenario {
+    /// The choices of a seed.
+    pub(crate) fn draw(prng: &mut Prng, options: &Options) -> Self {
+        let drawn = 2 + index_below(5, prng);
+        let nodes = options.nodes.unwrap_or(drawn);
+        let heal_at = Instant::from_nanos(0) + micros(prng, 10_000, 60_000);
+        let mut scenario = Self {
+            nodes,
+            layout: draw_layout(prng),
+            kinds: draw_kinds(prng),
+            quota: 5 + u32::try_from(prng.below(20)).expect("small"),
+            hunt: prng.chance(1, 6),
+            delays: Delays {
+                base_max: pick(prng, &[0, 20, 100, 400]),
+                jitter_max: pick(prng, &[0, 10, 100, 1000]),
+            },
+            heartbeats_percent: pick_number(prng, &[100, 80, 30]),
+            epoch_length: pick(prng, &[300, 1000, 5000, 20_000]),
+            think_max: pick(prng, &[0, 10, 100, 400]),
+            sync_max: pick(prng, &[0, 300, 5000]),
+            view_delay_max: pick(prng, &[0, 300, 3000]),
+            zombie_steps_max: pick_number(prng, &[0, 2, 8]),
+            config: draw_config(prng),
+            faults: draw_faults(prng, heal_at),
+            heal_at,
+        };
+        if let Some(plant) = options.plant {
+            plant.prepare(&mut scenario);
+        }
+        scenario
+    }
+}
+
+fn draw_layout(prng: &mut Prng) -> Layout {
+    let stride = [1, 64, 256][index_below(3, prng)];
+    let is_linear = prng.chance(1, 2);
+    let mut next = 0;
+    let mut group = |count: u32| -> Vec<PageId> {
+        let region = if is_linear {
+            FIRST_APPLICATION_REGION
+        } else {
+            1
+        };
+        (0..count)
+            .map(|_| {
+                next += 1;
+                PageId::new(region, (next - 1) * stride)
+            })
+            .collect()
+    };
+    let mut count =
+        |min: u64, max: u64| u32::try_from(min + prng.below(max - min + 1)).expect("a few pages");
+    let counters = group(count(1, 6));
+    let accounts = group(count(2, 6));
+    let head = group(1)[0];
+    let slots = group(count(1, 4));
+    Layout {
+        counters,
+        accounts,
+        head,
+        slots,
+    }
+}
+
+fn draw_kinds(prng: &mut Prng) -> Vec<Kind> {
+    let kinds: Vec<Kind> = ALL_KINDS
+        .into_iter()
+        .filter(|_| prng.chance(2, 5))
+        .collect();
+    if kinds.is_empty() {
+        vec![Kind::Bank]
+    } else {
+        kinds
+    }
+}
+
+fn draw_config(prng: &mut Prng) -> Config {
+    let small = |prng: &mut Prng, numbers: &[u64]| {
+        u32::try_from(pick_number(prng, numbers)).expect("small numbers")
+    };
+    Config {
+        seed: prng.next_u64(),
+        ageing_losses: small(prng, &[0, 1, 2, 4, 8]),
+        retry_after: pick(prng, &[10, 100, 500]),
+        calm_after_epochs: small(prng, &[1, 3, 20]),
+        contended_after: small(prng, &[1, 3, 1000]),
+        frames_max: [16, 64, 1 << 16][index_below(3, prng)],
+    }
+}
+
+fn draw_faults(prng: &mut Prng, heal_at: Instant) -> Vec<(Instant, Fault)> {
+    let count = pick_number(prng, &[0, 1, 1, 2, 4]);
+    let end = heal_at.as_nanos();
+    let mut faults: Vec<(Instant, Fault)> = (0..count)
+        .map(|_| {
+            let disks = if prng.chance(1, 2) {
+                Disks::Lost
+            } else {
+                Disks::Return(micros(prng, 100, 8000))
+            };
+            let victims = if prng.chance(1, 4) { 2 } else { 1 };
+            let noticed_after = micros(prng, 0, 3000);
+            let at = Instant::from_nanos(prng.below(end));
+            (
+                at,
+                Fault {
+                    victims,
+                    noticed_after,
+                    disks,
+                },
+            )
+        })
+        .collect();
+    faults.sort_by_key(|&(at, _)| at);
+    faults
+}
+
+fn micros(prng: &mut Prng, min: u64, max: u64) -> Duration {
+    Duration::from_micros(min + prng.below(max - min + 1))
+}
+
+/// One of these spans, given in microseconds.
+fn pick(prng: &mut Prng, micros: &[u64]) -> Duration {
+    Duration::from_micros(pick_number(prng, micros))
+}
+
+fn pick_number(prng: &mut Prng, numbers: &[u64]) -> u64 {
+    numbers[index_below(numbers.len(), prng)]
+}
+
+/// Planted faults change the choices so that the fault has an occasion to show.
+impl Plant {
+    pub(crate) fn prepare(self, scenario: &mut Scenario) {
+        crate::plant::prepare(self, scenario);
+    }
+}

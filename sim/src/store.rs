@@ -1,0 +1,92 @@
+//! A small model of the disks: keeps every version that no fallback undid, answers
+//! homes with the newest, acknowledges parts after a while.
+use std::collections::BTreeMap;
+
+use types::{Epoch, Extent, Frame, NodeId, PageId, Stamp, StoreId, Version, View};
+use wire::PageVersion;
+
+/// One disk.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) id: StoreId,
+    pages: BTreeMap<PageId, Versions>,
+    /// Frames since the last end of a part, per producer.
+    unfinished: BTreeMap<NodeId, u32>,
+}
+
+type Versions = BTreeMap<(Version, Stamp), Option<Frame>>;
+
+impl Store {
+    pub(crate) fn new(id: StoreId) -> Self {
+        Self {
+            id,
+            pages: BTreeMap::new(),
+            unfinished: BTreeMap::new(),
+        }
+    }
+
+    /// A new view: what it undoes is deleted before anything else happens.
+    pub(crate) fn on_view(&mut self, view: &View) {
+        self.unfinished.clear();
+        for versions in self.pages.values_mut() {
+            versions.retain(|&(_, stamp), _| !view.is_undone(stamp));
+        }
+        self.pages.retain(|_, versions| !versions.is_empty());
+    }
+
+    pub(crate) fn on_frame(&mut self, from: NodeId, page: PageId, content: &PageVersion) {
+        *self.unfinished.entry(from).or_default() += 1;
+        self.keep(page, content);
+    }
+
+    /// Keeps a version, also one that comes from another store.
+    pub(crate) fn keep(&mut self, page: PageId, content: &PageVersion) {
+        let key = (content.version, content.stamp);
+        self.pages
+            .entry(page)
+            .or_default()
+            .insert(key, content.bytes.clone());
+    }
+
+    /// A part is complete: how many frames of it came.
+    pub(crate) fn on_part_end(&mut self, from: NodeId) -> u32 {
+        self.unfinished.remove(&from).unwrap_or(0)
+    }
+
+    /// The newest version of a page.
+    pub(crate) fn newest(&self, page: PageId) -> Option<PageVersion> {
+        let (&(version, stamp), bytes) = self.pages.get(&page)?.last_key_value()?;
+        Some(PageVersion {
+            version,
+            stamp,
+            bytes: bytes.clone(),
+        })
+    }
+
+    /// The newest version of each page that is stable in `view`.
+    pub(crate) fn snapshot(&self, view: &View, stable: Epoch) -> BTreeMap<PageId, PageVersion> {
+        let is_stable = |stamp: Stamp| stamp.epoch() <= stable && !view.is_undone(stamp);
+        let newest = |versions: &Versions| {
+            let (&(version, stamp), bytes) = versions
+                .iter()
+                .rev()
+                .find(|&(&(_, stamp), _)| is_stable(stamp))?;
+            Some(PageVersion {
+                version,
+                stamp,
+                bytes: bytes.clone(),
+            })
+        };
+        self.pages
+            .iter()
+            .filter_map(|(&page, versions)| newest(versions).map(|content| (page, content)))
+            .collect()
+    }
+
+    /// Extents of which it has any page, ascending.
+    pub(crate) fn inventory(&self) -> Vec<Extent> {
+        let mut extents: Vec<Extent> = self.pages.keys().copied().map(PageId::extent).collect();
+        extents.dedup();
+        extents
+    }
+}

@@ -1,0 +1,425 @@
+//! The loop of events: virtual time, who gets what when, and what follows from it.
+use std::collections::BTreeMap;
+
+use dtm::{Input, Output};
+use types::{Duration, Epoch, Instant, Member, NodeId, PageId, Prng, StoreId, View, ViewNumber};
+use wire::{Envelope, Message};
+
+use crate::client::{Cause, Client, Next, Role};
+use crate::common::Common;
+use crate::leader::{Leader, Stability};
+use crate::network::Network;
+use crate::node::Node;
+use crate::plant::Planted;
+use crate::recorder::Recorder;
+use crate::scenario::{Fault, Scenario};
+use crate::store::Store;
+use crate::trace::Trace;
+use crate::workload::{Script, index_below};
+use crate::{Options, Property, coherence};
+
+/// Something that will happen.
+#[derive(Debug)]
+pub(crate) enum Event {
+    Arrival {
+        to: NodeId,
+        envelope: Envelope,
+    },
+    Deadline(NodeId),
+    Step(NodeId),
+    Snapshot(NodeId),
+    Synced {
+        at: NodeId,
+        view: ViewNumber,
+        to: NodeId,
+        epoch: Epoch,
+    },
+    Epoch,
+    Fault(Fault),
+    Decide,
+    Enter {
+        node: NodeId,
+        view: View,
+    },
+    Return(StoreId),
+    Replicate,
+}
+
+/// The cluster and its surroundings.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) common: Common,
+    pub(crate) nodes: BTreeMap<NodeId, Node>,
+    pub(crate) stores: BTreeMap<StoreId, Store>,
+    pub(crate) leader: Leader,
+    pub(crate) network: Network,
+    /// Highest epoch that any node, dead ones included, has used.
+    pub(crate) epoch_used: Epoch,
+    pub(crate) nodes_created: u32,
+    pages: Vec<PageId>,
+    queue: BTreeMap<(Instant, u64), Event>,
+    events_pushed: u64,
+}
+
+/// Why a part of a run has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum End {
+    /// What it waited for has happened.
+    Done,
+    /// It has not, within the events allowed; or something failed.
+    Stopped,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, options: &Options) -> Self {
+        let mut prng = Prng::new(seed);
+        let planted = Planted(options.plant);
+        let scenario = Scenario::draw(&mut prng, options);
+        let common = Common {
+            now: Instant::default(),
+            prng,
+            scenario,
+            recorder: Recorder::default(),
+            trace: Trace::new(options.events_kept),
+            planted,
+            is_prey_alive: true,
+            failure: None,
+        };
+        let first = u32::try_from(common.scenario.nodes).expect("a few nodes");
+        let members: Vec<Member> = (1..=first)
+            .map(|number| Member {
+                node: NodeId(number),
+                store: StoreId(u64::from(number) * 7919),
+            })
+            .collect();
+        let mut world = Self {
+            nodes: BTreeMap::new(),
+            stores: members
+                .iter()
+                .map(|m| (m.store, Store::new(m.store)))
+                .collect(),
+            leader: Leader::new(members.clone()),
+            network: Network::new(common.scenario.delays),
+            epoch_used: Epoch(0),
+            nodes_created: 0,
+            pages: common.scenario.layout.pages(),
+            queue: BTreeMap::new(),
+            events_pushed: 0,
+            common,
+        };
+        members
+            .iter()
+            .for_each(|member| world.create_node(member.store));
+        world.announce_view();
+        world.push(Duration::ZERO, Event::Epoch);
+        for (at, fault) in world.common.scenario.faults.clone() {
+            world.push(at.since(Instant::default()), Event::Fault(fault));
+        }
+        world
+    }
+
+    pub(crate) fn add_node(&mut self, id: NodeId, store: StoreId, client: Client) {
+        let node = Node::new(id, store, client, &mut self.common);
+        self.nodes.insert(id, node);
+        self.push(Duration::ZERO, Event::Step(id));
+        self.push(Duration::ZERO, Event::Snapshot(id));
+    }
+
+    pub(crate) fn push(&mut self, after: Duration, event: Event) {
+        self.push_at(self.common.now + after, event);
+    }
+
+    fn push_at(&mut self, at: Instant, event: Event) {
+        self.events_pushed += 1;
+        self.queue.insert((at, self.events_pushed), event);
+    }
+
+    /// Lets things happen until `is_done`, something failed, or too much has happened.
+    pub(crate) fn run_until(&mut self, events_max: u64, is_done: impl Fn(&Self) -> bool) -> End {
+        for _ in 0..events_max {
+            if self.common.failure.is_some() {
+                return End::Stopped;
+            }
+            if is_done(self) {
+                return End::Done;
+            }
+            let ((at, _), event) = self.queue.pop_first().expect("epochs never end");
+            self.common.now = at;
+            self.on_event(event);
+        }
+        End::Stopped
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Arrival { to, envelope } => self.on_arrival(to, envelope),
+            Event::Deadline(id) => self.on_deadline(id),
+            Event::Step(id) => self.on_step(id),
+            Event::Snapshot(id) => self.on_snapshot(id),
+            Event::Synced {
+                at,
+                view,
+                to,
+                epoch,
+            } => self.on_synced(at, view, to, epoch),
+            Event::Epoch => self.on_epoch(),
+            Event::Fault(fault) => self.on_fault(fault),
+            Event::Decide => self.on_decide(),
+            Event::Enter { node, view } => self.on_enter(node, &view),
+            Event::Return(store) => self.on_return(store),
+            Event::Replicate => self.on_replicate(),
+        }
+    }
+
+    fn on_arrival(&mut self, to: NodeId, envelope: Envelope) {
+        if self.network.is_lost(self.common.now, envelope.from) {
+            return;
+        }
+        let Some(node) = self.nodes.get_mut(&to) else {
+            return;
+        };
+        self.common.note(format_args!(
+            "{to} <- {} view {} epoch {}: {:?}",
+            envelope.from, envelope.view.0, envelope.epoch, envelope.message
+        ));
+        if node.view() < Some(envelope.view) {
+            node.keep_early(envelope);
+            return;
+        }
+        let is_current = node.view() == Some(envelope.view);
+        let Envelope { from, view, .. } = envelope;
+        match envelope.message {
+            Message::StoreRead { page } if is_current => {
+                let content = self.store_of(to).newest(page);
+                self.say(to, from, Message::StoreData { page, content });
+            }
+            Message::StoreFrame { page, content } if is_current => {
+                self.store_of(to).on_frame(from, page, &content);
+            }
+            Message::PartEnd { epoch, frames } if is_current => {
+                let found = self.store_of(to).on_part_end(from);
+                if found != frames {
+                    let detail =
+                        format!("{from} sent {to} {found} frames of epoch {epoch}, not {frames}");
+                    self.common.fail(Property::Contract, detail);
+                }
+                let delay = self.common.span(self.common.scenario.sync_max);
+                self.push(
+                    delay,
+                    Event::Synced {
+                        at: to,
+                        view,
+                        to: from,
+                        epoch,
+                    },
+                );
+            }
+            Message::EpochStored { epoch } if is_current => self.on_epoch_stored(from, epoch),
+            Message::StoreRead { .. }
+            | Message::StoreFrame { .. }
+            | Message::PartEnd { .. }
+            | Message::EpochStored { .. } => {}
+            _ => self.feed(to, Input::Message(envelope)),
+        }
+    }
+
+    /// Gives an input to a node's memory and looks what follows.
+    pub(crate) fn feed(&mut self, to: NodeId, input: Input) {
+        let node = self
+            .nodes
+            .get_mut(&to)
+            .expect("inputs are for living nodes");
+        node.handle(input, &self.common);
+        self.settle(to, Cause::Input);
+    }
+
+    /// After anything that may have changed a node's memory: check it, see what has
+    /// become of the transaction, send what it wants to send.
+    fn settle(&mut self, id: NodeId, cause: Cause) {
+        let node = self.nodes.get_mut(&id).expect("living nodes change");
+        node.dtm.check_invariants(&node.memory);
+        let next = node.react(cause, &mut self.common);
+        self.schedule(id, next);
+        let node = &self.nodes[&id];
+        self.epoch_used = self.epoch_used.max(node.epoch());
+        for &page in &self.pages {
+            if let Err(detail) = coherence::check(self.nodes.values(), node, page) {
+                self.common.fail(Property::Coherence, detail);
+            }
+        }
+        loop {
+            let node = self.nodes.get_mut(&id).expect("as above");
+            let Some(Output::Send { to, envelope }) = node.dtm.poll_output() else {
+                break;
+            };
+            self.send(to, envelope);
+        }
+        self.watch_deadline(id);
+    }
+
+    fn watch_deadline(&mut self, id: NodeId) {
+        let now = self.common.now;
+        let node = self
+            .nodes
+            .get_mut(&id)
+            .expect("living nodes have deadlines");
+        let Some(at) = node.dtm.next_deadline().map(|at| at.max(now)) else {
+            return;
+        };
+        if node.deadline_at.is_none_or(|watched| at < watched) {
+            node.deadline_at = Some(at);
+            self.push_at(at, Event::Deadline(id));
+        }
+    }
+
+    fn on_deadline(&mut self, id: NodeId) {
+        let now = self.common.now;
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        if node.deadline_at.is_some_and(|at| at <= now) {
+            node.deadline_at = None;
+        }
+        if node.dtm.next_deadline().is_some_and(|at| at <= now) {
+            self.feed(id, Input::Tick);
+        } else {
+            self.watch_deadline(id);
+        }
+    }
+
+    fn schedule(&mut self, id: NodeId, next: Next) {
+        let Next::After(delay) = next else {
+            return;
+        };
+        let at = self.common.now + delay;
+        let node = self.nodes.get_mut(&id).expect("living nodes step");
+        if node.step_at.is_none_or(|due| at < due) {
+            node.step_at = Some(at);
+            self.push_at(at, Event::Step(id));
+        }
+    }
+
+    fn on_step(&mut self, id: NodeId) {
+        let now = self.common.now;
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        if node.step_at.is_some_and(|due| due != now) {
+            return;
+        }
+        node.step_at = None;
+        let next = node.step(&mut self.common);
+        self.schedule(id, next);
+        self.settle(id, Cause::Step);
+        let is_prey = |node: &Node| node.client.role() == Role::Prey && !node.client.is_idle();
+        self.common.is_prey_alive = self.nodes.values().any(is_prey);
+    }
+
+    fn on_snapshot(&mut self, id: NodeId) {
+        let now = self.common.now;
+        let epoch_length = self.common.scenario.epoch_length;
+        let pages_max = 1 + index_below(4, &mut self.common.prng);
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        if node.view().is_some() && node.client.is_pausing() {
+            node.dtm.snapshot_step(now, pages_max, &node.memory);
+            self.settle(id, Cause::Step);
+        }
+        let delay = Duration::from_micros(10) + self.common.span(epoch_length);
+        self.push(delay, Event::Snapshot(id));
+    }
+
+    fn on_synced(&mut self, at: NodeId, view: ViewNumber, to: NodeId, epoch: Epoch) {
+        if self
+            .nodes
+            .get(&at)
+            .is_some_and(|node| node.view() == Some(view))
+        {
+            self.say(at, to, Message::PartStored { epoch });
+        }
+    }
+
+    fn on_epoch(&mut self) {
+        let leader = self.leader.view().leader;
+        let length = self.common.scenario.epoch_length;
+        self.push(length, Event::Epoch);
+        let number = self.leader.view().number;
+        if self
+            .nodes
+            .get(&leader)
+            .is_none_or(|node| node.view() != Some(number))
+        {
+            return;
+        }
+        self.feed(leader, Input::AdvanceEpoch);
+        let percent = self.common.scenario.heartbeats_percent;
+        for to in self
+            .leader
+            .view()
+            .clone()
+            .nodes()
+            .filter(|&to| to != leader)
+        {
+            if self.common.prng.chance(percent, 100) {
+                self.say(leader, to, Message::Heartbeat);
+            }
+        }
+    }
+
+    /// The leader's node has heard that a member has stored its parts.
+    fn on_epoch_stored(&mut self, from: NodeId, epoch: Epoch) {
+        let view = self.leader.view().clone();
+        let dead = view
+            .nodes()
+            .filter(|node| !self.nodes.contains_key(node))
+            .count();
+        let stability = if dead < 2 {
+            Stability::Safe
+        } else {
+            Stability::Frozen
+        };
+        let Some(stable) = self.leader.on_epoch_stored(from, epoch, stability) else {
+            return;
+        };
+        self.common.note(format_args!("stable: {stable}"));
+        self.common.recorder.stable(stable);
+        for to in view.nodes() {
+            self.say(view.leader, to, Message::Stable { epoch: stable });
+        }
+    }
+
+    /// A node's surroundings (its store, its control plane) say something in its name.
+    pub(crate) fn say(&mut self, from: NodeId, to: NodeId, message: Message) {
+        let envelope = self.nodes[&from].envelope(message);
+        self.send(to, envelope);
+    }
+
+    fn send(&mut self, to: NodeId, envelope: Envelope) {
+        let (to, envelope) = self
+            .common
+            .planted
+            .tamper(to, envelope, &mut self.common.prng);
+        let line = (envelope.from, to);
+        let at = self
+            .network
+            .arrival(self.common.now, line, &mut self.common.prng);
+        self.push_at(at, Event::Arrival { to, envelope });
+    }
+
+    fn store_of(&mut self, node: NodeId) -> &mut Store {
+        let id = self.nodes[&node].store;
+        self.stores.get_mut(&id).expect("a node's disk is there")
+    }
+
+    /// Lets every node read everything.
+    pub(crate) fn inspect(&mut self) {
+        let script = Script::Browse {
+            pages: self.pages.clone(),
+            then: None,
+        };
+        self.nodes
+            .values_mut()
+            .for_each(|node| node.client.queue(script.clone()));
+    }
+}
