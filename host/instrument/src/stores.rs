@@ -1,0 +1,50 @@
+//! The instructions that write memory: how wide, at what alignment, what value.
+use wasm_encoder::ValType;
+use wasmparser::{MemArg, Operator};
+
+/// A store instruction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Store {
+    /// Constant added to the address operand.
+    pub(crate) offset: u32,
+    /// Bytes written.
+    pub(crate) size: u32,
+    /// Whether the compiler promises (without being bound to it) that the address is a
+    /// multiple of the size.
+    pub(crate) aligned: bool,
+    /// Type of the value operand.
+    pub(crate) value: ValType,
+}
+
+/// The store that an operator is, if it is one. Complete for the accepted operators.
+pub(crate) fn store_of(op: &Operator<'_>) -> Option<Store> {
+    use ValType::{F32, F64, I32, I64, V128};
+    let (memarg, size, value) = match op {
+        Operator::I32Store8 { memarg } => (memarg, 1, I32),
+        Operator::I32Store16 { memarg } => (memarg, 2, I32),
+        Operator::I32Store { memarg } => (memarg, 4, I32),
+        Operator::I64Store8 { memarg } => (memarg, 1, I64),
+        Operator::I64Store16 { memarg } => (memarg, 2, I64),
+        Operator::I64Store32 { memarg } => (memarg, 4, I64),
+        Operator::I64Store { memarg } => (memarg, 8, I64),
+        Operator::F32Store { memarg } => (memarg, 4, F32),
+        Operator::F64Store { memarg } => (memarg, 8, F64),
+        Operator::V128Store { memarg } => (memarg, 16, V128),
+        Operator::V128Store8Lane { memarg, .. } => (memarg, 1, V128),
+        Operator::V128Store16Lane { memarg, .. } => (memarg, 2, V128),
+        Operator::V128Store32Lane { memarg, .. } => (memarg, 4, V128),
+        Operator::V128Store64Lane { memarg, .. } => (memarg, 8, V128),
+        _ => return None,
+    };
+    Some(store(memarg, size, value))
+}
+
+fn store(memarg: &MemArg, size: u32, value: ValType) -> Store {
+    let offset = u32::try_from(memarg.offset).expect("offsets of a 32-bit memory are validated");
+    Store {
+        offset,
+        size,
+        aligned: memarg.align == memarg.max_align,
+        value,
+    }
+}
