@@ -12,6 +12,9 @@ use crate::vector::{Vector, square_root, vector};
 /// pixel, row by row.
 pub const BLOB_HEADER_BYTES: usize = 12;
 
+/// The most light that one ray brings: a blinding one would show as a speck.
+const LIGHT_MAX: f64 = 5.0;
+
 /// The beginning of the scene's picture as a blob.
 pub fn blob_header(scene: &Scene) -> [u8; BLOB_HEADER_BYTES] {
     let mut header = *b"PLXI\0\0\0\0\0\0\0\0";
@@ -96,8 +99,7 @@ impl<'a> View<'a> {
             let mut draws = Draws::new(pixel, sample, self.scene.samples);
             let ray = self.ray(column, row, &mut draws);
             let light = self.scene.trace(ray, &mut draws);
-            // One blinding ray in a pixel would show as a speck.
-            let limit = 12.0 / light.largest().max(12.0);
+            let limit = LIGHT_MAX / light.largest().max(LIGHT_MAX);
             sum = sum + light * limit;
         }
         sum * (1.0 / f64::from(self.scene.samples))

@@ -67,7 +67,8 @@ impl Sky {
     pub(crate) fn color(&self, direction: Vector) -> Vector {
         let height = direction.y.max(0.0);
         let low = 1.0 - height;
-        self.zenith.blend(self.horizon, low * low * low)
+        let square = low * low;
+        self.zenith.blend(self.horizon, square * square * low)
     }
 }
 

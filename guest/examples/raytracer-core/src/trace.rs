@@ -2,7 +2,7 @@
 
 use crate::random::Draws;
 use crate::scene::{Light, Material, Scene};
-use crate::shape::Ray;
+use crate::shape::{Ray, Shape};
 use crate::vector::{Vector, square_root};
 
 /// Where a ray meets a surface, seen from the ray's side.
@@ -20,26 +20,62 @@ struct Hit<'a> {
 struct Path {
     ray: Ray,
     share: Vector,
-    /// Whether lamps show in what it meets, as highlights.
-    scattered: bool,
+    /// Surfaces that it may still meet.
+    depth: u32,
+    origin: Origin,
+}
+
+/// What a ray comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The camera. Where it meets a surface that mirrors in part, both parts are followed;
+    /// later one of them is, by chance.
+    Camera,
+    /// A mirror or glass.
+    Surface,
+    /// A dull surface: what it sees only tints the picture.
+    Dull,
+}
+
+impl Path {
+    /// How it goes on from a surface, with a part of its share.
+    fn turn(&self, hit: &Hit<'_>, direction: Vector, part: Vector, origin: Origin) -> Self {
+        let ray = Ray {
+            from: hit.point,
+            direction,
+        };
+        Self {
+            ray,
+            share: self.share.tint(part),
+            depth: self.depth - 1,
+            origin,
+        }
+    }
 }
 
 impl Scene {
     /// Light that arrives at the ray's beginning.
     pub(crate) fn trace(&self, ray: Ray, draws: &mut Draws) -> Vector {
         let mut light = Vector::ZERO;
-        let mut path = Path {
+        let path = Path {
             ray,
             share: Vector::ONE,
-            scattered: false,
+            depth: self.depth,
+            origin: Origin::Camera,
         };
-        for _ in 0..self.depth {
+        self.follow(path, draws, &mut light);
+        light
+    }
+
+    /// Adds the light that arrives along the path.
+    fn follow(&self, mut path: Path, draws: &mut Draws, light: &mut Vector) {
+        while path.depth > 0 && path.share.largest() > 0.004 {
             let Some((shaped, distance)) = self.first(&path.ray) else {
-                return light + path.share.tint(self.sky_light(&path));
+                *light = *light + path.share.tint(self.sky.color(path.ray.direction));
+                return;
             };
             let clear = self.clearness(distance);
-            let haze = self.sky.horizon * (1.0 - clear);
-            light = light + path.share.tint(haze);
+            *light = *light + path.share.tint(self.sky.horizon) * (1.0 - clear);
             path.share = path.share * clear;
 
             let point = path.ray.at(distance);
@@ -54,20 +90,16 @@ impl Scene {
                 inside,
                 color: material.color_at(point),
             };
-            light = light + path.share.tint(hit.color * material.glow);
-            let Some(next) = self.bounce(&hit, &path, draws, &mut light) else {
-                return light;
-            };
-            path = next;
-            if path.share.largest() < 0.004 {
-                return light;
+            *light = *light + path.share.tint(hit.color) * material.glow;
+            match self.bounce(&hit, &path, draws, light) {
+                Some(next) => path = next,
+                None => return,
             }
         }
-        light
     }
 
-    /// Decides where the light at a surface comes from, adds what comes from the lamps, and
-    /// returns the way of the rest.
+    /// Goes on from a surface: adds what comes from the lamps and returns the way that is
+    /// left to follow.
     fn bounce(
         &self,
         hit: &Hit<'_>,
@@ -75,37 +107,70 @@ impl Scene {
         draws: &mut Draws,
         light: &mut Vector,
     ) -> Option<Path> {
+        let bent = hit.refract(path.ray.direction);
+        let mirrored = match bent {
+            Some((_, mirrored)) => mirrored,
+            None => mirror_share(hit.material.mirror, -path.ray.direction.dot(hit.normal)),
+        };
         let (choice, _) = draws.square();
-        let incoming = path.ray.direction;
-        if hit.material.glass > 0.0 {
-            return Some(self.through_glass(hit, path, choice));
+        let (mirror, rest) = if hit.material.metal {
+            (mirrored, 0.0)
+        } else if path.origin == Origin::Camera && path.depth > 1 {
+            (mirrored, 1.0 - mirrored)
+        } else if choice < mirrored {
+            (1.0, 0.0)
+        } else {
+            (0.0, 1.0)
+        };
+        if mirror > 0.0 {
+            let next = self.mirror(hit, path, mirror, draws, light);
+            if rest == 0.0 {
+                return Some(next);
+            }
+            self.follow(next, draws, light);
         }
-        let mirrored = mirror_share(hit.material.mirror, -incoming.dot(hit.normal));
-        if choice < mirrored {
-            let tint = if hit.material.metal {
-                hit.color
-            } else {
-                Vector::ONE
-            };
-            let direction = scatter(incoming.mirror(hit.normal), hit, draws);
-            let share = path.share.tint(tint);
-            *light = *light + share.tint(self.highlights(hit, direction));
-            return Some(Path {
-                ray: Ray {
-                    from: hit.point,
-                    direction,
-                },
-                share,
-                scattered: false,
-            });
+        let part = hit.color * rest;
+        match bent {
+            Some((direction, _)) => Some(path.turn(hit, direction, part, Origin::Surface)),
+            None => self.dull(hit, path, part, draws, light),
         }
-        if hit.material.metal {
-            return None;
+    }
+
+    /// The part of the path that is mirrored.
+    fn mirror(
+        &self,
+        hit: &Hit<'_>,
+        path: &Path,
+        part: f64,
+        draws: &mut Draws,
+        light: &mut Vector,
+    ) -> Path {
+        let tint = if hit.material.metal {
+            hit.color
+        } else {
+            Vector::ONE
+        };
+        let direction = scatter(path.ray.direction.mirror(hit.normal), hit, draws);
+        let next = path.turn(hit, direction, tint * part, Origin::Surface);
+        if path.origin != Origin::Dull && !hit.inside {
+            *light = *light + next.share.tint(self.highlights(&next.ray));
         }
-        let share = path.share.tint(hit.color);
+        next
+    }
+
+    /// The part of the path that a dull surface scatters.
+    fn dull(
+        &self,
+        hit: &Hit<'_>,
+        path: &Path,
+        part: Vector,
+        draws: &mut Draws,
+        light: &mut Vector,
+    ) -> Option<Path> {
+        let share = path.share.tint(part);
         *light = *light + share.tint(self.lamp_light(hit, draws));
-        if path.scattered {
-            // Light that was scattered twice is faint: take the sky's.
+        if path.origin == Origin::Dull {
+            // Light that was scattered twice is faint: some of the sky's will do.
             let up = 0.5 + 0.5 * hit.normal.y;
             let around = self.sky.horizon.blend(self.sky.zenith, 0.5) * (0.35 * up);
             *light = *light + share.tint(around);
@@ -115,48 +180,7 @@ impl Scene {
         let (u, v) = hit.normal.frame();
         let height = square_root((1.0 - x * x - y * y).max(0.0));
         let direction = (u * x + v * y + hit.normal * height).unit();
-        Some(Path {
-            ray: Ray {
-                from: hit.point,
-                direction,
-            },
-            share,
-            scattered: true,
-        })
-    }
-
-    fn through_glass(&self, hit: &Hit<'_>, path: &Path, choice: f64) -> Path {
-        let incoming = path.ray.direction;
-        let index = hit.material.glass;
-        let ratio = if hit.inside { index } else { 1.0 / index };
-        let cosine = -incoming.dot(hit.normal);
-        let inner = 1.0 - ratio * ratio * (1.0 - cosine * cosine);
-        let head_on = (index - 1.0) / (index + 1.0);
-        let mirrored = if inner <= 0.0 {
-            1.0
-        } else {
-            let outer = if hit.inside {
-                square_root(inner)
-            } else {
-                cosine
-            };
-            mirror_share(head_on * head_on, outer)
-        };
-        let (direction, tint) = if choice < mirrored {
-            (incoming.mirror(hit.normal), Vector::ONE)
-        } else {
-            let bent = incoming * ratio + hit.normal * (ratio * cosine - square_root(inner));
-            (bent.unit(), hit.color)
-        };
-        let ray = Ray {
-            from: hit.point,
-            direction,
-        };
-        Path {
-            ray,
-            share: path.share.tint(tint),
-            scattered: path.scattered,
-        }
+        Some(path.turn(hit, direction, part, Origin::Dull))
     }
 
     /// Light of all lamps that a dull surface gives on, per unit of its colour.
@@ -175,27 +199,19 @@ impl Scene {
     }
 
     /// The lamps as a mirror shows them: bright where the mirrored ray meets one.
-    fn highlights(&self, hit: &Hit<'_>, direction: Vector) -> Vector {
-        let ray = Ray {
-            from: hit.point,
-            direction,
-        };
+    fn highlights(&self, ray: &Ray) -> Vector {
         let mut sum = Vector::ZERO;
         for lamp in &self.lights {
-            let ball = crate::shape::Shape::Sphere {
+            let ball = Shape::Sphere {
                 at: lamp.at,
                 radius: lamp.radius,
             };
-            if let Some(distance) = ball.meet(&ray) {
+            if let Some(distance) = ball.meet(ray) {
                 let area = core::f64::consts::PI * lamp.radius * lamp.radius;
-                sum = sum + lamp.power.tint(self.passage(&ray, distance)) * (1.0 / area);
+                sum = sum + lamp.power.tint(self.passage(ray, distance)) * (1.0 / area);
             }
         }
         sum
-    }
-
-    fn sky_light(&self, path: &Path) -> Vector {
-        self.sky.color(path.ray.direction)
     }
 
     /// Share of light that comes through the haze from a distance.
@@ -205,6 +221,28 @@ impl Scene {
         }
         let ratio = distance / self.sky.haze;
         1.0 / (1.0 + ratio * ratio)
+    }
+}
+
+impl Hit<'_> {
+    /// Where glass sends the part of light that it does not mirror, and the share that it
+    /// does; `None` for other materials. Where all is mirrored, the direction does not matter.
+    fn refract(&self, incoming: Vector) -> Option<(Vector, f64)> {
+        let index = self.material.glass;
+        if index == 0.0 {
+            return None;
+        }
+        let ratio = if self.inside { index } else { 1.0 / index };
+        let cosine = -incoming.dot(self.normal);
+        let inner = 1.0 - ratio * ratio * (1.0 - cosine * cosine);
+        if inner <= 0.0 {
+            return Some((incoming, 1.0));
+        }
+        let inner = square_root(inner);
+        let direction = (incoming * ratio + self.normal * (ratio * cosine - inner)).unit();
+        let head_on = (index - 1.0) / (index + 1.0);
+        let outer = if self.inside { inner } else { cosine };
+        Some((direction, mirror_share(head_on * head_on, outer)))
     }
 }
 
