@@ -1,1 +1,32 @@
-//! store
+//! The snapshot store of one node: every version of a page that a fallback or a
+//! restart may need, in append-only checksummed segments on a disk.
+//!
+//! It knows nothing of coherence, transactions or messages: it is told which frames
+//! to keep, which decisions were made and which epoch is stable, and answers which
+//! version of a page is the newest that no decision undid. `docs/format.md` has the
+//! bytes.
+//!
+//! Start with [`Store`]. Below it: the log (`log`) writes records (`record`) into
+//! segments and reads them back, the index (`index`) knows where each version is,
+//! footers (`footer`) let a restart read indexes instead of pages, and `recover`
+//! turns what a crash left behind into an index again. [`ControlLog`] is the
+//! leader's own small file. [`MemoryDisk`] is a disk that crashes on command.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+extern crate alloc;
+
+mod control_log;
+mod error;
+mod footer;
+mod index;
+mod log;
+mod memory_disk;
+mod record;
+mod recover;
+mod store;
+
+pub use control_log::ControlLog;
+pub use error::{Damage, DamagedPart, OpenError, ReadError};
+pub use memory_disk::{MemoryDisk, SyncMode, Tail};
+pub use store::{Identity, Part, SEGMENT_SIZE, Snapshot, Stats, Store};

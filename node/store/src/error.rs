@@ -1,0 +1,197 @@
+//! What can be wrong with a store, and what its operator can do about it.
+use core::fmt;
+use platform::{ClusterId, DiskError, SegmentNumber};
+use types::{PageId, StoreId, Version};
+
+use crate::record::{FORMAT_VERSION, HeadFault};
+
+/// Which part of a record is damaged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DamagedPart {
+    /// No record begins where one must.
+    Magic,
+    /// The checksum of the record's head.
+    Head,
+    /// The kind of the record is unknown.
+    Kind,
+    /// The checksum of the record's payload.
+    Payload,
+    /// The segment ends before the record does.
+    Length,
+    /// Another record is there than the index says.
+    Place,
+}
+
+/// Bytes on the disk that are not what was once written and synced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Damage {
+    /// The segment.
+    pub segment: SegmentNumber,
+    /// Where the record begins in it.
+    pub offset: u32,
+    /// What is wrong with it.
+    pub part: DamagedPart,
+    /// What was written.
+    pub expected: u32,
+    /// What is there now.
+    pub found: u32,
+    /// The version of a page that the record holds, if it is one and that is known.
+    pub page: Option<(PageId, Version)>,
+}
+
+/// Why a store cannot be opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OpenError {
+    /// The disk failed.
+    Disk(DiskError),
+    /// Another version of the software wrote it.
+    FormatVersion {
+        /// The version in the segment.
+        found: u32,
+    },
+    /// It belongs to another cluster.
+    ForeignCluster {
+        /// The cluster that we are in.
+        expected: ClusterId,
+        /// The cluster that wrote it.
+        found: ClusterId,
+    },
+    /// Segments of two stores lie in one directory.
+    ForeignSegment {
+        /// The segment.
+        segment: SegmentNumber,
+        /// The store of the segments before it.
+        expected: StoreId,
+        /// The store that wrote this one.
+        found: StoreId,
+    },
+    /// The segment is not the one its name says.
+    Misnamed {
+        /// Number in its name.
+        segment: SegmentNumber,
+        /// Number in its header.
+        found: SegmentNumber,
+    },
+    /// It is damaged so that it is not even known which pages are missing.
+    Damaged(Damage),
+}
+
+/// Why a page cannot be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReadError {
+    /// The disk failed.
+    Disk(DiskError),
+    /// The newest version is damaged; an older one is never given instead.
+    Damaged(Damage),
+}
+
+impl Damage {
+    pub(crate) fn from_head(segment: SegmentNumber, offset: u32, fault: HeadFault) -> Self {
+        let (part, expected, found) = match fault {
+            HeadFault::Magic { expected, found } => (DamagedPart::Magic, expected, found),
+            HeadFault::Checksum { expected, found } => (DamagedPart::Head, expected, found),
+            HeadFault::Kind { found } => (DamagedPart::Kind, 0, found),
+        };
+        Self {
+            segment,
+            offset,
+            part,
+            expected,
+            found,
+            page: None,
+        }
+    }
+}
+
+impl fmt::Display for DamagedPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Magic => "mark at the start of a record",
+            Self::Head => "checksum of a record's head",
+            Self::Kind => "kind of a record",
+            Self::Payload => "checksum of a record's payload",
+            Self::Length => "length of the segment",
+            Self::Place => "offset of the record",
+        })
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            segment,
+            offset,
+            part,
+            expected,
+            found,
+            page,
+        } = self;
+        write!(f, "segment {segment} is damaged at offset {offset:#x}: ")?;
+        write!(f, "{part}: expected {expected:#x}, found {found:#x}")?;
+        match page {
+            Some((page, version)) => write!(f, " (page {page}, version {})", version.0),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disk(error) => write!(f, "{error}"),
+            Self::FormatVersion { found } => write!(
+                f,
+                "the store has format version {found}, this program writes version \
+                 {FORMAT_VERSION}; start the version of plurix that wrote it, or give an empty \
+                 directory"
+            ),
+            Self::ForeignCluster { expected, found } => write!(
+                f,
+                "the store belongs to cluster {found}, not to {expected}; check the directory and \
+                 the name of the cluster, or give an empty directory"
+            ),
+            Self::ForeignSegment {
+                segment,
+                expected,
+                found,
+            } => write!(
+                f,
+                "segment {segment} belongs to store {found}, the others to {expected}; two \
+                 stores were copied into one directory: move one of them out"
+            ),
+            Self::Misnamed { segment, found } => write!(
+                f,
+                "segment {segment} was written as segment {found}; rename it back"
+            ),
+            Self::Damaged(damage) => write!(
+                f,
+                "{damage}; what it held is unknown, so nothing is served from this store; move \
+                 the directory away and start with an empty one: the other stores have the data"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disk(error) => write!(f, "{error}"),
+            Self::Damaged(damage) => write!(f, "{damage}"),
+        }
+    }
+}
+
+impl core::error::Error for OpenError {}
+impl core::error::Error for ReadError {}
+
+impl From<DiskError> for OpenError {
+    fn from(error: DiskError) -> Self {
+        Self::Disk(error)
+    }
+}
+
+impl From<DiskError> for ReadError {
+    fn from(error: DiskError) -> Self {
+        Self::Disk(error)
+    }
+}

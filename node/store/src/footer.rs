@@ -1,0 +1,91 @@
+//! The footer of a sealed segment: where each frame is, so that a restart need not
+//! read the frames. Its history part repeats the heads of stable epochs and decisions.
+use alloc::vec::Vec;
+use platform::SegmentNumber;
+use types::{Epoch, Interval, NodeId, PAGE_SIZE, PageId, Stamp, Version};
+
+use crate::index::Entry;
+use crate::record::{HEAD_SIZE, Head, Position, put, u32_at, u64_at};
+
+const ENTRY_SIZE: usize = 40;
+
+/// What a segment holds, apart from the bytes of its pages.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Contents {
+    pub(crate) entries: Vec<Entry>,
+    /// Stable epochs and decisions.
+    pub(crate) history: Vec<Head>,
+}
+
+pub(crate) fn encode(contents: &Contents) -> Vec<u8> {
+    let size = contents.entries.len() * ENTRY_SIZE + contents.history.len() * HEAD_SIZE;
+    let mut bytes = Vec::with_capacity(size);
+    for entry in &contents.entries {
+        bytes.extend_from_slice(&encode_entry(entry));
+    }
+    for head in &contents.history {
+        bytes.extend_from_slice(&head.encode());
+    }
+    bytes
+}
+
+/// `None` if the bytes cannot be a footer with so many entries and heads.
+pub(crate) fn decode(
+    bytes: &[u8],
+    segment: SegmentNumber,
+    entries: u32,
+    history: u32,
+) -> Option<Contents> {
+    let (first, second) = bytes.split_at_checked(entries as usize * ENTRY_SIZE)?;
+    if second.len() != history as usize * HEAD_SIZE {
+        return None;
+    }
+    let (entries, _) = first.as_chunks::<ENTRY_SIZE>();
+    let (heads, _) = second.as_chunks::<HEAD_SIZE>();
+    let history = heads
+        .iter()
+        .map(Head::decode)
+        .collect::<Result<_, _>>()
+        .ok()?;
+    let entries = entries
+        .iter()
+        .map(|bytes| decode_entry(bytes, segment))
+        .collect();
+    Some(Contents { entries, history })
+}
+
+fn encode_entry(entry: &Entry) -> [u8; ENTRY_SIZE] {
+    let mut bytes = [0; ENTRY_SIZE];
+    let length = if entry.is_zero { 0 } else { PAGE_SIZE as u64 };
+    put(&mut bytes, 0, &entry.page.to_u64().to_le_bytes());
+    put(&mut bytes, 8, &entry.version.0.to_le_bytes());
+    put(&mut bytes, 16, &entry.stamp.interval.epoch.0.to_le_bytes());
+    put(&mut bytes, 24, &entry.stamp.node.0.to_le_bytes());
+    put(&mut bytes, 28, &entry.stamp.interval.sub.to_le_bytes());
+    put(
+        &mut bytes,
+        32,
+        &(length << 32 | u64::from(entry.position.offset)).to_le_bytes(),
+    );
+    bytes
+}
+
+fn decode_entry(bytes: &[u8; ENTRY_SIZE], segment: SegmentNumber) -> Entry {
+    let interval = Interval {
+        epoch: Epoch(u64_at(bytes, 16)),
+        sub: u32_at(bytes, 28),
+    };
+    Entry {
+        page: PageId::new(u32_at(bytes, 4), u32_at(bytes, 0)),
+        version: Version(u64_at(bytes, 8)),
+        stamp: Stamp {
+            node: NodeId(u32_at(bytes, 24)),
+            interval,
+        },
+        position: Position {
+            segment,
+            offset: u32_at(bytes, 32),
+        },
+        is_zero: u32_at(bytes, 36) == 0,
+    }
+}

@@ -1,0 +1,162 @@
+//! The end of the log: records go into a buffer, the buffer to the disk, and syncs
+//! tell how far the log is durable.
+use alloc::vec::Vec;
+use platform::{Disk, DiskError, SegmentNumber, SyncToken};
+
+use crate::record::{FORMAT_VERSION, HEAD_SIZE, Head, Meta, Position, payload_checksum};
+use crate::store::Identity;
+
+/// Bytes collected before they are given to the disk.
+const BUFFER_SIZE: usize = 256 << 10;
+
+/// A log that is written at its end and read anywhere.
+#[derive(Debug)]
+pub(crate) struct Log<D> {
+    pub(crate) disk: D,
+    /// Where the next record goes.
+    end: Position,
+    /// Written, but not yet given to the disk: the last bytes before `end`.
+    buffer: Vec<u8>,
+    durable: Position,
+    /// The sync on its way, and what will be durable when it completes.
+    syncing: Option<(SyncToken, Position)>,
+    syncs: u64,
+    bytes_written: u64,
+}
+
+impl<D: Disk> Log<D> {
+    /// Goes on at `end`, of which everything before `durable` is known to be durable.
+    pub(crate) fn resume(disk: D, end: Position, durable: Position) -> Self {
+        assert!(durable <= end, "what is durable was written");
+        let buffer = Vec::new();
+        Self {
+            disk,
+            end,
+            buffer,
+            durable,
+            syncing: None,
+            syncs: 0,
+            bytes_written: 0,
+        }
+    }
+
+    /// Begins a new segment.
+    pub(crate) fn begin_segment(
+        &mut self,
+        segment: SegmentNumber,
+        identity: Identity,
+    ) -> Result<(), DiskError> {
+        assert!(self.end.segment < segment, "segments are numbered upwards");
+        self.flush()?;
+        self.disk.create(segment)?;
+        self.end = Position { segment, offset: 0 };
+        let Identity { cluster, store } = identity;
+        self.append(
+            Meta::Header {
+                version: FORMAT_VERSION,
+                segment,
+                cluster,
+                store,
+            },
+            &[],
+        )?;
+        Ok(())
+    }
+
+    /// Writes a record at the end of the log.
+    pub(crate) fn append(&mut self, meta: Meta, payload: &[u8]) -> Result<Position, DiskError> {
+        let head = Head {
+            meta,
+            payload_length: u32::try_from(payload.len()).expect("payloads fit into segments"),
+            payload_checksum: payload_checksum(payload),
+            durable: self.durable,
+        };
+        let position = self.end;
+        let size = head.record_size();
+        self.buffer.reserve(size);
+        self.buffer.extend_from_slice(&head.encode());
+        self.buffer.extend_from_slice(payload);
+        self.buffer
+            .resize(self.buffer.len() + size - HEAD_SIZE - payload.len(), 0);
+        let size = u32::try_from(size).expect("records fit into segments");
+        self.end.offset = position
+            .offset
+            .checked_add(size)
+            .expect("segments are sealed early");
+        self.bytes_written += u64::from(size);
+        if self.buffer.len() >= BUFFER_SIZE {
+            self.flush()?;
+        }
+        Ok(position)
+    }
+
+    fn flush(&mut self) -> Result<(), DiskError> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        self.disk
+            .append(self.end.segment, core::mem::take(&mut self.buffer))
+    }
+
+    /// Fills `bytes` with what is at `position`.
+    pub(crate) fn read(&mut self, position: Position, bytes: &mut [u8]) -> Result<(), DiskError> {
+        let read_end = u64::from(position.offset) + bytes.len() as u64;
+        let flushed = u64::from(self.end.offset) - self.buffer.len() as u64;
+        if position.segment == self.end.segment && read_end > flushed {
+            self.flush()?;
+        }
+        self.disk
+            .read(position.segment, position.offset.into(), bytes)
+    }
+
+    /// Starts to make everything written so far durable.
+    pub(crate) fn start_sync(&mut self) -> Result<(), DiskError> {
+        assert!(
+            self.syncing.is_none(),
+            "one sync at a time; what comes later shares the next"
+        );
+        self.flush()?;
+        self.syncs += 1;
+        let token = SyncToken(self.syncs);
+        self.disk.sync(token)?;
+        self.syncing = Some((token, self.end));
+        Ok(())
+    }
+
+    /// Whether a sync has completed since the last call.
+    pub(crate) fn poll_sync(&mut self) -> Result<bool, DiskError> {
+        let Some(done) = self.disk.poll_completions()? else {
+            return Ok(false);
+        };
+        let (token, end) = self
+            .syncing
+            .take()
+            .expect("only what was started completes");
+        assert!(
+            token == done && self.durable <= end,
+            "syncs complete in order"
+        );
+        self.durable = end;
+        Ok(true)
+    }
+
+    pub(crate) fn is_syncing(&self) -> bool {
+        self.syncing.is_some()
+    }
+
+    pub(crate) fn end(&self) -> Position {
+        self.end
+    }
+
+    pub(crate) fn durable(&self) -> Position {
+        self.durable
+    }
+
+    pub(crate) fn bytes_written(&self) -> u64 {
+        self.bytes_written
+    }
+
+    pub(crate) fn syncs(&self) -> u64 {
+        self.syncs
+    }
+}

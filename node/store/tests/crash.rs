@@ -1,0 +1,243 @@
+//! The store against a reference of a few lines, crashing at every single write.
+//!
+//! A run is a random sequence of frames, parts, stable epochs and fallbacks. It is
+//! repeated with the disk failing at its first write, its second, and so on; after
+//! each failure the disk crashes in several ways, the store is opened again and must
+//! have everything that it acknowledged, and nothing that was undone.
+use platform::{ClusterId, DiskError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use store::{Identity, MemoryDisk, Part, Store, SyncMode, Tail};
+use types::{
+    Epoch, Fallback, Interval, NodeId, PAGE_SIZE, PageId, Prng, Stamp, StoreId, Version, View,
+    ViewNumber,
+};
+use wire::PageVersion;
+
+const US: Identity = Identity {
+    cluster: ClusterId(7),
+    store: StoreId(0xD15C),
+};
+const SEGMENT_SIZE: u32 = 30_000;
+const NODES: u64 = 3;
+const PAGES: u64 = 12;
+
+/// Everything that was ever written, and what became of it.
+#[derive(Clone)]
+struct Model {
+    /// Versions that no fallback undid, ascending.
+    pages: BTreeMap<PageId, Vec<PageVersion>>,
+    epoch: Epoch,
+    stable: Epoch,
+    fallbacks: Vec<Fallback>,
+    /// Parts of epochs that are closed and not stable yet, acknowledged or not.
+    open: BTreeSet<Part>,
+}
+
+impl Model {
+    fn new() -> Self {
+        let (pages, fallbacks, open) = (BTreeMap::new(), vec![], BTreeSet::new());
+        Self {
+            pages,
+            epoch: Epoch(1),
+            stable: Epoch(0),
+            fallbacks,
+            open,
+        }
+    }
+
+    fn step(&mut self, store: &mut Store<MemoryDisk>, prng: &mut Prng) -> Result<(), DiskError> {
+        match prng.below(20) {
+            0..12 => self.write(store, prng)?,
+            12..15 => self.close_epoch(store)?,
+            15..17 => {
+                store.disk_mut().complete_sync();
+                self.poll(store)?;
+            }
+            17..19 => self.advance_stable(store)?,
+            _ => {
+                self.fall_back();
+                store.apply_view(&self.view())?;
+            }
+        }
+        let page = PageId::new(1, u32::try_from(prng.below(PAGES)).unwrap() * 100);
+        match store.read(page) {
+            Ok(found) => assert_eq!(found.as_ref(), self.newest(page), "page {page}"),
+            Err(store::ReadError::Disk(error)) => return Err(error),
+            Err(store::ReadError::Damaged(damage)) => panic!("{damage}"),
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, store: &mut Store<MemoryDisk>, prng: &mut Prng) -> Result<(), DiskError> {
+        let page = PageId::new(1, u32::try_from(prng.below(PAGES)).unwrap() * 100);
+        let versions = self.pages.entry(page).or_default();
+        let version = versions
+            .last()
+            .map_or(Version(1), |last| last.version.next());
+        let node = NodeId(u32::try_from(prng.below(NODES)).unwrap());
+        let stamp = Stamp {
+            node,
+            interval: Interval {
+                epoch: self.epoch,
+                sub: 0,
+            },
+        };
+        let bytes = prng.chance(3, 4).then(|| {
+            let mut bytes = [0; PAGE_SIZE];
+            bytes[..8].copy_from_slice(&prng.next_u64().to_le_bytes());
+            bytes[PAGE_SIZE - 1] = 1;
+            Arc::new(bytes)
+        });
+        let content = PageVersion {
+            version,
+            stamp,
+            bytes,
+        };
+        versions.push(content.clone());
+        store.put_frame(page, &content)
+    }
+
+    fn close_epoch(&mut self, store: &mut Store<MemoryDisk>) -> Result<(), DiskError> {
+        let epoch = self.epoch;
+        self.epoch = epoch.next();
+        for node in 0..NODES {
+            let part = Part {
+                node: NodeId(u32::try_from(node).unwrap()),
+                epoch,
+            };
+            self.open.insert(part);
+            store.end_part(part, 0)?;
+        }
+        self.poll(store)
+    }
+
+    fn poll(&mut self, store: &mut Store<MemoryDisk>) -> Result<(), DiskError> {
+        for part in store.poll()? {
+            assert!(self.open.remove(&part), "{part:?} acknowledged twice");
+        }
+        Ok(())
+    }
+
+    fn advance_stable(&mut self, store: &mut Store<MemoryDisk>) -> Result<(), DiskError> {
+        let unstored = self.open.iter().map(|part| part.epoch).min();
+        let end = unstored.unwrap_or(self.epoch);
+        self.stable = Epoch(end.0 - 1).max(self.stable);
+        store.set_stable(self.stable, self.stable.0 * 100)
+    }
+
+    fn fall_back(&mut self) {
+        let first_epoch = Epoch(self.epoch.0 + 2);
+        self.fallbacks.push(Fallback {
+            stable: self.stable,
+            first_epoch,
+        });
+        self.epoch = first_epoch;
+        self.open.clear();
+        for versions in self.pages.values_mut() {
+            versions.retain(|version| version.stamp.epoch() <= self.stable);
+        }
+    }
+
+    fn view(&self) -> View {
+        View {
+            number: ViewNumber(1 + self.fallbacks.len() as u64),
+            leader: NodeId(0),
+            members: vec![],
+            stable: self.stable,
+            first_epoch: self.epoch,
+            fallbacks: self.fallbacks.clone(),
+        }
+    }
+
+    fn newest(&self, page: PageId) -> Option<&PageVersion> {
+        self.pages.get(&page).and_then(|versions| versions.last())
+    }
+
+    /// What a cluster does after a crash: it falls back, and every disk is told.
+    fn restart(&mut self, disk: MemoryDisk) -> Store<MemoryDisk> {
+        let mut store = open(disk);
+        self.fall_back();
+        store.apply_view(&self.view()).unwrap();
+        store.set_stable(self.stable, 0).unwrap();
+        for index in 0..PAGES {
+            let page = PageId::new(1, u32::try_from(index).unwrap() * 100);
+            let found = store.read(page).unwrap();
+            assert_eq!(
+                found.as_ref(),
+                self.newest(page),
+                "page {page} after a crash"
+            );
+        }
+        let pages = self
+            .pages
+            .values()
+            .filter(|versions| !versions.is_empty())
+            .count();
+        assert_eq!(store.stats().pages, pages as u64);
+        assert_eq!(store.damage().count(), 0);
+        store
+    }
+}
+
+fn open(disk: MemoryDisk) -> Store<MemoryDisk> {
+    Store::open_with(disk, US, SEGMENT_SIZE).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Runs until the disk fails at its `failing`th write; whether it did.
+fn run(seed: u64, failing: u64) -> bool {
+    let mut prng = Prng::new(seed);
+    let mut disk = MemoryDisk::new();
+    disk.set_sync_mode(if seed.is_multiple_of(2) {
+        SyncMode::Held
+    } else {
+        SyncMode::Immediate
+    });
+    let mut store = open(disk);
+    store.disk_mut().fail_after(failing);
+    let mut model = Model::new();
+    let failed = (0..150).any(|_| model.step(&mut store, &mut prng).is_err());
+    let disk = store.into_disk();
+    let torn = seed ^ failing << 32;
+    for tail in 0..6 {
+        let mut model = model.clone();
+        let mut prng = Prng::new(torn ^ tail << 56);
+        let left = match tail {
+            0 => disk.crash(Tail::Lost),
+            1 => disk.crash(Tail::Kept),
+            _ => disk.crash(Tail::Torn(&mut prng)),
+        };
+        let mut store = model.restart(left);
+        for _ in 0..20 {
+            model.step(&mut store, &mut prng).unwrap();
+        }
+        let left = store.into_disk().crash(Tail::Torn(&mut prng));
+        model.restart(left);
+    }
+    failed
+}
+
+#[test]
+fn whatever_write_fails_what_was_acknowledged_is_there_and_nothing_undone_is_served() {
+    for seed in 0..8 {
+        let mut failing = 0;
+        while run(seed, failing) {
+            failing += 1;
+        }
+        assert!(failing > 40, "seed {seed} wrote only {failing} times");
+    }
+}
+
+#[test]
+fn segments_with_nothing_live_are_deleted() {
+    let mut prng = Prng::new(5);
+    let mut store = open(MemoryDisk::new());
+    let mut model = Model::new();
+    for _ in 0..3000 {
+        model.step(&mut store, &mut prng).unwrap();
+    }
+    let stats = store.stats();
+    assert!(stats.bytes_written > 2_000_000, "{stats:?}");
+    assert!(stats.bytes_stored < 600_000, "{stats:?}");
+    model.restart(store.into_disk().crash(Tail::Lost));
+}
