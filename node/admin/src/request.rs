@@ -1,0 +1,94 @@
+//! The closed list of what a tool can ask.
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// A question or order. Orders are transactions: done wholly or not at all.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Request {
+    /// How is the cluster? Answered by [`crate::Response::Status`].
+    Status,
+    /// Make this module known under a name. Deploying the same bytes again changes
+    /// nothing. Answered by [`crate::Response::Deployed`].
+    Deploy {
+        /// Its name, for [`Request::Run`].
+        name: String,
+        /// The module as its author made it.
+        wasm: Vec<u8>,
+    },
+    /// Start a program. Answered by [`crate::Response::Started`].
+    Run {
+        /// Name of a deployed module.
+        module: String,
+        /// Name of the program, for [`Request::Call`]; the newest of a name counts.
+        program: String,
+        /// What the first worker's entry is called with: how many workers the operator
+        /// wants, 0 if he does not care.
+        workers: u32,
+        /// Arguments.
+        arguments: Vec<String>,
+        /// Inputs.
+        inputs: Vec<Blob>,
+    },
+    /// Call one exported function of a program as one transaction. Answered by
+    /// [`crate::Response::Returned`].
+    Call {
+        /// Name or number of the program.
+        program: String,
+        /// The function.
+        function: String,
+        /// Its arguments, as text.
+        arguments: Vec<String>,
+        /// Inputs.
+        inputs: Vec<Blob>,
+        /// Discard the memory effects.
+        is_query: bool,
+    },
+    /// What has a process put out since, how far is it? Answered at once by
+    /// [`crate::Response::Watched`].
+    Watch {
+        /// The process.
+        process: u32,
+        /// Where the tool's copy of the output ends, per slot; missing ones at 0.
+        cursors: Vec<Cursor>,
+    },
+    /// Part of a process' result. Answered by [`crate::Response::Bytes`].
+    ReadResult {
+        /// The process.
+        process: u32,
+        /// First byte.
+        offset: u64,
+        /// Bytes at most.
+        length: u32,
+    },
+    /// End a process. Answered by [`crate::Response::Done`].
+    Cancel {
+        /// The process.
+        process: u32,
+    },
+    /// Which processes are there? Answered by [`crate::Response::Processes`].
+    Processes,
+    /// Which snapshots are there? Answered by [`crate::Response::Snapshots`].
+    Snapshots,
+    /// Stop the whole cluster when everything committed so far is stable. Answered by
+    /// [`crate::Response::Done`].
+    Down,
+}
+
+/// Bytes with a name.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Blob {
+    /// The name, usually of a file.
+    pub name: String,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A position in the output of one slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Cursor {
+    /// The slot.
+    pub slot: u32,
+    /// The position, opaque.
+    pub position: u64,
+}

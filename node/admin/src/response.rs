@@ -1,0 +1,245 @@
+//! The closed list of answers.
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+use crate::Cursor;
+
+/// An answer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Response {
+    /// How the cluster is.
+    Status(Status),
+    /// The module is known.
+    Deployed {
+        /// Its number.
+        module: u32,
+    },
+    /// The program runs.
+    Started {
+        /// Its process.
+        process: u32,
+    },
+    /// The function has returned and its effects are stable.
+    Returned {
+        /// Its results, as text.
+        values: Vec<String>,
+        /// What it wrote with `result_write`.
+        reply: Vec<u8>,
+        /// What it printed.
+        output: Vec<u8>,
+    },
+    /// News of a process.
+    Watched(Watched),
+    /// Part of a result.
+    Bytes {
+        /// The bytes; fewer than asked for at the end.
+        bytes: Vec<u8>,
+        /// Length of the whole.
+        total: u64,
+    },
+    /// The processes, oldest first.
+    Processes(Vec<ProcessInfo>),
+    /// The snapshots, oldest first.
+    Snapshots(Vec<SnapshotInfo>),
+    /// It is done.
+    Done,
+    /// It could not be done; nothing has changed.
+    Failed(Failure),
+}
+
+/// How the cluster is.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Status {
+    /// Number of the view.
+    pub view: u64,
+    /// The current epoch.
+    pub epoch: u64,
+    /// The newest epoch that cannot be lost.
+    pub stable: u64,
+    /// Snapshots taken since the leader started.
+    pub snapshots: u64,
+    /// Since the leader started.
+    pub uptime_ms: u64,
+    /// From the leader's start to its first commit.
+    pub start_us: u64,
+    /// The members, leader first.
+    pub nodes: Vec<NodeInfo>,
+    /// The last failure that the leader has seen.
+    pub last_failure: Option<Fallen>,
+    /// Figures of nodes that are gone are part of these sums.
+    pub transactions: u64,
+    /// Aborted transactions; each ran again.
+    pub aborts: u64,
+    /// Bytes that all stores have appended.
+    pub bytes_stored: u64,
+    /// Longest pause of any node for a snapshot.
+    pub pause_us_max: u64,
+}
+
+/// A member.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NodeInfo {
+    /// Its id.
+    pub node: u32,
+    /// Its name.
+    pub name: String,
+    /// Where peers reach it.
+    pub address: String,
+    /// Its disk.
+    pub store: u64,
+    /// Transactions committed.
+    pub transactions: u64,
+    /// Transactions aborted.
+    pub aborts: u64,
+    /// Steps of workers committed.
+    pub steps: u64,
+    /// Pages fetched from other nodes.
+    pub pages_fetched: u64,
+    /// Bytes that its store has appended.
+    pub bytes_stored: u64,
+    /// Its longest pause for a snapshot.
+    pub pause_us_max: u64,
+}
+
+/// A failure and the recovery from it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Fallen {
+    /// The node that is gone.
+    pub node: u32,
+    /// Its name.
+    pub name: String,
+    /// How it was noticed.
+    pub noticed_by: String,
+    /// The epoch to which the cluster went back.
+    pub fallback_to: u64,
+    /// Survivors that went back.
+    pub nodes_reset: u32,
+    /// From noticing to the first commit of a survivor; `None` while there is none.
+    pub recovered_us: Option<u64>,
+}
+
+/// What a process does, or how it ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ProcessState {
+    /// Its memory is being filled.
+    Loading,
+    /// It has workers.
+    Running,
+    /// All workers are done; what the first one returned.
+    Done(i64),
+    /// It ended itself with this code.
+    Exited(i32),
+    /// A step failed.
+    Faulted,
+    /// It was told to end.
+    Cancelled,
+}
+
+/// News of a process.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Watched {
+    /// Its state. When it is final, nothing follows this output.
+    pub state: ProcessState,
+    /// Units done.
+    pub done: u64,
+    /// Units in all, 0 if it does not say.
+    pub total: u64,
+    /// New output.
+    pub output: Vec<OutputPiece>,
+    /// Where to go on.
+    pub cursors: Vec<Cursor>,
+    /// Output that was overwritten before it was read.
+    pub lost_bytes: u64,
+    /// The fault's report, if it faulted.
+    pub fault: String,
+    /// Length of its result so far.
+    pub result_bytes: u64,
+}
+
+/// A piece of output.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct OutputPiece {
+    /// Whether it is for standard error.
+    pub is_error: bool,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A process as a list shows it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ProcessInfo {
+    /// Its number.
+    pub process: u32,
+    /// Its name.
+    pub program: String,
+    /// Its state.
+    pub state: ProcessState,
+    /// Workers that have not ended.
+    pub workers: u32,
+    /// Units done.
+    pub done: u64,
+    /// Units in all, 0 if it does not say.
+    pub total: u64,
+    /// Steps run.
+    pub steps: u64,
+    /// Length of its result so far.
+    pub result_bytes: u64,
+}
+
+/// A snapshot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SnapshotInfo {
+    /// Its epoch.
+    pub epoch: u64,
+    /// When it became stable, in milliseconds since 1970.
+    pub wall_ms: u64,
+    /// Bytes written to the answering node's store since the one before.
+    pub bytes: u64,
+    /// Pages in it, as far as the answering node's store has them.
+    pub pages: u64,
+}
+
+/// Whose mistake it was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum FailureKind {
+    /// The request makes no sense, or names what does not exist.
+    BadRequest,
+    /// The module was refused.
+    Refused,
+    /// The guest failed.
+    Guest,
+    /// The cluster cannot do it now.
+    Unavailable,
+}
+
+/// Why it could not be done.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Failure {
+    /// Whose mistake it was.
+    pub kind: FailureKind,
+    /// What was expected, what was found, what to do.
+    pub message: String,
+}
+
+impl ProcessState {
+    /// Whether it stays like this.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Loading | Self::Running)
+    }
+}
+
+impl fmt::Display for ProcessState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loading => f.write_str("loading"),
+            Self::Running => f.write_str("running"),
+            Self::Done(value) => write!(f, "done ({value})"),
+            Self::Exited(code) => write!(f, "exited ({code})"),
+            Self::Faulted => f.write_str("faulted"),
+            Self::Cancelled => f.write_str("cancelled"),
+        }
+    }
+}
