@@ -1,0 +1,165 @@
+//! The calls of the ABI: from numbers on the guest's stack to a [`HostCall`].
+use abi::MODULE;
+use wasmtime::{Caller, Linker};
+
+use crate::state::{Context, StepState};
+use crate::{FaultKind, HostCall, Stop};
+
+type Guest<'a> = Caller<'a, Context>;
+
+pub(crate) fn define(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
+    define_program(linker)?;
+    define_arguments(linker)?;
+    define_results(linker)?;
+    define_environment(linker)
+}
+
+/// Workers and their program.
+fn define_program(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
+    linker.func_wrap(
+        MODULE,
+        "spawn",
+        |guest: Guest<'_>, name: i32, length: i32, argument: i64| {
+            let state = guest.data();
+            let entry = core::str::from_utf8(state.readable(name, length)?).map_err(|_| {
+                state.faulted(FaultKind::Refused, "spawn: the entry's name is no text")
+            })?;
+            state.call(HostCall::Spawn { entry, argument })
+        },
+    )?;
+    linker.func_wrap(MODULE, "signal", |guest: Guest<'_>, event: i64| {
+        guest.data().call(HostCall::Signal { event }).map(drop)
+    })?;
+    linker.func_wrap(MODULE, "worker", |guest: Guest<'_>| {
+        guest.data().call(HostCall::Worker)
+    })?;
+    linker.func_wrap(
+        MODULE,
+        "exit",
+        |guest: Guest<'_>, code: i32| -> wasmtime::Result<()> {
+            Err(guest.data().stopped(Stop::Exit(code)))
+        },
+    )?;
+    Ok(())
+}
+
+/// What came with the program or call.
+fn define_arguments(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
+    linker.func_wrap(MODULE, "arg_count", |guest: Guest<'_>| {
+        guest.data().call_i32(HostCall::ArgumentCount)
+    })?;
+    linker.func_wrap(MODULE, "arg_len", |guest: Guest<'_>, index: i32| {
+        guest.data().call_i32(HostCall::ArgumentLength {
+            index: index.cast_unsigned(),
+        })
+    })?;
+    linker.func_wrap(
+        MODULE,
+        "arg_read",
+        |guest: Guest<'_>, index: i32, buffer: i32| {
+            guest.data().read_argument(index.cast_unsigned(), buffer)
+        },
+    )?;
+    linker.func_wrap(MODULE, "input_count", |guest: Guest<'_>| {
+        guest.data().call_i32(HostCall::InputCount)
+    })?;
+    linker.func_wrap(MODULE, "input_len", |guest: Guest<'_>, index: i32| {
+        guest.data().call(HostCall::InputLength {
+            index: index.cast_unsigned(),
+        })
+    })?;
+    linker.func_wrap(
+        MODULE,
+        "input_read",
+        |guest: Guest<'_>, index: i32, offset: i64, buffer: i32, length: i32| {
+            let state = guest.data();
+            let buffer = state.writable(buffer, length)?;
+            let (index, offset) = (index.cast_unsigned(), offset.cast_unsigned());
+            state.call_i32(HostCall::InputRead {
+                index,
+                offset,
+                buffer,
+            })
+        },
+    )?;
+    Ok(())
+}
+
+/// What the program says.
+fn define_results(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
+    linker.func_wrap(
+        MODULE,
+        "log",
+        |guest: Guest<'_>, level: i32, text: i32, length: i32| {
+            let state = guest.data();
+            let text = state.readable(text, length)?;
+            state.call(HostCall::Log { level, text }).map(drop)
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "result_write",
+        |guest: Guest<'_>, offset: i64, bytes: i32, length: i32| {
+            let state = guest.data();
+            let bytes = state.readable(bytes, length)?;
+            let offset = offset.cast_unsigned();
+            state
+                .call(HostCall::ResultWrite { offset, bytes })
+                .map(drop)
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "progress",
+        |guest: Guest<'_>, done: i64, total: i64| {
+            guest
+                .data()
+                .call(HostCall::Progress { done, total })
+                .map(drop)
+        },
+    )?;
+    Ok(())
+}
+
+/// What the program sees of the world.
+fn define_environment(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
+    linker.func_wrap(MODULE, "node", |guest: Guest<'_>| {
+        guest.data().call_i32(HostCall::Node)
+    })?;
+    linker.func_wrap(MODULE, "node_count", |guest: Guest<'_>| {
+        guest.data().call_i32(HostCall::NodeCount)
+    })?;
+    linker.func_wrap(MODULE, "clock_ns", |guest: Guest<'_>| {
+        guest.data().call(HostCall::ClockNanos)
+    })?;
+    linker.func_wrap(
+        MODULE,
+        "random",
+        |guest: Guest<'_>, buffer: i32, length: i32| {
+            let state = guest.data();
+            let buffer = state.writable(buffer, length)?;
+            state.call(HostCall::Random { buffer }).map(drop)
+        },
+    )?;
+    Ok(())
+}
+
+impl StepState {
+    pub(crate) fn call(&self, call: HostCall<'_>) -> wasmtime::Result<i64> {
+        self.ask(|host| host.call(call))
+    }
+
+    /// A call whose result the ABI makes an `i32`.
+    pub(crate) fn call_i32(&self, call: HostCall<'_>) -> wasmtime::Result<i32> {
+        let result = self.call(call)?;
+        Ok(i32::try_from(result).expect("the host answers within the type of the call"))
+    }
+
+    /// Copies a whole argument to the guest's memory.
+    pub(crate) fn read_argument(&self, index: u32, buffer: i32) -> wasmtime::Result<()> {
+        let length = self.call_i32(HostCall::ArgumentLength { index })?;
+        let buffer = self.writable(buffer, length)?;
+        self.call(HostCall::ArgumentRead { index, buffer })
+            .map(drop)
+    }
+}
