@@ -1,0 +1,7 @@
+//! Tests of the services through what they offer: models, counts of pages, programs.
+mod blobs;
+mod counts;
+mod memory;
+mod program;
+mod queues;
+mod tables;
