@@ -69,7 +69,8 @@ impl Dtm {
         self.counters.frames_retained_max = self.counters.frames_retained_max.max(retained);
     }
 
-    /// One slice of the work on closed epochs; true if more is left.
+    /// One slice of the work on closed epochs; true if more is left. A part ends before
+    /// the next one begins: a store counts frames from part to part.
     pub(crate) fn send_parts(&mut self, pages_max: usize, memory: &impl PageMemory) -> bool {
         for _ in 0..pages_max {
             let Some((epoch, page)) = self.snapshot.next_unsent() else {
@@ -80,8 +81,8 @@ impl Dtm {
                 self.capture(page, memory);
             }
             self.send_frame(page);
+            self.end_parts();
         }
-        self.end_parts();
         self.snapshot.next_unsent().is_some()
     }
 
