@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
 
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::{FrameInfo, ImportType, Trap, WasmBacktrace};
 
 /// What a step's function returned; see `abi::step`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -95,12 +95,8 @@ impl GuestFault {
             .downcast_ref::<WasmBacktrace>()
             .map_or(&[][..], |trace| trace.frames());
         for frame in frames {
-            let name = frame.func_name().map_or_else(
-                || format!("function {}", frame.func_index()),
-                ToString::to_string,
-            );
             report.push_str("\n  in ");
-            report.push_str(&name);
+            report.push_str(&function_name(frame));
         }
         Self { kind, report }
     }
@@ -131,6 +127,20 @@ impl GuestFault {
         };
         Self::new(kind, what, error)
     }
+}
+
+/// The name of a frame's function, or its index in the module as its author made it:
+/// instrumentation has put its imports after those of the author.
+fn function_name(frame: &FrameInfo) -> String {
+    let is_ours = |import: &ImportType<'_>| import.module() == abi::runtime::MODULE;
+    frame.func_name().map_or_else(
+        || {
+            let ours = frame.module().imports().filter(is_ours).count();
+            let ours = u32::try_from(ours).expect("a module has less than 2^32 imports");
+            format!("function {}", frame.func_index() - ours)
+        },
+        ToString::to_string,
+    )
 }
 
 impl From<GuestFault> for Stop {
