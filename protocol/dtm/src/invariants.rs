@@ -64,13 +64,19 @@ impl Dtm {
         let is_upgrade = self.upgrades.contains_key(&page);
         assert!(
             is_upgrade == (entry.pending == Pending::Exclusive),
-            "one-request: {page}"
+            "one-request-per-page: {page}"
         );
         if entry.pending == Pending::Read {
-            assert!(entry.state == PageState::Invalid, "one-request: {page}");
+            assert!(
+                entry.state == PageState::Invalid,
+                "one-request-per-page: {page}"
+            );
         }
         if is_upgrade {
-            assert!(entry.state != PageState::Modified, "one-request: {page}");
+            assert!(
+                entry.state != PageState::Modified,
+                "one-request-per-page: {page}"
+            );
         }
     }
 

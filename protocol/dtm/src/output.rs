@@ -6,8 +6,8 @@ use wire::Envelope;
 #[derive(Clone, Debug)]
 #[must_use]
 pub enum Output {
-    /// Send this. `to` may be the node itself only for store messages
-    /// (`StoreRead`, `StoreFrame`, `PartEnd`): the node hands them to its own store.
+    /// Send this. `to` may be the node itself only for what its own store and control plane
+    /// handle: `StoreRead`, `StoreFrame`, `PartEnd` and `EpochStored`.
     Send {
         /// The receiver.
         to: NodeId,

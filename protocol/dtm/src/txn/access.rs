@@ -29,7 +29,7 @@ impl Dtm {
         let entry = self.pages.entry(page);
         assert!(
             entry.mapping == Mapping::Current,
-            "an unmarked view is current: {page}"
+            "an-unmarked-view-is-current: {page}"
         );
         entry.touched = self.txn.number;
         if access == Access::Write && entry.before.is_none() {

@@ -90,7 +90,7 @@ impl Dtm {
         );
         assert!(
             entry.mapping == Mapping::Current,
-            "an unmarked view is current: {page}"
+            "an-unmarked-view-is-current: {page}"
         );
         assert!(
             entry.stamp.epoch() <= stamp.epoch(),
