@@ -1,1 +1,47 @@
-//! node
+//! A node: one thread that ties protocol, store, engine and kernel together.
+//!
+//! It knows no operating system: everything outside comes through [`Platform`]. It
+//! decides nothing about pages (`dtm` does), about members (`control` does) or about
+//! processes (`kernel` does); it carries their messages, runs guests between them, and
+//! answers tools.
+//!
+//! Start with [`Node::run`]. A turn of the loop: events are handled (`core`) -> a tool's
+//! request is served (`requests`) -> a step of a worker is run and committed (`worker`,
+//! `step`) -> or, with nothing to do, work is looked for elsewhere, then the node sleeps
+//! until something happens.
+//!
+//! Invariant: at most one transaction is under way. While it waits for a page the
+//! node handles events (`Core::pump`), but begins nothing new.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+extern crate alloc;
+
+mod apps;
+mod call;
+mod config;
+mod core;
+mod deploy;
+mod disk;
+mod launch;
+mod leader;
+mod members;
+mod memory;
+mod node;
+mod queries;
+mod replies;
+mod report;
+mod requests;
+mod step;
+mod transaction;
+mod worker;
+
+pub use config::{Config, FatalReason};
+pub use node::{Node, Role};
+
+use platform::{Clock, Compiler, Entropy, Events, Links, Requests, Views};
+
+/// The world that a node runs in.
+pub trait Platform: Clock + Compiler + Entropy + Events + Links + Requests + Views {}
+
+impl<P: Clock + Compiler + Entropy + Events + Links + Requests + Views> Platform for P {}

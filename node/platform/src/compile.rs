@@ -10,11 +10,13 @@ pub struct CompileJob(pub u64);
 /// A module ready to run: everything that processes of it begin with.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CompiledModule {
+    /// The instrumented module, for nodes with another processor.
+    pub instrumented: Vec<u8>,
     /// Machine code of the instrumented module, for the engine of this cluster.
     pub artefact: Vec<u8>,
     /// What the engine must know beside the code, in its own encoding.
     pub info: Vec<u8>,
-    /// Initial contents of linear memory: offsets and bytes, ascending.
+    /// Initial contents of linear memory: offsets and bytes, in order of application.
     pub image: Vec<(u32, Vec<u8>)>,
 }
 

@@ -55,6 +55,12 @@ impl Duration {
         Self { nanos: millis * 1_000_000 }
     }
 
+    /// Twice the span.
+    #[must_use]
+    pub const fn doubled(self) -> Self {
+        Self { nanos: self.nanos * 2 }
+    }
+
     /// The span in nanoseconds.
     #[must_use]
     pub const fn as_nanos(self) -> u64 {

@@ -243,6 +243,8 @@ pub enum Message {
         /// The silent member.
         node: NodeId,
     },
+    /// Leader to members: the cluster stops, in order; everything is stable.
+    Down,
     /// Leader to member: stop; you are no member of the view any more.
     Expelled,
 }

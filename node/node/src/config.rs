@@ -1,0 +1,66 @@
+//! What an operator decides about a node, and why a node ends.
+use alloc::string::String;
+use core::fmt;
+
+use engine::Limits;
+use types::Duration;
+
+/// Settings of a node.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Name for people, like `node-2`.
+    pub name: String,
+    /// Settings of its memory.
+    pub dtm: dtm::Config,
+    /// What a step may use.
+    pub limits: Limits,
+    /// A member that has not heard of the leader for so long stops.
+    pub leader_silence_max: Duration,
+    /// How often a member tells the leader its figures.
+    pub report_every: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: String::from("node"),
+            dtm: dtm::Config::default(),
+            limits: Limits::default(),
+            leader_silence_max: Duration::from_millis(3_000),
+            report_every: Duration::from_millis(250),
+        }
+    }
+}
+
+/// Why a node ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FatalReason {
+    /// It was told to: the whole cluster stops.
+    Down,
+    /// The leader is gone; without it nothing can be decided. The cluster can be
+    /// restarted from its stores.
+    LeaderLost,
+    /// The leader has excluded this node.
+    Expelled,
+    /// The node's disk failed.
+    StoreFailed(String),
+    /// The leader cannot lead: says what it needs.
+    CannotLead(String),
+}
+
+impl fmt::Display for FatalReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Down => write!(f, "told to stop"),
+            Self::LeaderLost => write!(
+                f,
+                "the leader is gone; the cluster stops and can be restarted from its data"
+            ),
+            Self::Expelled => write!(f, "excluded from the cluster by its leader"),
+            Self::StoreFailed(why) => write!(f, "the store failed: {why}"),
+            Self::CannotLead(why) => write!(f, "{why}"),
+        }
+    }
+}
+
+impl core::error::Error for FatalReason {}

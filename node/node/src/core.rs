@@ -1,0 +1,243 @@
+//! What a node is made of, and how events flow through it, also while a transaction
+//! waits for a page: [`Core::pump`] may be called at any point where no borrow of the
+//! core is held, the guest's own faults included.
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use dtm::{Dtm, Input, Output};
+use platform::{Disk, Event, JoinerId, RequestId, Wait};
+use store::Store;
+use types::{Duration, Instant, NodeId, ViewNumber};
+use wire::{Envelope, Message};
+
+use crate::leader::Leadership;
+use crate::memory::Memory;
+use crate::replies::Reply;
+use crate::report::Figures;
+use crate::{Config, FatalReason, Platform};
+
+/// Events handled per call of the pump: bounds its work.
+const EVENTS_PER_PUMP: usize = 64;
+/// Pages captured for the stores per call of the pump: about 20 µs.
+const CAPTURES_PER_PUMP: usize = 16;
+
+/// All of a node but the guests it runs.
+pub(crate) struct Core<P: Platform, D: Disk> {
+    pub(crate) config: Config,
+    pub(crate) platform: P,
+    pub(crate) dtm: Dtm,
+    pub(crate) memory: Memory<P::View>,
+    pub(crate) store: Store<D>,
+    /// On the leader only.
+    pub(crate) leadership: Option<Leadership<D>>,
+    /// The connection over which this process asked to join, until it is a member.
+    pub(crate) joining: Option<JoinerId>,
+    /// Requests of tools, to be handled between transactions.
+    pub(crate) requests: VecDeque<(RequestId, Vec<u8>)>,
+    /// Answers to tools that wait for their epoch to be stable.
+    pub(crate) replies: Vec<Reply>,
+    /// Messages of a view that this node has not entered yet.
+    pub(crate) early: Vec<Envelope>,
+    /// Messages of this node to itself, and to its own store.
+    own: VecDeque<Envelope>,
+    pub(crate) figures: Figures,
+    /// When the leader was heard of last.
+    pub(crate) leader_heard: Instant,
+    /// Time at the last look at the clock.
+    pub(crate) now: Instant,
+    /// Set when the node cannot go on.
+    pub(crate) fatal: Option<FatalReason>,
+}
+
+impl<P: Platform, D: Disk> Core<P, D> {
+    pub(crate) fn new(config: Config, platform: P, store: Store<D>) -> Self {
+        let now = platform.now();
+        let dtm = Dtm::new(config.dtm);
+        Self {
+            config,
+            platform,
+            dtm,
+            memory: Memory::new(),
+            store,
+            leadership: None,
+            joining: None,
+            requests: VecDeque::new(),
+            replies: Vec::new(),
+            early: Vec::new(),
+            own: VecDeque::new(),
+            figures: Figures::new(now),
+            leader_heard: now,
+            now,
+            fatal: None,
+        }
+    }
+
+    /// The view that this node is in; number 0 before the first.
+    pub(crate) fn view_number(&self) -> ViewNumber {
+        self.dtm.view().map_or(ViewNumber(0), |view| view.number)
+    }
+
+    /// Handles what has happened; waits for something if nothing has, until `until`
+    /// at most. Bounded work.
+    pub(crate) fn pump(&mut self, wait: Wait) {
+        self.flush();
+        let mut wait = self.bounded(wait);
+        for _ in 0..EVENTS_PER_PUMP {
+            let Some(event) = self.platform.next_event(wait) else { break };
+            self.now = self.platform.now();
+            self.on_event(event);
+            self.flush();
+            wait = Wait::No;
+        }
+        self.now = self.platform.now();
+        self.on_time();
+        self.on_disk();
+        let begun = self.platform.now();
+        self.dtm.snapshot_step(begun, CAPTURES_PER_PUMP, &self.memory);
+        self.figures.longest_pause(self.platform.now().since(begun));
+        self.flush();
+    }
+
+    /// Cuts a wait at the next deadline of anything in the node.
+    fn bounded(&self, wait: Wait) -> Wait {
+        let Wait::Until(until) = wait else { return wait };
+        let deadlines = [
+            self.dtm.next_deadline(),
+            self.leadership.as_ref().and_then(Leadership::next_deadline),
+            Some(self.figures.next_report(self.config.report_every)),
+        ];
+        Wait::Until(deadlines.into_iter().flatten().fold(until, Ord::min))
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Message(envelope) => self.on_message(envelope),
+            Event::LinkLost { node, .. } => self.on_link_lost(node),
+            Event::Joiner { joiner, envelope } => self.on_joiner(joiner, envelope),
+            Event::JoinerLost { joiner, .. } => self.on_joiner_lost(joiner),
+            Event::Request { id, bytes } => self.requests.push_back((id, bytes)),
+            Event::RequestGone { id } => self.requests.retain(|(request, _)| *request != id),
+            Event::LinkUp(_) | Event::Refused(_) | Event::Woken => {}
+        }
+    }
+
+    /// Sorts a message to the part of the node that it is for.
+    pub(crate) fn on_message(&mut self, envelope: Envelope) {
+        if let Message::NewView { .. } = envelope.message {
+            return self.on_new_view(envelope);
+        }
+        if envelope.view > self.view_number() {
+            // Its sender has entered a view that the leader has told us of, too; the
+            // message waits until that has arrived.
+            return self.early.push(envelope);
+        }
+        if envelope.view < self.view_number() {
+            return self.to_memory(envelope);
+        }
+        match envelope.message {
+            Message::StoreRead { .. } | Message::StoreFrame { .. } | Message::PartEnd { .. } => {
+                self.on_store_message(envelope);
+            }
+            Message::EpochStored { .. } | Message::Report(_) | Message::Unreachable { .. } => {
+                self.to_leadership(envelope);
+            }
+            Message::Heartbeat => self.on_heartbeat(envelope),
+            Message::Stable { epoch } => {
+                self.to_memory(envelope);
+                let wall_ms = self.platform.wall_ns() / 1_000_000;
+                if let Err(error) = self.store.set_stable(epoch, wall_ms) {
+                    self.store_failed(&error);
+                }
+                self.release_replies();
+            }
+            Message::Down => self.fatal = Some(FatalReason::Down),
+            Message::Expelled => self.fatal = Some(FatalReason::Expelled),
+            _ => self.to_memory(envelope),
+        }
+    }
+
+    /// Feeds the memory; measures what an epoch's end costs.
+    pub(crate) fn to_memory(&mut self, envelope: Envelope) {
+        self.feed(Input::Message(envelope));
+    }
+
+    pub(crate) fn feed(&mut self, input: Input) {
+        let epoch = self.dtm.epoch();
+        let begun = self.platform.now();
+        self.dtm.handle(begun, input, &mut self.memory);
+        if self.dtm.epoch() != epoch {
+            self.figures.longest_pause(self.platform.now().since(begun));
+        }
+    }
+
+    fn on_heartbeat(&mut self, envelope: Envelope) {
+        let from = envelope.from;
+        self.to_memory(envelope.clone());
+        if self.leadership.is_some() {
+            self.to_leadership(envelope);
+        } else {
+            self.leader_heard = self.now;
+            self.say(from, Message::Heartbeat);
+        }
+    }
+
+    /// Sends everything that the parts of the node want to say.
+    pub(crate) fn flush(&mut self) {
+        loop {
+            if let Some(Output::Send { to, envelope }) = self.dtm.poll_output() {
+                self.send(to, envelope);
+            } else if let Some(envelope) = self.own.pop_front() {
+                self.on_message(envelope);
+            } else if !self.flush_leadership() {
+                break;
+            }
+        }
+    }
+
+    /// Says something to a member in this node's name.
+    pub(crate) fn say(&mut self, to: NodeId, message: Message) {
+        let envelope = self.envelope(message);
+        self.send(to, envelope);
+    }
+
+    pub(crate) fn envelope(&self, message: Message) -> Envelope {
+        let (from, view, epoch) = (self.dtm.me(), self.view_number(), self.dtm.epoch());
+        Envelope { from, view, epoch, message }
+    }
+
+    fn send(&mut self, to: NodeId, envelope: Envelope) {
+        if to == self.dtm.me() {
+            self.own.push_back(envelope);
+        } else {
+            self.platform.send(to, &envelope);
+        }
+    }
+
+    fn on_time(&mut self) {
+        if self.dtm.next_deadline().is_some_and(|deadline| deadline <= self.now) {
+            self.feed(Input::Tick);
+        }
+        self.on_leadership_time();
+        if self.figures.next_report(self.config.report_every) <= self.now {
+            self.report();
+        }
+        let silence = self.now.since(self.leader_heard);
+        if self.leadership.is_none() && silence > self.config.leader_silence_max {
+            self.fatal = self.fatal.take().or(Some(FatalReason::LeaderLost));
+        }
+    }
+
+    /// Tells the leader this node's figures.
+    pub(crate) fn report(&mut self) {
+        self.figures.reported(self.now);
+        let Some(view) = self.dtm.view() else { return };
+        let leader = view.leader;
+        let report = self.figures.report(self.dtm.counters(), &self.store.stats());
+        self.say(leader, Message::Report(report));
+    }
+
+    /// A span from now on.
+    pub(crate) fn within(&self, span: Duration) -> Wait {
+        Wait::Until(self.now + span)
+    }
+}

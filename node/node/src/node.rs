@@ -1,0 +1,151 @@
+//! The loop.
+use alloc::string::String;
+
+use engine::{Engine, Limits};
+use kernel::{Slot, Station};
+use platform::{Disk, Wait};
+use store::Store;
+use types::{Duration, Instant, ViewNumber};
+
+use crate::apps::Apps;
+use crate::core::Core;
+use crate::leader::Leadership;
+use crate::requests::Desk;
+use crate::worker::Ran;
+use crate::{Config, FatalReason, Platform};
+
+/// Shortest and longest pause of an idle node between two looks at others' queues.
+const STEAL_AFTER_MIN: Duration = Duration::from_millis(1);
+const STEAL_AFTER_MAX: Duration = Duration::from_millis(32);
+/// Longest sleep of a node that has nothing to do.
+const SLEEP_MAX: Duration = Duration::from_millis(100);
+
+/// What a node is to its cluster when it starts.
+pub enum Role<D> {
+    /// It decides.
+    Leader(Leadership<D>),
+    /// It asks the process at this address (`ip:port`) to be let in.
+    Member {
+        /// Where the leader is reached.
+        leader: String,
+    },
+}
+
+/// A node.
+pub struct Node<P: Platform, D: Disk> {
+    pub(crate) core: Core<P, D>,
+    pub(crate) engine: Engine,
+    pub(crate) apps: Apps,
+    pub(crate) desk: Desk,
+    pub(crate) limits: Limits,
+    search: Search,
+}
+
+/// An idle node's search for work at other slots.
+struct Search {
+    /// Asked next.
+    victim: u32,
+    /// Not before.
+    next: Instant,
+    pause: Duration,
+    /// Slots without a node that have still to be emptied in this view.
+    orphans: u32,
+    view: ViewNumber,
+}
+
+impl<P: Platform, D: Disk> Node<P, D> {
+    /// A node that has its store open and its platform ready.
+    pub fn new(
+        config: Config,
+        platform: P,
+        store: Store<D>,
+        engine: Engine,
+        role: Role<D>,
+    ) -> Self {
+        let limits = config.limits;
+        let mut core = Core::new(config, platform, store);
+        match role {
+            Role::Leader(leadership) => core.leadership = Some(leadership),
+            Role::Member { leader } => core.join(&leader),
+        }
+        let search = Search {
+            victim: 0,
+            next: core.now,
+            pause: STEAL_AFTER_MIN,
+            orphans: 0,
+            view: ViewNumber(0),
+        };
+        Self { core, engine, apps: Apps::default(), desk: Desk::default(), limits, search }
+    }
+
+    /// Runs the node until it ends; says why it did.
+    pub fn run(mut self) -> FatalReason {
+        loop {
+            self.core.pump(Wait::No);
+            if let Some(reason) = self.core.fatal.take() {
+                return reason;
+            }
+            if self.core.dtm.view().is_none() {
+                self.core.pump(self.core.within(SLEEP_MAX));
+                continue;
+            }
+            self.serve();
+            if self.run_next() == Ran::Nothing && self.look_elsewhere() == Ran::Nothing {
+                let until = self.search.next.min(self.core.now + SLEEP_MAX);
+                self.core.pump(Wait::Until(until));
+            }
+        }
+    }
+
+    /// Looks for work at another slot, if it is time to.
+    fn look_elsewhere(&mut self) -> Ran {
+        let view = self.core.view_number();
+        if self.search.view != view {
+            self.search.view = view;
+            self.search.orphans = Slot::all().count() as u32;
+        }
+        let station = self.core.station();
+        while self.search.orphans > u32::from(station.slots()) {
+            self.search.orphans -= 1;
+            let slot = Slot::new(self.search.orphans as usize).expect("counted down from all");
+            if self.core.steal(slot) == Ran::Something {
+                return Ran::Something;
+            }
+        }
+        if self.core.now < self.search.next || station.slots() == 1 {
+            return Ran::Nothing;
+        }
+        self.search.victim = (self.search.victim + 1) % u32::from(station.slots());
+        let victim = Slot::new(self.search.victim as usize).expect("below the number of slots");
+        let found = self.core.steal(victim);
+        self.search.pause = match found {
+            Ran::Something => STEAL_AFTER_MIN,
+            Ran::Nothing => self.search.pause.doubled().min(STEAL_AFTER_MAX),
+        };
+        self.search.next = self.core.now + self.search.pause;
+        found
+    }
+}
+
+impl<P: Platform, D: Disk> Core<P, D> {
+    /// Where this node stands in its view.
+    pub(crate) fn station(&self) -> Station {
+        let view = self.dtm.view().expect("a node without a view runs nothing");
+        Station::of(view, self.dtm.me()).expect("a node is a member of its view")
+    }
+}
+
+impl<P: Platform, D: Disk> core::fmt::Debug for Node<P, D> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Node").field("name", &self.core.config.name).finish_non_exhaustive()
+    }
+}
+
+impl<D> core::fmt::Debug for Role<D> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Leader(_) => "Leader",
+            Self::Member { .. } => "Member",
+        })
+    }
+}

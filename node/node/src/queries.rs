@@ -1,0 +1,125 @@
+//! What tools ask about processes and their output.
+use alloc::vec;
+use alloc::vec::Vec;
+
+use admin::{Cursor, OutputPiece, ProcessInfo, ProcessState, Response, SnapshotInfo, Watched};
+use kernel::{ProcessId, Slot, blobs, output, processes};
+use platform::Disk;
+
+use crate::Platform;
+use crate::core::Core;
+use crate::requests::{Served, epoch_of};
+
+/// Output sent in one answer, about.
+const OUTPUT_BYTES: usize = 256 << 10;
+/// Part of a result sent in one answer at most.
+const RESULT_BYTES: usize = 4 << 20;
+
+impl<P: Platform, D: Disk> Core<P, D> {
+    pub(crate) fn watch(&mut self, process: u32, cursors: &[Cursor]) -> Served {
+        let id = ProcessId(process);
+        let (watched, stamp) = self.transact(|pages| {
+            let info = processes::info(pages, id)?;
+            let mut watched = Watched {
+                state: state(info.process.state),
+                done: info.progress.done,
+                total: info.progress.total,
+                output: Vec::new(),
+                cursors: Vec::new(),
+                lost_bytes: 0,
+                fault: processes::fault_report(pages, id)?,
+                result_bytes: info.result_bytes,
+            };
+            for slot in output::slots(pages, id)? {
+                read_output(pages, id, slot, cursors, &mut watched)?;
+            }
+            Ok(watched)
+        })?;
+        Ok((Response::Watched(watched), epoch_of(stamp)))
+    }
+
+    pub(crate) fn read_result(&mut self, process: u32, offset: u64, length: u32) -> Served {
+        let id = ProcessId(process);
+        let mut bytes = vec![0; (length as usize).min(RESULT_BYTES)];
+        let ((count, total), stamp) = self.transact(|pages| {
+            let blob = processes::get(pages, id)?.result;
+            let total = blobs::length(pages, blob)?;
+            Ok((blobs::read(pages, blob, offset, &mut bytes)?, total))
+        })?;
+        bytes.truncate(count);
+        Ok((Response::Bytes { bytes, total }, epoch_of(stamp)))
+    }
+
+    pub(crate) fn cancel(&mut self, process: u32) -> Served {
+        let (_, stamp) = self.transact(|pages| processes::cancel(pages, ProcessId(process)))?;
+        Ok((Response::Done, epoch_of(stamp)))
+    }
+
+    pub(crate) fn processes(&mut self) -> Served {
+        let (list, stamp) = self.transact(|pages| {
+            let mut list = Vec::new();
+            for id in processes::list(pages)? {
+                list.push(processes::info(pages, id)?);
+            }
+            Ok(list)
+        })?;
+        let list = list.iter().map(process_info).collect();
+        Ok((Response::Processes(list), epoch_of(stamp)))
+    }
+
+    /// The snapshots that this node's store knows.
+    pub(crate) fn snapshots(&self) -> Vec<SnapshotInfo> {
+        let all = self.store.snapshots();
+        all.map(|snapshot| SnapshotInfo {
+            epoch: snapshot.epoch.0,
+            wall_ms: snapshot.wall_ms,
+            bytes: snapshot.bytes,
+            pages: snapshot.pages,
+        })
+        .collect()
+    }
+}
+
+fn read_output(
+    pages: &mut impl kernel::Pages,
+    process: ProcessId,
+    slot: Slot,
+    cursors: &[Cursor],
+    watched: &mut Watched,
+) -> Result<(), kernel::Stop> {
+    let from = cursors.iter().find(|cursor| cursor.slot == slot.index());
+    let from = from.map_or(0, |cursor| cursor.position);
+    let chunk = output::read(pages, process, slot, from, OUTPUT_BYTES)?;
+    watched.cursors.push(Cursor { slot: slot.index(), position: chunk.next });
+    watched.lost_bytes += chunk.lost;
+    for (level, bytes) in chunk.records {
+        let is_error = i32::from(level) == abi::level::ERROR;
+        watched.output.push(OutputPiece { is_error, bytes });
+    }
+    Ok(())
+}
+
+fn process_info(info: &processes::ProcessInfo) -> ProcessInfo {
+    ProcessInfo {
+        process: info.process.id.0,
+        program: info.process.name.as_str().into(),
+        state: state(info.process.state),
+        workers: info.workers,
+        done: info.progress.done,
+        total: info.progress.total,
+        steps: info.work.steps,
+        result_bytes: info.result_bytes,
+    }
+}
+
+fn state(state: processes::ProcessState) -> ProcessState {
+    use processes::ProcessState as Kernel;
+    match state {
+        Kernel::Loading => ProcessState::Loading,
+        Kernel::Running => ProcessState::Running,
+        Kernel::Done(value) => ProcessState::Done(value),
+        Kernel::Exited(code) => ProcessState::Exited(code),
+        Kernel::Faulted => ProcessState::Faulted,
+        Kernel::Cancelled => ProcessState::Cancelled,
+    }
+}

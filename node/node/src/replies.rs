@@ -1,0 +1,51 @@
+//! Answers to tools wait until what they tell cannot be undone any more. If it is
+//! undone, the request is served again.
+use alloc::vec::Vec;
+
+use admin::Response;
+use platform::{Disk, RequestId};
+use types::Epoch;
+
+use crate::Platform;
+use crate::core::Core;
+
+/// An answer that waits for its epoch to be stable.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) request: RequestId,
+    /// The request, to serve it again.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) response: Response,
+    /// The epoch of the newest state that the answer tells of.
+    pub(crate) epoch: Epoch,
+}
+
+impl<P: Platform, D: Disk> Core<P, D> {
+    /// Answers what tells of nothing that could be undone.
+    pub(crate) fn reply_now(&mut self, request: RequestId, response: &Response) {
+        self.platform.reply(request, admin::encode(response));
+    }
+
+    /// Answers when the epoch is stable.
+    pub(crate) fn reply_when_stable(&mut self, reply: Reply) {
+        self.replies.push(reply);
+        self.release_replies();
+    }
+
+    /// Sends the answers whose time has come.
+    pub(crate) fn release_replies(&mut self) {
+        let stable = self.dtm.stable();
+        while let Some(at) = self.replies.iter().position(|reply| reply.epoch <= stable) {
+            let reply = self.replies.remove(at);
+            self.reply_now(reply.request, &reply.response);
+        }
+    }
+
+    /// A fallback: what was answered with undone state is asked again.
+    pub(crate) fn undo_replies(&mut self) {
+        self.release_replies();
+        for reply in core::mem::take(&mut self.replies).into_iter().rev() {
+            self.requests.push_front((reply.request, reply.bytes));
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Serving tools: one request at a time, between the steps of workers.
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use admin::{Failure, FailureKind, Request, Response};
+use platform::{CompileJob, Disk, RequestId};
+use types::{Epoch, Stamp};
+
+use crate::deploy::Pending;
+use crate::replies::Reply;
+use crate::transaction::NotDone;
+use crate::{FatalReason, Node, Platform};
+
+/// What is under way for tools.
+#[derive(Default)]
+pub(crate) struct Desk {
+    pub(crate) jobs: BTreeMap<CompileJob, Pending>,
+    pub(crate) jobs_begun: u64,
+    /// The order to stop, and the epoch that must be stable before.
+    down: Option<(RequestId, Epoch)>,
+}
+
+/// Why a request is not answered as hoped.
+pub(crate) enum Unserved {
+    /// It could not be done.
+    Failed(Failure),
+    /// A fallback has undone a part of it: serve it again.
+    Undone,
+    /// It is answered later.
+    Later,
+}
+
+/// An answer and the epoch of the state that it tells of; none if it tells of nothing
+/// in the memory of the cluster.
+pub(crate) type Served = Result<(Response, Option<Epoch>), Unserved>;
+
+impl<P: Platform, D: Disk> Node<P, D> {
+    /// Serves what tools have asked, one request.
+    pub(crate) fn serve(&mut self) {
+        self.core.release_replies();
+        self.finish_compilations();
+        self.finish_down();
+        let Some((id, bytes)) = self.core.requests.pop_front() else { return };
+        self.apps.follow_view(&mut self.core);
+        let served = match admin::decode::<Request>(&bytes) {
+            Ok(request) => self.serve_one(id, request, &bytes),
+            Err(error) => Err(bad_request(error.to_string())),
+        };
+        self.answer(id, bytes, served);
+    }
+
+    pub(crate) fn answer(&mut self, id: RequestId, bytes: Vec<u8>, served: Served) {
+        match served {
+            Ok((response, Some(epoch))) => {
+                self.core.reply_when_stable(Reply { request: id, bytes, response, epoch });
+            }
+            Ok((response, None)) => self.core.reply_now(id, &response),
+            Err(Unserved::Failed(failure)) => self.core.reply_now(id, &Response::Failed(failure)),
+            Err(Unserved::Undone) => self.core.requests.push_front((id, bytes)),
+            Err(Unserved::Later) => {}
+        }
+    }
+
+    fn serve_one(&mut self, id: RequestId, request: Request, bytes: &[u8]) -> Served {
+        match request {
+            Request::Status => Ok((Response::Status(self.core.status()), None)),
+            Request::Snapshots => Ok((Response::Snapshots(self.core.snapshots()), None)),
+            Request::Deploy { name, wasm } => self.deploy(id, &name, wasm, bytes),
+            Request::Run { module, program, workers, arguments, inputs } => {
+                self.launch(&module, &program, workers, &arguments, &inputs)
+            }
+            Request::Call { program, function, arguments, inputs, is_query } => {
+                let inputs = inputs.into_iter().map(|input| input.bytes).collect();
+                self.call(&program, &function, &arguments, inputs, is_query)
+            }
+            Request::Watch { process, cursors } => self.core.watch(process, &cursors),
+            Request::ReadResult { process, offset, length } => {
+                self.core.read_result(process, offset, length)
+            }
+            Request::Cancel { process } => self.core.cancel(process),
+            Request::Processes => self.core.processes(),
+            Request::Down => self.begin_down(id),
+        }
+    }
+
+    /// The cluster stops when everything that is committed now is stable.
+    fn begin_down(&mut self, id: RequestId) -> Served {
+        if self.core.leadership.is_none() {
+            return Err(unavailable("only the leader stops the cluster".to_string()));
+        }
+        self.desk.down = Some((id, self.core.dtm.epoch()));
+        Err(Unserved::Later)
+    }
+
+    fn finish_down(&mut self) {
+        if let Some((id, epoch)) = self.desk.down
+            && self.core.dtm.stable() >= epoch
+        {
+            self.core.reply_now(id, &Response::Done);
+            self.core.say_down();
+            self.core.fatal = Some(FatalReason::Down);
+        }
+    }
+}
+
+pub(crate) fn bad_request(message: String) -> Unserved {
+    Unserved::Failed(Failure { kind: FailureKind::BadRequest, message })
+}
+
+pub(crate) fn unavailable(message: String) -> Unserved {
+    Unserved::Failed(Failure { kind: FailureKind::Unavailable, message })
+}
+
+pub(crate) fn guest_failed(message: String) -> Unserved {
+    Unserved::Failed(Failure { kind: FailureKind::Guest, message })
+}
+
+pub(crate) fn epoch_of(stamp: Stamp) -> Option<Epoch> {
+    Some(stamp.epoch())
+}
+
+impl From<NotDone> for Unserved {
+    fn from(not_done: NotDone) -> Self {
+        match not_done {
+            NotDone::Refused(refusal) => bad_request(refusal.to_string()),
+            NotDone::Undone => Self::Undone,
+            NotDone::Ending => unavailable(format!("the node {}", "is stopping")),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Transactions of the node: pages as the kernel sees them, commit, retry.
+use dtm::{Access, AccessResult, Attempt, CommitMode, PageMemory, TxnStatus, Why};
+use kernel::{Failure, Pages, Refusal, Stop};
+use platform::{Disk, Wait};
+use types::{Duration, PageBytes, PageId, Stamp, ViewNumber};
+
+use crate::Platform;
+use crate::core::Core;
+
+/// Longest sleep of a wait for a page; whatever arrives ends it.
+const WAIT_MAX: Duration = Duration::from_millis(10);
+
+/// Why a transaction of the node did not happen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NotDone {
+    /// The kernel refused it.
+    Refused(Refusal),
+    /// A fallback has undone what it builds on.
+    Undone,
+    /// The node is about to end.
+    Ending,
+}
+
+/// Pages of the running transaction.
+pub(crate) struct Transaction<'a, P: Platform, D: Disk> {
+    pub(crate) core: &'a mut Core<P, D>,
+}
+
+impl<P: Platform, D: Disk> Pages for Transaction<'_, P, D> {
+    fn read(&mut self, page: PageId) -> Result<&PageBytes, Stop> {
+        self.core.access(page, Access::Read)?;
+        Ok(self.core.memory.bytes(page))
+    }
+
+    fn write(&mut self, page: PageId) -> Result<&mut PageBytes, Stop> {
+        self.core.access(page, Access::Write)?;
+        Ok(self.core.memory.table_page_mut(page))
+    }
+}
+
+impl<P: Platform, D: Disk> Core<P, D> {
+    /// Makes a page accessible to the running transaction; the node goes on handling
+    /// events while it waits for it.
+    pub(crate) fn access(&mut self, page: PageId, access: Access) -> Result<(), Stop> {
+        loop {
+            match self.dtm.access(self.now, page, access, &mut self.memory) {
+                AccessResult::Ready => return Ok(()),
+                AccessResult::Stopped => return Err(Stop),
+                AccessResult::Wait => self.pump(self.within(WAIT_MAX)),
+            }
+            if self.fatal.is_some() {
+                return Err(Stop);
+            }
+        }
+    }
+
+    /// Commits the running transaction, or says why it cannot. Either way it is over.
+    pub(crate) fn commit(&mut self, mode: CommitMode) -> Result<Stamp, Why> {
+        self.dtm.commit(self.now, mode, &mut self.memory);
+        loop {
+            match self.dtm.transaction() {
+                TxnStatus::Committed(stamp) => {
+                    self.figures.committed();
+                    return Ok(stamp);
+                }
+                TxnStatus::Marked(why) => {
+                    self.rollback();
+                    return Err(why);
+                }
+                TxnStatus::Committing if self.fatal.is_some() => {
+                    self.rollback();
+                    return Err(Why::Fallback);
+                }
+                TxnStatus::Committing => self.pump(self.within(WAIT_MAX)),
+                status => unreachable!("a transaction that commits is not {status:?}"),
+            }
+        }
+    }
+
+    /// Undoes the running transaction.
+    pub(crate) fn rollback(&mut self) {
+        self.dtm.rollback(self.now, &mut self.memory);
+        self.flush();
+    }
+
+    /// Runs `body` as one transaction, as often as it takes.
+    pub(crate) fn transact<T>(
+        &mut self,
+        body: impl FnMut(&mut Transaction<'_, P, D>) -> Result<T, Failure>,
+    ) -> Result<(T, Stamp), NotDone> {
+        self.run_transaction(None, body)
+    }
+
+    /// Like [`Core::transact`], for one that builds on others in the same view.
+    pub(crate) fn transact_in<T>(
+        &mut self,
+        view: ViewNumber,
+        body: impl FnMut(&mut Transaction<'_, P, D>) -> Result<T, Failure>,
+    ) -> Result<(T, Stamp), NotDone> {
+        self.run_transaction(Some(view), body)
+    }
+
+    fn run_transaction<T>(
+        &mut self,
+        view: Option<ViewNumber>,
+        mut body: impl FnMut(&mut Transaction<'_, P, D>) -> Result<T, Failure>,
+    ) -> Result<(T, Stamp), NotDone> {
+        let mut attempt = Attempt::First;
+        loop {
+            if self.fatal.is_some() {
+                return Err(NotDone::Ending);
+            }
+            if view.is_some_and(|view| view != self.view_number()) {
+                return Err(NotDone::Undone);
+            }
+            self.dtm.begin(self.now, attempt, &mut self.memory);
+            attempt = Attempt::Retry;
+            match body(&mut Transaction { core: self }) {
+                Ok(value) => {
+                    if let Ok(stamp) = self.commit(CommitMode::Apply) {
+                        return Ok((value, stamp));
+                    }
+                }
+                Err(failure) => {
+                    let is_marked = matches!(self.dtm.transaction(), TxnStatus::Marked(_));
+                    self.rollback();
+                    if let (Failure::Refused(refusal), false) = (failure, is_marked) {
+                        return Err(NotDone::Refused(refusal));
+                    }
+                }
+            }
+            self.pump(Wait::No);
+        }
+    }
+}
