@@ -458,3 +458,29 @@ fn a_full_table_of_processes_refuses() {
     let refused = memory.run(|pages| processes::create(pages, station(0), &name("x"), module, &[]));
     assert_eq!(refused, Err(Refusal::TableFull));
 }
+
+/// A node leaves while its queue is full and it holds a worker: the others finish.
+#[test]
+fn the_work_of_a_node_that_left_is_done_by_the_others() {
+    let (mut memory, module) = Memory::with_module(Stops::Every(1));
+    memory.start(station(3), module);
+    let spawn = |pages: &mut Memory, step: &mut Step| -> Result<StepEnd, Failure> {
+        for number in 0..40 {
+            step.spawn(pages, call("work", number))?;
+        }
+        Ok(StepEnd::Again)
+    };
+    memory.step(station(3), spawn).unwrap();
+    let mut ended = None;
+    for _ in 0..60 {
+        memory
+            .run(|pages| queues::steal(pages, slot(0), slot(3), Owner::Gone))
+            .unwrap();
+        for position in 0..3 {
+            let here = Station::new(slot(position), 3);
+            ended = ended.or(memory.step(here, |_, _| Ok(StepEnd::Done(1))).unwrap());
+        }
+    }
+    assert_eq!(ended, Some(ProcessState::Done(1)));
+    assert!(empty_queues(&mut memory).is_empty());
+}
