@@ -23,7 +23,8 @@
 //! * **Own pages.** What a node writes often lies on pages of its slot; what every step
 //!   reads changes seldom.
 //!
-//! Tests: `tests/` in this folder has models and counts of pages touched, under stops at any access.
+//! Tests: `tests/` in this folder has models and counts of pages touched, under stops
+//! at any access.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

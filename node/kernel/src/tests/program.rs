@@ -478,7 +478,8 @@ fn the_work_of_a_node_that_left_is_done_by_the_others() {
             .unwrap();
         for position in 0..3 {
             let here = Station::new(slot(position), 3);
-            ended = ended.or(memory.step(here, |_, _| Ok(StepEnd::Done(1))).unwrap());
+            let end = memory.step(here, |_, _| Ok(StepEnd::Done(1))).unwrap();
+            ended = ended.or(end);
         }
     }
     assert_eq!(ended, Some(ProcessState::Done(1)));
