@@ -116,7 +116,11 @@ pub(crate) fn plan(
         let dead = validator
             .get_control_frame(0)
             .filter(|frame| frame.unreachable);
-        let floor = dead.map(|frame| frame.height);
+        let floor = if unreachable {
+            Some(height)
+        } else {
+            dead.map(|frame| frame.height)
+        };
         analysis.settle(validator.operand_stack_height() as usize, floor)?;
         position += 1;
     }

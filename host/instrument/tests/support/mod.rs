@@ -13,36 +13,36 @@ const PAGE: usize = 4096;
 
 /// What the host saw.
 #[derive(Default)]
-pub struct Watch {
+pub(crate) struct Watch {
     /// Memory before the run; pages beyond its end were zero.
     before: Vec<u8>,
     announced: BTreeSet<usize>,
     /// Calls of `write`.
-    pub writes: Vec<(u32, u32)>,
+    pub(crate) writes: Vec<(u32, u32)>,
     /// Calls of `write_range`.
-    pub write_ranges: Vec<(u32, u32)>,
+    pub(crate) write_ranges: Vec<(u32, u32)>,
     /// Calls of `read_range`.
-    pub read_ranges: Vec<(u32, u32)>,
+    pub(crate) read_ranges: Vec<(u32, u32)>,
     /// The answer to `grow`.
-    pub refuse_grow: bool,
+    pub(crate) refuse_grow: bool,
 }
 
 /// How a run ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     Values(Vec<u64>),
     Trap(Trap),
 }
 
 /// An instance of a module, plain or instrumented.
-pub struct Machine {
-    pub store: Store<Watch>,
-    pub instance: Instance,
-    pub memory: Memory,
+pub(crate) struct Machine {
+    pub(crate) store: Store<Watch>,
+    pub(crate) instance: Instance,
+    pub(crate) memory: Memory,
     table: Option<Memory>,
 }
 
-pub fn engine() -> Engine {
+pub(crate) fn engine() -> Engine {
     let mut config = Config::new();
     config.wasm_branch_hinting(true);
     Engine::new(&config).unwrap()
@@ -53,8 +53,8 @@ fn announce(caller: &mut Caller<'_, Watch>, address: u32, size: u32) {
     if size == 0 {
         return;
     }
-    let memory = memory(caller, runtime::MEMORY);
-    let table = memory_named_table(caller);
+    let memory = exported(caller, runtime::MEMORY);
+    let table = exported(caller, runtime::BARRIER_TABLE);
     let end = (u64::from(address) + u64::from(size)).min(memory.data_size(&*caller) as u64);
     let first = address as usize / PAGE;
     for page in first..usize::try_from(end).unwrap().div_ceil(PAGE) {
@@ -70,15 +70,11 @@ fn announce(caller: &mut Caller<'_, Watch>, address: u32, size: u32) {
     }
 }
 
-fn memory(caller: &mut Caller<'_, Watch>, name: &str) -> Memory {
+fn exported(caller: &mut Caller<'_, Watch>, name: &str) -> Memory {
     caller
         .get_export(name)
         .and_then(Extern::into_memory)
         .unwrap()
-}
-
-fn memory_named_table(caller: &mut Caller<'_, Watch>) -> Memory {
-    memory(caller, runtime::BARRIER_TABLE)
 }
 
 fn page_of(memory: &[u8], page: usize) -> Vec<u8> {
@@ -132,7 +128,7 @@ fn linker(engine: &Engine) -> Linker<Watch> {
 
 impl Machine {
     /// The module as its author wrote it.
-    pub fn plain(engine: &Engine, wasm: &[u8]) -> Self {
+    pub(crate) fn plain(engine: &Engine, wasm: &[u8]) -> Self {
         let module = Module::new(engine, wasm).unwrap();
         let mut store = Store::new(engine, Watch::default());
         let instance = linker(engine).instantiate(&mut store, &module).unwrap();
@@ -146,7 +142,7 @@ impl Machine {
     }
 
     /// The instrumented module, with every page protected.
-    pub fn instrumented(engine: &Engine, module: &Instrumented) -> Self {
+    pub(crate) fn instrumented(engine: &Engine, module: &Instrumented) -> Self {
         let compiled = Module::new(engine, &module.wasm).unwrap();
         let mut store = Store::new(engine, Watch::default());
         let instance = linker(engine).instantiate(&mut store, &compiled).unwrap();
@@ -173,7 +169,7 @@ impl Machine {
     }
 
     /// Begins a step: all pages protected, memory as it is.
-    pub fn protect(&mut self) {
+    pub(crate) fn protect(&mut self) {
         let before = self.memory.data(&self.store).to_vec();
         let watch = self.store.data_mut();
         watch.before = before;
@@ -181,7 +177,7 @@ impl Machine {
         self.table.unwrap().data_mut(&mut self.store).fill(1);
     }
 
-    pub fn call(&mut self, name: &str, arguments: &[Val]) -> Outcome {
+    pub(crate) fn call(&mut self, name: &str, arguments: &[Val]) -> Outcome {
         let function = self.instance.get_func(&mut self.store, name).unwrap();
         let count = function.ty(&self.store).results().len();
         let mut results = vec![Val::I32(0); count];
@@ -192,7 +188,7 @@ impl Machine {
     }
 
     /// Every page whose bytes changed was announced, and announced before the change.
-    pub fn check_announced(&self) {
+    pub(crate) fn check_announced(&self) {
         let now = self.memory.data(&self.store);
         let watch = self.store.data();
         for page in 0..now.len() / PAGE {
@@ -204,16 +200,16 @@ impl Machine {
         }
     }
 
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.memory.data(&self.store)
     }
 
-    pub fn global(&mut self, index: u32) -> Global {
+    pub(crate) fn global(&mut self, index: u32) -> Global {
         let name = format!("{}{index}", runtime::GLOBAL_PREFIX);
         self.instance.get_global(&mut self.store, &name).unwrap()
     }
 
-    pub fn global_bits(&mut self, index: u32) -> u64 {
+    pub(crate) fn global_bits(&mut self, index: u32) -> u64 {
         let global = self.global(index);
         bits(&global.get(&mut self.store))
     }
@@ -230,12 +226,12 @@ fn bits(value: &Val) -> u64 {
 }
 
 /// Assembles text and instruments it.
-pub fn instrumented(text: &str) -> Instrumented {
+pub(crate) fn instrumented(text: &str) -> Instrumented {
     instrument::instrument(&wat::parse_str(text).unwrap()).unwrap()
 }
 
 /// A signature in short.
-pub fn short(types: &[ValueType]) -> String {
+pub(crate) fn short(types: &[ValueType]) -> String {
     types
         .iter()
         .map(ToString::to_string)
