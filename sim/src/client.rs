@@ -15,6 +15,12 @@ use crate::memory::{Cell, Memory};
 use crate::plant::Ghosts;
 use crate::workload::{Kind, Script, Seen, Step, Update};
 
+/// A step takes some time, however fast the node is.
+const STEP: Duration = Duration::from_micros(1);
+
+/// Transactions that a worker runs in addition to its share at most.
+const EXTRA: u32 = 150;
+
 /// What a client works with.
 pub(crate) struct Desk<'node> {
     pub(crate) dtm: &'node mut Dtm,
@@ -64,7 +70,10 @@ enum Phase {
 #[derive(Debug)]
 pub(crate) struct Client {
     role: Role,
+    /// What it must do.
     quota: u32,
+    /// What it may do in addition while the chaos lasts.
+    extra: u32,
     /// Comes before everything else.
     queued: Option<Script>,
     phase: Phase,
@@ -87,6 +96,7 @@ impl Client {
         Self {
             role,
             quota,
+            extra: EXTRA,
             queued: None,
             phase: Phase::Resting,
             current: None,
@@ -212,12 +222,15 @@ impl Client {
             return Some(script);
         }
         let is_extra = match self.role {
-            Role::Worker => common.now < common.scenario.heal_at,
+            Role::Worker => self.extra > 0 && common.now < common.scenario.heal_at,
             Role::Prey => false,
             Role::Hunter => common.is_prey_alive,
         };
         if self.quota == 0 && !is_extra {
             return None;
+        }
+        if self.quota == 0 {
+            self.extra = self.extra.saturating_sub(1);
         }
         self.quota = self.quota.saturating_sub(1);
         let kinds = &common.scenario.kinds;
@@ -442,7 +455,8 @@ impl Client {
     }
 
     fn pause(&self, desk: &mut Desk<'_>) -> Next {
-        Next::After(desk.common.span(desk.common.scenario.think_max))
+        let think = desk.common.span(desk.common.scenario.think_max);
+        Next::After(STEP + think)
     }
 
     fn current(&mut self) -> &mut Current {

@@ -20,7 +20,7 @@ impl Default for Options {
             nodes: None,
             plant: None,
             events_kept: 40,
-            events_max: 400_000,
+            events_max: 150_000,
         }
     }
 }

@@ -10,8 +10,8 @@ use wire::PageVersion;
 pub(crate) struct Store {
     pub(crate) id: StoreId,
     pages: BTreeMap<PageId, Versions>,
-    /// Frames since the last end of a part, per producer.
-    unfinished: BTreeMap<NodeId, u32>,
+    /// Frames of parts that have not ended, per producer and epoch.
+    unfinished: BTreeMap<(NodeId, Epoch), u32>,
 }
 
 type Versions = BTreeMap<(Version, Stamp), Option<Frame>>;
@@ -35,7 +35,10 @@ impl Store {
     }
 
     pub(crate) fn on_frame(&mut self, from: NodeId, page: PageId, content: &PageVersion) {
-        *self.unfinished.entry(from).or_default() += 1;
+        *self
+            .unfinished
+            .entry((from, content.stamp.epoch()))
+            .or_default() += 1;
         self.keep(page, content);
     }
 
@@ -49,8 +52,8 @@ impl Store {
     }
 
     /// A part is complete: how many frames of it came.
-    pub(crate) fn on_part_end(&mut self, from: NodeId) -> u32 {
-        self.unfinished.remove(&from).unwrap_or(0)
+    pub(crate) fn on_part_end(&mut self, from: NodeId, epoch: Epoch) -> u32 {
+        self.unfinished.remove(&(from, epoch)).unwrap_or(0)
     }
 
     /// The newest version of a page.

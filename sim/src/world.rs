@@ -182,22 +182,30 @@ impl World {
             "{to} <- {} view {} epoch {}: {:?}",
             envelope.from, envelope.view.0, envelope.epoch, envelope.message
         ));
-        if node.view() < Some(envelope.view) {
+        if is_for_surroundings(&envelope.message) && node.view() < Some(envelope.view) {
             node.keep_early(envelope);
             return;
         }
         let is_current = node.view() == Some(envelope.view);
+        self.feed(to, Input::Message(envelope.clone()));
+        if is_current {
+            self.on_surroundings(to, envelope);
+        }
+    }
+
+    /// What a message means for the node's store and its control plane.
+    fn on_surroundings(&mut self, to: NodeId, envelope: Envelope) {
         let Envelope { from, view, .. } = envelope;
         match envelope.message {
-            Message::StoreRead { page } if is_current => {
+            Message::StoreRead { page } => {
                 let content = self.store_of(to).newest(page);
                 self.say(to, from, Message::StoreData { page, content });
             }
-            Message::StoreFrame { page, content } if is_current => {
+            Message::StoreFrame { page, content } => {
                 self.store_of(to).on_frame(from, page, &content);
             }
-            Message::PartEnd { epoch, frames } if is_current => {
-                let found = self.store_of(to).on_part_end(from);
+            Message::PartEnd { epoch, frames } => {
+                let found = self.store_of(to).on_part_end(from, epoch);
                 if found != frames {
                     let detail =
                         format!("{from} sent {to} {found} frames of epoch {epoch}, not {frames}");
@@ -214,12 +222,8 @@ impl World {
                     },
                 );
             }
-            Message::EpochStored { epoch } if is_current => self.on_epoch_stored(from, epoch),
-            Message::StoreRead { .. }
-            | Message::StoreFrame { .. }
-            | Message::PartEnd { .. }
-            | Message::EpochStored { .. } => {}
-            _ => self.feed(to, Input::Message(envelope)),
+            Message::EpochStored { epoch } => self.on_epoch_stored(from, epoch),
+            _ => {}
         }
     }
 
@@ -422,4 +426,15 @@ impl World {
             .values_mut()
             .for_each(|node| node.client.queue(script.clone()));
     }
+}
+
+/// Messages that the memory does not handle: they wait outside for their view.
+fn is_for_surroundings(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::StoreRead { .. }
+            | Message::StoreFrame { .. }
+            | Message::PartEnd { .. }
+            | Message::EpochStored { .. }
+    )
 }
