@@ -2,6 +2,8 @@
 #![deny(missing_docs)]
 
 mod clock;
+mod compiler;
+mod disk;
 mod entropy;
 mod fault;
 mod hello;
@@ -15,8 +17,11 @@ mod stream;
 mod ticker;
 mod userfault;
 mod view;
+mod world;
 
 pub use clock::LinuxClock;
+pub use compiler::LinuxCompiler;
+pub use disk::{DiskWaker, LinuxDisk};
 pub use entropy::LinuxEntropy;
 pub use hello::{HELLO_SIZE, PROTOCOL_VERSION};
 pub use link_table::OUTBOX_BYTES_MAX;
@@ -24,3 +29,4 @@ pub use network::{Network, NetworkConfig, OpenError, Waker};
 pub use requests::REQUEST_BYTES_MAX;
 pub use ticker::Ticker;
 pub use view::{LinuxViews, Paging, View};
+pub use world::LinuxWorld;

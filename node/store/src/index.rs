@@ -41,7 +41,50 @@ struct Slot {
     position: Position,
 }
 
+impl Slot {
+    fn new(entry: &Entry) -> Self {
+        let Entry {
+            page,
+            version,
+            stamp,
+            position,
+            is_zero,
+        } = *entry;
+        Self {
+            page: page.index,
+            is_zero,
+            version,
+            stamp,
+            position,
+        }
+    }
+}
+
 impl Index {
+    /// The index of these versions, of which a page may have several.
+    pub(crate) fn build(mut entries: Vec<Entry>) -> Self {
+        entries.sort_unstable_by_key(|entry| (entry.page, entry.version, entry.position));
+        let is_same_extent = |a: &Entry, b: &Entry| a.page.extent() == b.page.extent();
+        let extents = entries.chunk_by(is_same_extent).map(|entries| {
+            let mut slots: Vec<Slot> = Vec::with_capacity(entries.len());
+            for entry in entries {
+                // A frame that was sent again counts where it was written last.
+                let last = slots.last().map(|slot| (slot.page, slot.version));
+                slots.pop_if(|_| last == Some((entry.page.index, entry.version)));
+                slots.push(Slot::new(entry));
+            }
+            (entries[0].page.extent(), slots)
+        });
+        let extents: BTreeMap<_, _> = extents.collect();
+        let unsettled = extents.keys().copied().collect();
+        let pages = extents.values().map(|slots| count_pages(slots)).sum();
+        Self {
+            extents,
+            unsettled,
+            pages,
+        }
+    }
+
     /// Adds a version, not stable yet. Gives the place of the same version if it was
     /// there already: a frame may be sent again.
     pub(crate) fn insert(&mut self, entry: Entry) -> Option<Position> {

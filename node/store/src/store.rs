@@ -188,14 +188,9 @@ impl<D: Disk> Store<D> {
                 _ => (),
             }
         }
-        let Self {
-            index, fallbacks, ..
-        } = self;
-        for entry in all().flat_map(|contents| &contents.entries) {
-            if !is_undone(fallbacks, entry.stamp) {
-                index.insert(*entry);
-            }
-        }
+        let entries = all().flat_map(|contents| &contents.entries).copied();
+        let kept = entries.filter(|entry| !is_undone(&self.fallbacks, entry.stamp));
+        self.index = Index::build(kept.collect());
         self.index.settle(self.stable, |_| ());
         for position in self.index.positions() {
             match self.sealed.get_mut(&position.segment) {

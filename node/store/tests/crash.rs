@@ -4,6 +4,7 @@
 //! repeated with the disk failing at its first write, its second, and so on; after
 //! each failure the disk crashes in several ways, the store is opened again and must
 //! have everything that it acknowledged, and nothing that was undone.
+#![expect(clippy::tests_outside_test_module, reason = "the whole file is a test")]
 use platform::{ClusterId, DiskError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! One property of the store at a time.
+#![expect(clippy::tests_outside_test_module, reason = "the whole file is a test")]
 use platform::{ClusterId, Disk, DiskError, DiskOperation, SegmentNumber};
 use std::sync::Arc;
 use store::{
