@@ -15,6 +15,9 @@ pub const BLOB_HEADER_BYTES: usize = 12;
 /// The most light that one ray brings: a blinding one would show as a speck.
 const LIGHT_MAX: f64 = 5.0;
 
+/// Factor from light to film.
+const EXPOSURE: f64 = 0.68;
+
 /// The beginning of the scene's picture as a blob.
 pub fn blob_header(scene: &Scene) -> [u8; BLOB_HEADER_BYTES] {
     let mut header = *b"PLXI\0\0\0\0\0\0\0\0";
@@ -122,7 +125,7 @@ impl<'a> View<'a> {
 /// Compresses highlights as film does and encodes for a screen.
 fn to_rgb(light: Vector) -> [u8; 3] {
     [light.x, light.y, light.z].map(|channel| {
-        let shown = film(channel * 0.8);
+        let shown = film(channel * EXPOSURE);
         (screen(shown) * 255.0 + 0.5) as u8
     })
 }

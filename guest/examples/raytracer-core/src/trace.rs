@@ -44,6 +44,11 @@ impl Path {
             from: hit.point,
             direction,
         };
+        // Behind a dull surface everything only tints.
+        let origin = match self.origin {
+            Origin::Dull => Origin::Dull,
+            _ => origin,
+        };
         Self {
             ray,
             share: self.share.tint(part),
