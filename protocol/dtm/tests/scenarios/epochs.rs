@@ -87,6 +87,18 @@ fn epochs_without_commits_are_reported_at_once() {
     }
 }
 
+/// Nothing was written in any of the epochs that the node never saw.
+#[test]
+fn a_jump_over_epochs_without_writes_is_reported_at_once() {
+    let mut cluster = Cluster::new(2);
+    cluster.hold(1, 2);
+    (0..5).for_each(|_| cluster.advance_epoch());
+    (0..4).for_each(|_| cluster.lose(1, 2));
+    cluster.deliver(1, 2);
+    cluster.pump();
+    assert_eq!(cluster.reported[&2], Epoch(5));
+}
+
 #[test]
 fn a_jump_over_epochs_reports_them_all() {
     let mut cluster = Cluster::new(2);
