@@ -10,10 +10,10 @@ use kernel::{BlobId, ModuleId, ProcessId, blobs, modules};
 use platform::{Disk, ViewMemory};
 use types::{PageIndex, ViewNumber};
 
+use crate::Platform;
 use crate::core::Core;
 use crate::deploy::{Beginning, Image};
 use crate::transaction::{NotDone, Transaction};
-use crate::Platform;
 
 /// What can be made again from the memory of the cluster at any time.
 #[derive(Default)]

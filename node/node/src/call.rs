@@ -39,18 +39,32 @@ impl<P: Platform, D: Disk> Node<P, D> {
     ) -> Served {
         let (process, module) = self.find_program(program)?;
         if self.apps.get(process).is_none() {
-            self.apps.open(&mut self.core, &self.engine, process, module)?;
+            self.apps
+                .open(&mut self.core, &self.engine, process, module)?;
         }
         let instance = self.apps.get(process).expect("opened above");
         let values = parse(instance, function, arguments)?;
-        let mut call = CallData { inputs, is_query, ..CallData::default() };
-        let (results, stamp) =
-            self.call_process(process, ProcessState::Running, &mut call, |instance, running, limits| {
-                instance.call(running, function, &values, limits)
-            })?;
+        let mut call = CallData {
+            inputs,
+            is_query,
+            ..CallData::default()
+        };
+        let (results, stamp) = self.call_process(
+            process,
+            ProcessState::Running,
+            &mut call,
+            |instance, running, limits| instance.call(running, function, &values, limits),
+        )?;
         let values = results.iter().map(Value::to_string).collect();
         let CallData { reply, output, .. } = call;
-        Ok((Response::Returned { values, reply, output }, epoch_of(stamp)))
+        Ok((
+            Response::Returned {
+                values,
+                reply,
+                output,
+            },
+            epoch_of(stamp),
+        ))
     }
 
     fn find_program(&mut self, program: &str) -> Result<(ProcessId, kernel::ModuleId), Unserved> {
@@ -65,7 +79,9 @@ impl<P: Platform, D: Disk> Node<P, D> {
             Ok(Some((id, process.module)))
         })?;
         found.ok_or_else(|| {
-            bad_request(format!("no program `{program}`: `plurix ps` lists those there are"))
+            bad_request(format!(
+                "no program `{program}`: `plurix ps` lists those there are"
+            ))
         })
     }
 
@@ -93,7 +109,11 @@ impl<P: Platform, D: Disk> Node<P, D> {
             let outcome = self.attempt_call(process, state, call, &mut body);
             match outcome {
                 Ok(value) => {
-                    let mode = if call.is_query { CommitMode::Discard } else { CommitMode::Apply };
+                    let mode = if call.is_query {
+                        CommitMode::Discard
+                    } else {
+                        CommitMode::Apply
+                    };
                     if let Ok(stamp) = self.core.commit(mode) {
                         return Ok((value, stamp));
                     }
@@ -120,13 +140,18 @@ impl<P: Platform, D: Disk> Node<P, D> {
         body: &mut impl FnMut(&mut Instance, &mut Running<'_, P, D>, Limits) -> Result<T, Stop>,
     ) -> Result<T, Option<Unserved>> {
         let station = self.core.station();
-        let pages = &mut Transaction { core: &mut self.core };
+        let pages = &mut Transaction {
+            core: &mut self.core,
+        };
         let step = match state {
             ProcessState::Loading => Step::load(pages, station, process),
             _ => Step::call(pages, station, process),
         };
         let step = step.map_err(failed)?;
-        let instance = self.apps.get(process).expect("the caller has opened the process");
+        let instance = self
+            .apps
+            .get(process)
+            .expect("the caller has opened the process");
         let mut running = Running::new(&mut self.core, step, Some(call));
         let result = body(instance, &mut running, self.limits);
         let mut step = running.step;
@@ -135,11 +160,15 @@ impl<P: Platform, D: Disk> Node<P, D> {
             Err(Stop::Conflict | Stop::Fallback) => return Err(None),
             Err(Stop::Exit(code)) => {
                 step.exit(code);
-                return Err(Some(unavailable(format!("the function ended with exit({code})"))));
+                return Err(Some(unavailable(format!(
+                    "the function ended with exit({code})"
+                ))));
             }
             Err(stop) => return Err(Some(fault(&stop))),
         };
-        let pages = &mut Transaction { core: &mut self.core };
+        let pages = &mut Transaction {
+            core: &mut self.core,
+        };
         step.finish_call(pages).map_err(failed)?;
         Ok(value)
     }
@@ -158,14 +187,22 @@ fn parse(
     arguments: &[String],
 ) -> Result<Vec<Value>, Unserved> {
     let signature = instance.module().signature(function).ok_or_else(|| {
-        bad_request(format!("the program exports no function `{function}` that can be called"))
+        bad_request(format!(
+            "the program exports no function `{function}` that can be called"
+        ))
     })?;
     if signature.params.len() != arguments.len() {
         let found = arguments.len();
-        return Err(bad_request(format!("`{function}` is {signature}, found {found} arguments")));
+        return Err(bad_request(format!(
+            "`{function}` is {signature}, found {found} arguments"
+        )));
     }
     let parsed = signature.params.iter().zip(arguments);
     parsed
-        .map(|(param, text)| param.parse(text).map_err(|error| bad_request(error.to_string())))
+        .map(|(param, text)| {
+            param
+                .parse(text)
+                .map_err(|error| bad_request(error.to_string()))
+        })
         .collect()
 }

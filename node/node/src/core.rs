@@ -83,7 +83,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
         self.flush();
         let mut wait = self.bounded(wait);
         for _ in 0..EVENTS_PER_PUMP {
-            let Some(event) = self.platform.next_event(wait) else { break };
+            let Some(event) = self.platform.next_event(wait) else {
+                break;
+            };
             self.now = self.platform.now();
             self.on_event(event);
             self.flush();
@@ -93,14 +95,17 @@ impl<P: Platform, D: Disk> Core<P, D> {
         self.on_time();
         self.on_disk();
         let begun = self.platform.now();
-        self.dtm.snapshot_step(begun, CAPTURES_PER_PUMP, &self.memory);
+        self.dtm
+            .snapshot_step(begun, CAPTURES_PER_PUMP, &self.memory);
         self.figures.longest_pause(self.platform.now().since(begun));
         self.flush();
     }
 
     /// Cuts a wait at the next deadline of anything in the node.
     fn bounded(&self, wait: Wait) -> Wait {
-        let Wait::Until(until) = wait else { return wait };
+        let Wait::Until(until) = wait else {
+            return wait;
+        };
         let deadlines = [
             self.dtm.next_deadline(),
             self.leadership.as_ref().and_then(Leadership::next_deadline),
@@ -202,7 +207,12 @@ impl<P: Platform, D: Disk> Core<P, D> {
 
     pub(crate) fn envelope(&self, message: Message) -> Envelope {
         let (from, view, epoch) = (self.dtm.me(), self.view_number(), self.dtm.epoch());
-        Envelope { from, view, epoch, message }
+        Envelope {
+            from,
+            view,
+            epoch,
+            message,
+        }
     }
 
     fn send(&mut self, to: NodeId, envelope: Envelope) {
@@ -214,7 +224,11 @@ impl<P: Platform, D: Disk> Core<P, D> {
     }
 
     fn on_time(&mut self) {
-        if self.dtm.next_deadline().is_some_and(|deadline| deadline <= self.now) {
+        if self
+            .dtm
+            .next_deadline()
+            .is_some_and(|deadline| deadline <= self.now)
+        {
             self.feed(Input::Tick);
         }
         self.on_leadership_time();
@@ -232,7 +246,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
         self.figures.reported(self.now);
         let Some(view) = self.dtm.view() else { return };
         let leader = view.leader;
-        let report = self.figures.report(self.dtm.counters(), &self.store.stats());
+        let report = self
+            .figures
+            .report(self.dtm.counters(), &self.store.stats());
         self.say(leader, Message::Report(report));
     }
 

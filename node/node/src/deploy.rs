@@ -51,7 +51,9 @@ impl<P: Platform, D: Disk> Node<P, D> {
         let name = Name::new(name).map_err(|refusal| bad_request(refusal.to_string()))?;
         let hash: [u8; 32] = Sha256::digest(&wasm).into();
         let (known, stamp) = self.core.transact(|pages| {
-            let Some(id) = modules::by_name(pages, &name)? else { return Ok(None) };
+            let Some(id) = modules::by_name(pages, &name)? else {
+                return Ok(None);
+            };
             let module = modules::get(pages, id)?;
             let is_same = module.hash == hash && module.state == ModuleState::Ready;
             Ok(is_same.then_some(id))
@@ -61,7 +63,12 @@ impl<P: Platform, D: Disk> Node<P, D> {
         }
         self.desk.jobs_begun += 1;
         let job = CompileJob(self.desk.jobs_begun);
-        let pending = Pending { request, bytes: bytes.to_vec(), name, hash };
+        let pending = Pending {
+            request,
+            bytes: bytes.to_vec(),
+            name,
+            hash,
+        };
         self.desk.jobs.insert(job, pending);
         self.core.platform.compile(job, wasm);
         Err(Unserved::Later)
@@ -70,12 +77,15 @@ impl<P: Platform, D: Disk> Node<P, D> {
     /// Publishes the modules that have been compiled since.
     pub(crate) fn finish_compilations(&mut self) {
         while let Some((job, result)) = self.core.platform.finished() {
-            let Some(pending) = self.desk.jobs.remove(&job) else { continue };
+            let Some(pending) = self.desk.jobs.remove(&job) else {
+                continue;
+            };
             let served = match result {
                 Ok(compiled) => self.core.publish(&pending, &compiled),
-                Err(message) => {
-                    Err(Unserved::Failed(Failure { kind: FailureKind::Refused, message }))
-                }
+                Err(message) => Err(Unserved::Failed(Failure {
+                    kind: FailureKind::Refused,
+                    message,
+                })),
             };
             self.answer(pending.request, pending.bytes, served);
         }
@@ -85,8 +95,10 @@ impl<P: Platform, D: Disk> Node<P, D> {
 impl<P: Platform, D: Disk> Core<P, D> {
     fn publish(&mut self, pending: &Pending, compiled: &CompiledModule) -> Served {
         let view = self.view_number();
-        let beginning =
-            Beginning { info: compiled.info.clone(), image: compiled.image.clone() };
+        let beginning = Beginning {
+            info: compiled.info.clone(),
+            image: compiled.image.clone(),
+        };
         let info = postcard::to_allocvec(&beginning).expect("plain data can be encoded");
         let new = NewModule {
             name: pending.name,
@@ -96,7 +108,13 @@ impl<P: Platform, D: Disk> Core<P, D> {
             info_bytes: info.len() as u64,
         };
         let (module, _) = self.transact_in(view, |pages| modules::begin(pages, &new))?;
-        let Module { id, wasm, aot, info: info_blob, .. } = module;
+        let Module {
+            id,
+            wasm,
+            aot,
+            info: info_blob,
+            ..
+        } = module;
         self.write_blob(view, wasm, &compiled.instrumented)?;
         self.write_blob(view, aot, &compiled.artefact)?;
         self.write_blob(view, info_blob, &info)?;

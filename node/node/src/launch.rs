@@ -34,7 +34,9 @@ impl<P: Platform, D: Disk> Node<P, D> {
         let launched = self.load(view, module, process, inputs, workers);
         if let Err(Unserved::Failed(_)) = launched {
             // Nothing else knows the process yet; what is left of it is reaped.
-            let _ = self.core.transact_in(view, |pages| processes::cancel(pages, process));
+            let _ = self
+                .core
+                .transact_in(view, |pages| processes::cancel(pages, process));
         }
         launched
     }
@@ -50,7 +52,9 @@ impl<P: Platform, D: Disk> Node<P, D> {
         for input in inputs {
             self.core.add_input(view, process, input)?;
         }
-        let image = self.apps.open(&mut self.core, &self.engine, process, module)?;
+        let image = self
+            .apps
+            .open(&mut self.core, &self.engine, process, module)?;
         for (offset, bytes) in &image {
             self.core.write_image(view, process, *offset, bytes)?;
         }
@@ -71,7 +75,10 @@ impl<P: Platform, D: Disk> Node<P, D> {
         }
         let (_, stamp) = self.core.transact_in(view, |pages| {
             let station = pages.core.station();
-            let call = EntryCall { entry, argument: i64::from(workers) };
+            let call = EntryCall {
+                entry,
+                argument: i64::from(workers),
+            };
             processes::start(pages, station, process, call)
         })?;
         Ok((Response::Started { process: process.0 }, epoch_of(stamp)))
@@ -80,9 +87,12 @@ impl<P: Platform, D: Disk> Node<P, D> {
     /// Runs what was the module's start function, once, before anything else.
     fn run_start(&mut self, view: ViewNumber, process: ProcessId) -> Result<(), Unserved> {
         let mut call = CallData::default();
-        let started = self.call_process(process, ProcessState::Loading, &mut call, |instance, running, limits| {
-            instance.start(running, abi::runtime::START, limits)
-        });
+        let started = self.call_process(
+            process,
+            ProcessState::Loading,
+            &mut call,
+            |instance, running, limits| instance.start(running, abi::runtime::START, limits),
+        );
         if self.core.view_number() != view {
             return Err(Unserved::Undone);
         }
@@ -99,10 +109,11 @@ impl<P: Platform, D: Disk> Core<P, D> {
         arguments: &[String],
     ) -> Result<(ModuleId, ProcessId), Unserved> {
         let module_name = named(module)?;
-        let arguments: alloc::vec::Vec<&[u8]> =
-            arguments.iter().map(String::as_bytes).collect();
+        let arguments: alloc::vec::Vec<&[u8]> = arguments.iter().map(String::as_bytes).collect();
         let (found, _) = self.transact_in(view, |pages| {
-            let Some(id) = modules::by_name(pages, &module_name)? else { return Ok(None) };
+            let Some(id) = modules::by_name(pages, &module_name)? else {
+                return Ok(None);
+            };
             let station = pages.core.station();
             let process = processes::create(pages, station, name, id, &arguments)?;
             Ok(Some((id, process)))
@@ -138,7 +149,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
     ) -> Result<(), NotDone> {
         let mut at = offset as usize;
         for piece in bytes.chunks(PIECE_BYTES) {
-            self.transact_in(view, |pages| Ok(pages.core.write_linear(process, at, piece)?))?;
+            self.transact_in(view, |pages| {
+                Ok(pages.core.write_linear(process, at, piece)?)
+            })?;
             at += piece.len();
         }
         Ok(())

@@ -37,6 +37,8 @@ mod transaction;
 mod worker;
 
 pub use config::{Config, FatalReason};
+pub use control::LeaderConfig;
+pub use leader::Leadership;
 pub use node::{Node, Role};
 
 use platform::{Clock, Compiler, Entropy, Events, Links, Requests, Views};

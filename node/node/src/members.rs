@@ -28,7 +28,11 @@ impl<P: Platform, D: Disk> Core<P, D> {
 
     pub(crate) fn on_joiner(&mut self, joiner: JoinerId, envelope: Envelope) {
         match envelope.message {
-            Message::Join { address, store, name } if self.leadership.is_some() => {
+            Message::Join {
+                address,
+                store,
+                name,
+            } if self.leadership.is_some() => {
                 self.on_join(joiner, address, store, name);
             }
             Message::NewView { .. } if self.joining == Some(joiner) => {
@@ -63,7 +67,14 @@ impl<P: Platform, D: Disk> Core<P, D> {
     }
 
     pub(crate) fn on_new_view(&mut self, envelope: Envelope) {
-        let Message::NewView { view, you, addresses } = envelope.message else { return };
+        let Message::NewView {
+            view,
+            you,
+            addresses,
+        } = envelope.message
+        else {
+            return;
+        };
         if view.number <= self.view_number() || view.member(you).is_none() {
             return;
         }
@@ -77,7 +88,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
     /// Enters a view: everything after its stable epoch is undone.
     pub(crate) fn enter(&mut self, view: &View, you: NodeId, addresses: &[String]) {
         let left: Vec<NodeId> = self.dtm.view().map_or_else(Vec::new, |old| {
-            old.nodes().filter(|node| view.member(*node).is_none()).collect()
+            old.nodes()
+                .filter(|node| view.member(*node).is_none())
+                .collect()
         });
         for node in left {
             self.platform.disconnect(node);
@@ -93,7 +106,10 @@ impl<P: Platform, D: Disk> Core<P, D> {
             return;
         }
         self.figures.view_entered();
-        self.feed(Input::View { view: view.clone(), you });
+        self.feed(Input::View {
+            view: view.clone(),
+            you,
+        });
         self.undo_replies();
         self.say_inventory();
         self.flush();
@@ -109,9 +125,21 @@ impl<P: Platform, D: Disk> Core<P, D> {
         let last = parts.pop().unwrap_or_default();
         for node in members {
             for extents in &parts {
-                self.say(node, Message::Inventory { extents: extents.clone(), last: false });
+                self.say(
+                    node,
+                    Message::Inventory {
+                        extents: extents.clone(),
+                        last: false,
+                    },
+                );
             }
-            self.say(node, Message::Inventory { extents: last.clone(), last: true });
+            self.say(
+                node,
+                Message::Inventory {
+                    extents: last.clone(),
+                    last: true,
+                },
+            );
         }
     }
 
@@ -128,5 +156,10 @@ impl<P: Platform, D: Disk> Core<P, D> {
 
 /// An envelope of a process that is no member.
 pub(crate) fn stranger(message: Message) -> Envelope {
-    Envelope { from: NodeId(0), view: ViewNumber(0), epoch: Epoch(0), message }
+    Envelope {
+        from: NodeId(0),
+        view: ViewNumber(0),
+        epoch: Epoch(0),
+        message,
+    }
 }

@@ -18,7 +18,10 @@ pub(crate) struct Memory<V> {
 
 impl<V: ViewMemory> Memory<V> {
     pub(crate) fn new() -> Self {
-        Self { tables: BTreeMap::new(), views: Vec::new() }
+        Self {
+            tables: BTreeMap::new(),
+            views: Vec::new(),
+        }
     }
 
     /// Whether linear memory of this region can be mapped.
@@ -38,12 +41,16 @@ impl<V: ViewMemory> Memory<V> {
 
     pub(crate) fn view(&mut self, region: RegionId) -> &mut V {
         let found = self.views.iter_mut().find(|(id, _)| *id == region);
-        &mut found.expect("a transaction opens the view of a region before it uses it").1
+        &mut found
+            .expect("a transaction opens the view of a region before it uses it")
+            .1
     }
 
     /// Contents of a mapped, writable page that lies in no view.
     pub(crate) fn table_page_mut(&mut self, page: PageId) -> &mut PageBytes {
-        self.tables.get_mut(&page).expect("the transaction has accessed the page")
+        self.tables
+            .get_mut(&page)
+            .expect("the transaction has accessed the page")
     }
 
     fn view_of(&self, page: PageId) -> &V {
@@ -57,7 +64,9 @@ impl<V: ViewMemory> PageMemory for Memory<V> {
         if page.is_linear() {
             self.view_of(page).bytes(page.index)
         } else {
-            self.tables.get(&page).expect("a mapped page is in the table")
+            self.tables
+                .get(&page)
+                .expect("a mapped page is in the table")
         }
     }
 

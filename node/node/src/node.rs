@@ -75,7 +75,14 @@ impl<P: Platform, D: Disk> Node<P, D> {
             orphans: 0,
             view: ViewNumber(0),
         };
-        Self { core, engine, apps: Apps::default(), desk: Desk::default(), limits, search }
+        Self {
+            core,
+            engine,
+            apps: Apps::default(),
+            desk: Desk::default(),
+            limits,
+            search,
+        }
     }
 
     /// Runs the node until it ends; says why it did.
@@ -137,7 +144,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
 
 impl<P: Platform, D: Disk> core::fmt::Debug for Node<P, D> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Node").field("name", &self.core.config.name).finish_non_exhaustive()
+        f.debug_struct("Node")
+            .field("name", &self.core.config.name)
+            .finish_non_exhaustive()
     }
 }
 

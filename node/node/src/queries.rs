@@ -90,7 +90,10 @@ fn read_output(
     let from = cursors.iter().find(|cursor| cursor.slot == slot.index());
     let from = from.map_or(0, |cursor| cursor.position);
     let chunk = output::read(pages, process, slot, from, OUTPUT_BYTES)?;
-    watched.cursors.push(Cursor { slot: slot.index(), position: chunk.next });
+    watched.cursors.push(Cursor {
+        slot: slot.index(),
+        position: chunk.next,
+    });
     watched.lost_bytes += chunk.lost;
     for (level, bytes) in chunk.records {
         let is_error = i32::from(level) == abi::level::ERROR;

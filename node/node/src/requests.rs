@@ -42,7 +42,9 @@ impl<P: Platform, D: Disk> Node<P, D> {
         self.core.release_replies();
         self.finish_compilations();
         self.finish_down();
-        let Some((id, bytes)) = self.core.requests.pop_front() else { return };
+        let Some((id, bytes)) = self.core.requests.pop_front() else {
+            return;
+        };
         self.apps.follow_view(&mut self.core);
         let served = match admin::decode::<Request>(&bytes) {
             Ok(request) => self.serve_one(id, request, &bytes),
@@ -54,7 +56,12 @@ impl<P: Platform, D: Disk> Node<P, D> {
     pub(crate) fn answer(&mut self, id: RequestId, bytes: Vec<u8>, served: Served) {
         match served {
             Ok((response, Some(epoch))) => {
-                self.core.reply_when_stable(Reply { request: id, bytes, response, epoch });
+                self.core.reply_when_stable(Reply {
+                    request: id,
+                    bytes,
+                    response,
+                    epoch,
+                });
             }
             Ok((response, None)) => self.core.reply_now(id, &response),
             Err(Unserved::Failed(failure)) => self.core.reply_now(id, &Response::Failed(failure)),
@@ -68,17 +75,29 @@ impl<P: Platform, D: Disk> Node<P, D> {
             Request::Status => Ok((Response::Status(self.core.status()), None)),
             Request::Snapshots => Ok((Response::Snapshots(self.core.snapshots()), None)),
             Request::Deploy { name, wasm } => self.deploy(id, &name, wasm, bytes),
-            Request::Run { module, program, workers, arguments, inputs } => {
-                self.launch(&module, &program, workers, &arguments, &inputs)
-            }
-            Request::Call { program, function, arguments, inputs, is_query } => {
+            Request::Run {
+                module,
+                program,
+                workers,
+                arguments,
+                inputs,
+            } => self.launch(&module, &program, workers, &arguments, &inputs),
+            Request::Call {
+                program,
+                function,
+                arguments,
+                inputs,
+                is_query,
+            } => {
                 let inputs = inputs.into_iter().map(|input| input.bytes).collect();
                 self.call(&program, &function, &arguments, inputs, is_query)
             }
             Request::Watch { process, cursors } => self.core.watch(process, &cursors),
-            Request::ReadResult { process, offset, length } => {
-                self.core.read_result(process, offset, length)
-            }
+            Request::ReadResult {
+                process,
+                offset,
+                length,
+            } => self.core.read_result(process, offset, length),
             Request::Cancel { process } => self.core.cancel(process),
             Request::Processes => self.core.processes(),
             Request::Down => self.begin_down(id),
@@ -106,15 +125,24 @@ impl<P: Platform, D: Disk> Node<P, D> {
 }
 
 pub(crate) fn bad_request(message: String) -> Unserved {
-    Unserved::Failed(Failure { kind: FailureKind::BadRequest, message })
+    Unserved::Failed(Failure {
+        kind: FailureKind::BadRequest,
+        message,
+    })
 }
 
 pub(crate) fn unavailable(message: String) -> Unserved {
-    Unserved::Failed(Failure { kind: FailureKind::Unavailable, message })
+    Unserved::Failed(Failure {
+        kind: FailureKind::Unavailable,
+        message,
+    })
 }
 
 pub(crate) fn guest_failed(message: String) -> Unserved {
-    Unserved::Failed(Failure { kind: FailureKind::Guest, message })
+    Unserved::Failed(Failure {
+        kind: FailureKind::Guest,
+        message,
+    })
 }
 
 pub(crate) fn epoch_of(stamp: Stamp) -> Option<Epoch> {

@@ -37,7 +37,12 @@ impl<'a, P: Platform, D: Disk> Running<'a, P, D> {
         call: Option<&'a mut CallData>,
     ) -> Self {
         let wall_ns = core.platform.wall_ns();
-        Self { core, step, call, wall_ns }
+        Self {
+            core,
+            step,
+            call,
+            wall_ns,
+        }
     }
 
     fn process(&self) -> ProcessId {
@@ -45,7 +50,10 @@ impl<'a, P: Platform, D: Disk> Running<'a, P, D> {
     }
 
     fn linear(&self, page: PageIndex) -> PageId {
-        PageId { region: self.process().region(), index: page }
+        PageId {
+            region: self.process().region(),
+            index: page,
+        }
     }
 
     fn header(&self, offset: u32) -> (PageId, usize) {
@@ -77,7 +85,13 @@ impl<'a, P: Platform, D: Disk> Running<'a, P, D> {
     fn spawn(&mut self, entry: &str, argument: i64) -> Result<i64, Stop> {
         let name = Name::new(entry).map_err(|refusal| GuestFault::refused(&refusal.to_string()))?;
         let pages = &mut Transaction { core: self.core };
-        let spawned = self.step.spawn(pages, EntryCall { entry: name, argument });
+        let spawned = self.step.spawn(
+            pages,
+            EntryCall {
+                entry: name,
+                argument,
+            },
+        );
         Ok(self.done(spawned.map_err(Failure::Stop))?.0.cast_signed())
     }
 
@@ -88,7 +102,9 @@ impl<'a, P: Platform, D: Disk> Running<'a, P, D> {
         }
         let level = u8::try_from(level)
             .map_err(|_| GuestFault::refused(&format!("log of level {level}, expected 0 or 1")))?;
-        let printed = self.step.print(&mut Transaction { core: self.core }, level, text);
+        let printed = self
+            .step
+            .print(&mut Transaction { core: self.core }, level, text);
         self.done(printed.map_err(Failure::Stop))
     }
 
@@ -96,7 +112,9 @@ impl<'a, P: Platform, D: Disk> Running<'a, P, D> {
         if let Some(call) = &mut self.call {
             return write_reply(&mut call.reply, offset, bytes);
         }
-        let written = self.step.write_result(&mut Transaction { core: self.core }, offset, bytes);
+        let written = self
+            .step
+            .write_result(&mut Transaction { core: self.core }, offset, bytes);
         self.done(written)
     }
 
@@ -116,9 +134,11 @@ impl<'a, P: Platform, D: Disk> Running<'a, P, D> {
     }
 
     fn input_count(&self) -> u32 {
-        self.call.as_ref().map_or(self.step.process().input_count, |call| {
-            u32::try_from(call.inputs.len()).expect("inputs are few")
-        })
+        self.call
+            .as_ref()
+            .map_or(self.step.process().input_count, |call| {
+                u32::try_from(call.inputs.len()).expect("inputs are few")
+            })
     }
 
     fn input_length(&mut self, index: u32) -> Result<u64, Stop> {
@@ -189,7 +209,10 @@ impl<P: Platform, D: Disk> StepHost for Running<'_, P, D> {
                 self.step.signal(Event(event));
                 Ok(0)
             }
-            HostCall::Worker => Ok(self.step.worker().map_or(0, |worker| worker.0.cast_signed())),
+            HostCall::Worker => Ok(self
+                .step
+                .worker()
+                .map_or(0, |worker| worker.0.cast_signed())),
             HostCall::Node => Ok(i64::from(self.core.station().slot().index())),
             HostCall::NodeCount => Ok(i64::from(self.core.station().slots())),
             HostCall::ArgumentCount => self.arguments().map(|all| signed(all.len())),
@@ -200,12 +223,12 @@ impl<P: Platform, D: Disk> StepHost for Running<'_, P, D> {
             }
             HostCall::InputCount => Ok(i64::from(self.input_count())),
             HostCall::InputLength { index } => self.input_length(index).map(u64::cast_signed),
-            HostCall::InputRead { index, offset, buffer } => {
-                self.input_read(index, offset, buffer)
-            }
-            HostCall::ResultWrite { offset, bytes } => {
-                self.result_write(offset, bytes).map(|()| 0)
-            }
+            HostCall::InputRead {
+                index,
+                offset,
+                buffer,
+            } => self.input_read(index, offset, buffer),
+            HostCall::ResultWrite { offset, bytes } => self.result_write(offset, bytes).map(|()| 0),
             HostCall::Progress { done, total } => {
                 let (done, total) = (done.max(0).cast_unsigned(), total.max(0).cast_unsigned());
                 self.step.set_progress(ProgressCount { done, total });
@@ -226,10 +249,13 @@ fn signed(length: usize) -> i64 {
 
 fn input_of(call: &CallData, index: u32) -> Result<&[u8], Stop> {
     let count = call.inputs.len();
-    call.inputs.get(index as usize).map(Vec::as_slice).ok_or_else(|| {
-        let why: String = format!("input {index} of {count}");
-        GuestFault::refused(&why).into()
-    })
+    call.inputs
+        .get(index as usize)
+        .map(Vec::as_slice)
+        .ok_or_else(|| {
+            let why: String = format!("input {index} of {count}");
+            GuestFault::refused(&why).into()
+        })
 }
 
 fn write_reply(reply: &mut Vec<u8>, offset: u64, bytes: &[u8]) -> Result<(), Stop> {

@@ -50,7 +50,9 @@ impl<P: Platform, D: Disk> Node<P, D> {
                 Attempted::Retry => self.core.pump(Wait::No),
                 Attempted::Closed(process, module) => {
                     attempt = Attempt::First;
-                    let opened = self.apps.open(&mut self.core, &self.engine, process, module);
+                    let opened = self
+                        .apps
+                        .open(&mut self.core, &self.engine, process, module);
                     if let Err(OpenError::Unusable(why)) = opened {
                         self.core.refuse_process(process, &why);
                     }
@@ -99,7 +101,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
         let worker = step.worker().expect("this is no call");
         let mut running = Running::new(self, step, None);
         let result = if entry == abi::ENTRY_WASI {
-            instance.start(&mut running, entry, limits).map(|()| StepReturn::Done(0))
+            instance
+                .start(&mut running, entry, limits)
+                .map(|()| StepReturn::Done(0))
         } else {
             instance.step(&mut running, entry, argument, limits)
         };
@@ -142,7 +146,11 @@ impl<P: Platform, D: Disk> Core<P, D> {
     fn failed(&mut self, worker: WorkerId, report: &str) -> Attempted {
         let is_marked = matches!(self.dtm.transaction(), TxnStatus::Marked(_));
         self.rollback();
-        if is_marked { Attempted::Retry } else { Attempted::Failed(worker, report.to_string()) }
+        if is_marked {
+            Attempted::Retry
+        } else {
+            Attempted::Failed(worker, report.to_string())
+        }
     }
 
     /// Ends the process of a worker whose step failed.
@@ -150,7 +158,10 @@ impl<P: Platform, D: Disk> Core<P, D> {
         let report = alloc::format!("{report}\n  on node {}", self.dtm.me());
         let station = self.station();
         let failed = self.transact(|pages| Ok(step::fail(pages, station, worker, &report)?));
-        debug_assert!(failed.is_ok() || self.fatal.is_some(), "failing is never refused");
+        debug_assert!(
+            failed.is_ok() || self.fatal.is_some(),
+            "failing is never refused"
+        );
     }
 
     /// Ends the process whose worker this station holds, because it cannot run here.
@@ -171,10 +182,13 @@ impl<P: Platform, D: Disk> Core<P, D> {
         if victim == station.slot() {
             return Ran::Nothing;
         }
-        let owner = if station.is_taken(victim) { Owner::Alive } else { Owner::Gone };
-        let stolen = self.transact(|pages| {
-            Ok(queues::steal(pages, station.slot(), victim, owner)?)
-        });
+        let owner = if station.is_taken(victim) {
+            Owner::Alive
+        } else {
+            Owner::Gone
+        };
+        let stolen =
+            self.transact(|pages| Ok(queues::steal(pages, station.slot(), victim, owner)?));
         match stolen {
             Ok((count, _)) if count > 0 => Ran::Something,
             _ => Ran::Nothing,

@@ -1,0 +1,551 @@
+//! The leader: when to decide what.
+//!
+//! One decision at a time is on its way to the disk. When it is durable it is applied
+//! and told, and what is due next is worked out afresh from what is known then: first
+//! who must leave or may join, then what has become stable.
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+use types::limits::MEMBERS_MAX;
+use types::{Duration, Epoch, Instant, NodeId, StoreId, View, ViewNumber};
+use wire::{Envelope, Message};
+
+use crate::roll::Roll;
+use crate::state::{Command, ControlState, Effect, Process, Record};
+
+/// A connection whose other end is no member yet; numbered by the platform.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct JoinerId(pub u64);
+
+/// What a leader is told about its cluster.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// The disk of the leader's own process.
+    pub store: StoreId,
+    /// Processes that form a new cluster.
+    pub expected: usize,
+    /// Time from one epoch to the next.
+    pub epoch_length: Duration,
+    /// Silence after which a member is given up.
+    pub failure_timeout: Duration,
+    /// How long a restart waits for disks that it could do without.
+    pub join_grace: Duration,
+}
+
+/// Everything that can happen to a leader.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// A process wants in; the leader's own process too.
+    Join {
+        /// Its connection.
+        joiner: JoinerId,
+        /// What it says of itself.
+        process: Process,
+    },
+    /// The connection of a process that wanted in is gone.
+    JoinerLost {
+        /// Which.
+        joiner: JoinerId,
+    },
+    /// A member said something; its own node too.
+    Message(Envelope),
+    /// The link with this member is lost: its process is dead.
+    LinkLost {
+        /// Which.
+        node: NodeId,
+    },
+    /// Everything stable is at all its stores again, as they are in this view.
+    Replicated {
+        /// Which.
+        view: ViewNumber,
+    },
+    /// The record of the last [`Output::Persist`] is durable.
+    Persisted,
+    /// Time has passed.
+    Tick,
+}
+
+/// Everything that a leader can ask for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Output {
+    /// Make this record durable, then say [`Input::Persisted`].
+    Persist(Record),
+    /// The process behind this connection is this node from now on.
+    Bind {
+        /// The connection.
+        joiner: JoinerId,
+        /// The node.
+        node: NodeId,
+    },
+    /// Send to a member; to the own node by handing it over.
+    Send {
+        /// To whom.
+        to: NodeId,
+        /// What.
+        message: Message,
+    },
+    /// Send to a process that is no member.
+    SendJoiner {
+        /// To whom.
+        joiner: JoinerId,
+        /// What.
+        message: Message,
+    },
+    /// The own node enters this epoch, before anything else is sent.
+    AdvanceEpoch(Epoch),
+    /// For people.
+    Event(Event),
+}
+
+/// Why a member was given up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FailedWhy {
+    /// Its connection was closed.
+    LinkLost,
+    /// It has said nothing for too long.
+    Silent,
+    /// It and other members do not reach each other.
+    Isolated,
+    /// A new process serves its disk.
+    Replaced,
+    /// It left before it had become a member.
+    LeftEarly,
+}
+
+/// Why a process is not let in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RefusedWhy {
+    /// Another process that waits to be let in serves a disk of the same id.
+    SameStore,
+    /// The cluster is full.
+    Full,
+}
+
+/// Something worth telling a person.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// A view has begun.
+    ViewBegan {
+        /// Which.
+        number: ViewNumber,
+        /// Its members.
+        members: usize,
+        /// Everything after this epoch was undone.
+        stable: Epoch,
+    },
+    /// A member was given up; a view without it follows.
+    MemberFailed {
+        /// Which.
+        node: NodeId,
+        /// Why.
+        why: FailedWhy,
+    },
+    /// A process was not let in.
+    Refused {
+        /// Its connection.
+        joiner: JoinerId,
+        /// Its disk.
+        store: StoreId,
+        /// Why.
+        why: RefusedWhy,
+    },
+    /// So many disks are missing that stable data may be on none of the others. The
+    /// cluster waits for them.
+    StoresMissing {
+        /// The disks, with the names of the processes that served them last.
+        missing: Vec<(StoreId, String)>,
+        /// How many could be done without.
+        may_miss: usize,
+    },
+    /// Stores lag so far behind that epochs do not advance.
+    EpochsHeld {
+        /// The epoch that is held.
+        epoch: Epoch,
+    },
+}
+
+/// Decides for the cluster.
+#[derive(Debug)]
+pub struct Leader {
+    config: Config,
+    state: ControlState,
+    /// A view has begun in this life of the leader.
+    is_running: bool,
+    /// Processes that wait to be let in.
+    joiners: BTreeMap<JoinerId, Process>,
+    roll: Roll,
+    epoch: Epoch,
+    is_held: bool,
+    /// The decision on its way to the disk.
+    deciding: Option<Command>,
+    /// Everything stable was replicated in this view; not decided yet.
+    replicated: Option<ViewNumber>,
+    /// Reported as missing, so as to say it once.
+    missing: Vec<StoreId>,
+    grace_ends: Instant,
+    next_epoch: Instant,
+    next_heartbeat: Instant,
+    outputs: VecDeque<Output>,
+}
+
+impl Leader {
+    /// A leader with what was decided in earlier lives: the default for a new cluster.
+    #[must_use]
+    pub fn new(now: Instant, config: Config, state: ControlState) -> Self {
+        assert!(
+            (1..=MEMBERS_MAX).contains(&config.expected),
+            "a view can have so many members"
+        );
+        assert!(config.epoch_length > Duration::ZERO, "epochs take time");
+        assert!(
+            config.failure_timeout > Duration::ZERO,
+            "an answer takes time"
+        );
+        Self {
+            config,
+            state,
+            is_running: false,
+            joiners: BTreeMap::new(),
+            roll: Roll::default(),
+            epoch: Epoch(0),
+            is_held: false,
+            deciding: None,
+            replicated: None,
+            missing: Vec::new(),
+            grace_ends: now + config.join_grace,
+            next_epoch: now,
+            next_heartbeat: now,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Feeds one input. Bounded work; never blocks.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Join { joiner, process } => self.on_join(joiner, process),
+            Input::JoinerLost { joiner } => drop(self.joiners.remove(&joiner)),
+            Input::Message(envelope) => self.on_message(now, &envelope),
+            Input::LinkLost { node } => self.fail(node, FailedWhy::LinkLost),
+            Input::Replicated { view } => self.replicated = Some(view),
+            Input::Persisted => self.on_persisted(now),
+            Input::Tick => (),
+        }
+        self.expire(now);
+        self.decide(now);
+    }
+
+    /// The next thing to do. To be called until there is none, before more is fed.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to feed [`Input::Tick`] at the latest.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        if !self.is_running {
+            return (self.state.view().is_some() && self.missing.is_empty())
+                .then_some(self.grace_ends);
+        }
+        let silence = self.roll.next_deadline(self.config.failure_timeout);
+        let timers = [Some(self.next_epoch), Some(self.next_heartbeat), silence];
+        timers.into_iter().flatten().min()
+    }
+
+    /// What is decided.
+    #[must_use]
+    pub fn state(&self) -> &ControlState {
+        &self.state
+    }
+
+    /// The view in force, `None` while the cluster gathers.
+    #[must_use]
+    pub fn view(&self) -> Option<&View> {
+        self.state.view().filter(|_| self.is_running)
+    }
+
+    /// The epoch of the cluster.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Processes that wait to be let in.
+    pub fn joiners(&self) -> impl Iterator<Item = &Process> {
+        self.joiners.values()
+    }
+
+    fn on_join(&mut self, joiner: JoinerId, process: Process) {
+        let store = process.store;
+        let old = self
+            .view()
+            .and_then(|view| view.members.iter().find(|m| m.store == store));
+        let old = old
+            .map(|member| member.node)
+            .filter(|&node| self.roll.is_well(node));
+        let members = self.view().map_or(0, |view| view.members.len());
+        let waiting = self.joiners.values().any(|other| other.store == store);
+        if waiting {
+            self.refuse(joiner, store, RefusedWhy::SameStore);
+        } else if members + self.joiners.len() - self.roll.failed().len() >= MEMBERS_MAX {
+            self.refuse(joiner, store, RefusedWhy::Full);
+        } else {
+            self.joiners.insert(joiner, process);
+            old.into_iter()
+                .for_each(|node| self.fail(node, FailedWhy::Replaced));
+        }
+    }
+
+    fn refuse(&mut self, joiner: JoinerId, store: StoreId, why: RefusedWhy) {
+        self.outputs.push_back(Output::SendJoiner {
+            joiner,
+            message: Message::Expelled,
+        });
+        self.event(Event::Refused { joiner, store, why });
+    }
+
+    fn on_message(&mut self, now: Instant, envelope: &Envelope) {
+        let Envelope {
+            from,
+            view,
+            ref message,
+            ..
+        } = *envelope;
+        let is_current = self.view().is_some_and(|current| current.number == view);
+        if !is_current || !self.roll.is_well(from) {
+            return;
+        }
+        self.roll.hear(now, from);
+        match *message {
+            Message::Heartbeat => self.roll.on_answer(from),
+            // A member leaves an epoch only when it hears of a later one from us.
+            Message::EpochStored { epoch } if epoch < self.epoch => {
+                self.roll.on_epoch_stored(from, epoch);
+            }
+            Message::Unreachable { node } => self.roll.on_unreachable(now, from, node),
+            _ => (),
+        }
+    }
+
+    fn fail(&mut self, node: NodeId, why: FailedWhy) {
+        if self.roll.fail(node) {
+            self.event(Event::MemberFailed { node, why });
+        }
+    }
+
+    /// Does what time asks for.
+    fn expire(&mut self, now: Instant) {
+        if !self.is_running {
+            return;
+        }
+        for (node, why) in self.roll.expire(now, self.config.failure_timeout) {
+            self.event(Event::MemberFailed { node, why });
+        }
+        let mut is_due = self.next_heartbeat <= now;
+        if self.next_epoch <= now {
+            self.next_epoch = now + self.config.epoch_length;
+            is_due |= self.advance_epoch();
+        }
+        if is_due {
+            let quarter = Duration::from_nanos(self.config.failure_timeout.as_nanos() / 4);
+            self.next_heartbeat = now + quarter;
+            for to in self.roll.ask() {
+                self.outputs.push_back(Output::Send {
+                    to,
+                    message: Message::Heartbeat,
+                });
+            }
+        }
+    }
+
+    /// Whether a new epoch has begun.
+    fn advance_epoch(&mut self) -> bool {
+        let is_held = self.epoch >= self.state.epoch_limit();
+        if is_held && !self.is_held {
+            self.event(Event::EpochsHeld { epoch: self.epoch });
+        }
+        self.is_held = is_held;
+        if !is_held {
+            self.epoch = self.epoch.next();
+            self.outputs.push_back(Output::AdvanceEpoch(self.epoch));
+        }
+        !is_held
+    }
+
+    /// Takes the next decision, if none is on its way and one is due.
+    fn decide(&mut self, now: Instant) {
+        if self.deciding.is_some() {
+            return;
+        }
+        let command = self.membership_due(now).or_else(|| self.stable_due());
+        let command = command.or_else(|| {
+            let view = self.replicated.take()?;
+            self.view()
+                .is_some_and(|current| current.number == view)
+                .then_some(())?;
+            Some(Command::Replicated { view })
+        });
+        if let Some(command) = command {
+            self.outputs
+                .push_back(Output::Persist(Record::Command(command.clone())));
+            self.deciding = Some(command);
+        }
+    }
+
+    /// Who must leave and who may join, if that is anybody and enough disks are there.
+    fn membership_due(&mut self, now: Instant) -> Option<Command> {
+        let last = self.state.view();
+        let members = || last.into_iter().flat_map(|view| &view.members);
+        let leaves = |node| !self.is_running || !self.roll.is_well(node);
+        let leave: Vec<NodeId> = members()
+            .map(|m| m.node)
+            .filter(|&node| leaves(node))
+            .collect();
+        if self.is_running && leave.is_empty() && self.joiners.is_empty() {
+            return None;
+        }
+        let kept = members()
+            .filter(|member| !leaves(member.node))
+            .map(|member| member.store);
+        let joining = self.joiners.values().map(|process| process.store);
+        let present: BTreeSet<StoreId> = kept.chain(joining).collect();
+        if !present.contains(&self.config.store) {
+            return None;
+        }
+        let missing = self.state.missing(&present);
+        let is_enough = match last {
+            None => self.joiners.len() >= self.config.expected,
+            Some(_) if self.is_running || now >= self.grace_ends => {
+                missing.len() <= self.state.may_miss()
+            }
+            Some(_) => missing.is_empty(),
+        };
+        if !is_enough {
+            if last.is_some() && (self.is_running || now >= self.grace_ends) {
+                self.report_missing(missing);
+            }
+            return None;
+        }
+        self.missing.clear();
+        let mut join: Vec<Process> = self.joiners.values().cloned().collect();
+        join.sort_by_key(|process| process.store);
+        Some(Command::ChangeMembers {
+            leave,
+            join,
+            leader: self.config.store,
+        })
+    }
+
+    fn report_missing(&mut self, missing: Vec<StoreId>) {
+        if missing == self.missing {
+            return;
+        }
+        let name = |store| {
+            self.state
+                .process(store)
+                .map_or_else(String::new, |p| p.name.clone())
+        };
+        let named = missing.iter().map(|&store| (store, name(store))).collect();
+        let may_miss = self.state.may_miss();
+        self.missing = missing;
+        self.event(Event::StoresMissing {
+            missing: named,
+            may_miss,
+        });
+    }
+
+    /// What every member has stored, if that is more than before. While somebody has
+    /// failed nothing becomes stable: the stores that it served are fewer.
+    fn stable_due(&self) -> Option<Command> {
+        let epoch = self.roll.stored();
+        let is_due = self.is_running && self.roll.failed().is_empty();
+        (is_due && epoch > self.state.stable()).then_some(Command::Stable { epoch })
+    }
+
+    fn on_persisted(&mut self, now: Instant) {
+        let command = self
+            .deciding
+            .take()
+            .expect("only what was asked for is persisted");
+        let before = self.state.stable();
+        match self.state.apply(&command) {
+            Effect::View(view) => self.begin_view(now, &view, &command),
+            Effect::Stable(epoch) => {
+                let nodes: Vec<NodeId> = self.view().map_or_else(Vec::new, |v| v.nodes().collect());
+                for to in nodes {
+                    let message = Message::Stable { epoch };
+                    self.outputs.push_back(Output::Send { to, message });
+                }
+            }
+            Effect::None => (),
+        }
+        assert!(before <= self.state.stable(), "what is stable stays stable");
+        assert!(
+            self.epoch <= self.state.epoch_limit(),
+            "epochs stay below the limit"
+        );
+    }
+
+    /// Tells everybody, and starts to watch them.
+    fn begin_view(&mut self, now: Instant, view: &View, command: &Command) {
+        assert!(self.epoch < view.first_epoch, "no epoch is used twice");
+        if let (true, Command::ChangeMembers { leave, .. }) = (self.is_running, command) {
+            for &to in leave {
+                self.outputs.push_back(Output::Send {
+                    to,
+                    message: Message::Expelled,
+                });
+            }
+        }
+        self.is_running = true;
+        self.is_held = false;
+        self.epoch = view.first_epoch;
+        self.next_epoch = now + self.config.epoch_length;
+        self.next_heartbeat = now;
+        self.roll.begin(now, view);
+        self.bind_joined(view, command);
+        let addresses = self.state.addresses();
+        for you in view.nodes().filter(|&node| self.roll.is_well(node)) {
+            let message = Message::NewView {
+                view: view.clone(),
+                you,
+                addresses: addresses.clone(),
+            };
+            self.outputs.push_back(Output::Send { to: you, message });
+        }
+        self.event(Event::ViewBegan {
+            number: view.number,
+            members: view.members.len(),
+            stable: view.stable,
+        });
+    }
+
+    /// Processes that were let in are members now, unless they have gone meanwhile.
+    fn bind_joined(&mut self, view: &View, command: &Command) {
+        let Command::ChangeMembers { join, .. } = command else {
+            return;
+        };
+        for process in join {
+            let member = view
+                .members
+                .iter()
+                .find(|member| member.store == process.store);
+            let node = member.expect("those who join are members").node;
+            let mut joiners = self.joiners.iter();
+            match joiners
+                .find(|(_, waiting)| *waiting == process)
+                .map(|(&joiner, _)| joiner)
+            {
+                Some(joiner) => {
+                    self.joiners.remove(&joiner);
+                    self.outputs.push_back(Output::Bind { joiner, node });
+                }
+                None => self.fail(node, FailedWhy::LeftEarly),
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+}

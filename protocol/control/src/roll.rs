@@ -1,0 +1,191 @@
+//! The leader's roll: who answers, who was reported unreachable, who has stored what.
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use types::{Duration, Epoch, Instant, NodeId, View};
+
+use crate::leader::FailedWhy;
+
+/// What the leader knows about a member.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// When the view began, then when it was heard last.
+    heard_at: Instant,
+    /// It has answered in this view.
+    is_heard: bool,
+    /// A heartbeat is on its way to it or back.
+    is_asked: bool,
+    /// Up to here its parts are at all their stores.
+    stored: Epoch,
+}
+
+/// The members of the view, the leader's own node aside, and how they do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Roll {
+    me: Option<NodeId>,
+    entries: BTreeMap<NodeId, Entry>,
+    /// What the leader's own node has stored.
+    stored_here: Epoch,
+    failed: BTreeSet<NodeId>,
+    /// Pairs of members that do not reach each other, and since when there are any.
+    broken: BTreeSet<(NodeId, NodeId)>,
+    broken_since: Option<Instant>,
+}
+
+impl Roll {
+    /// A view begins. Members that have failed since it was decided stay failed.
+    pub(crate) fn begin(&mut self, now: Instant, view: &View) {
+        let failed = core::mem::take(&mut self.failed);
+        let failed = failed
+            .into_iter()
+            .filter(|&node| view.member(node).is_some())
+            .collect();
+        let entry = Entry {
+            heard_at: now,
+            is_heard: false,
+            is_asked: false,
+            stored: Epoch(0),
+        };
+        let others = view.nodes().filter(|&node| node != view.leader);
+        let entries = others.map(|node| (node, entry)).collect();
+        *self = Self {
+            me: Some(view.leader),
+            entries,
+            failed,
+            ..Self::default()
+        };
+    }
+
+    /// Whether it is a member that has not failed.
+    pub(crate) fn is_well(&self, node: NodeId) -> bool {
+        let is_member = self.me == Some(node) || self.entries.contains_key(&node);
+        is_member && !self.failed.contains(&node)
+    }
+
+    pub(crate) fn failed(&self) -> &BTreeSet<NodeId> {
+        &self.failed
+    }
+
+    /// Gives the member up; whether it was well before. The leader never gives itself up.
+    pub(crate) fn fail(&mut self, node: NodeId) -> bool {
+        self.entries.contains_key(&node) && self.failed.insert(node)
+    }
+
+    /// The member said something.
+    pub(crate) fn hear(&mut self, now: Instant, node: NodeId) {
+        if let Some(entry) = self.entries.get_mut(&node) {
+            entry.heard_at = now;
+            entry.is_heard = true;
+        }
+    }
+
+    /// It was an answer to a heartbeat.
+    pub(crate) fn on_answer(&mut self, node: NodeId) {
+        if let Some(entry) = self.entries.get_mut(&node) {
+            entry.is_asked = false;
+        }
+    }
+
+    /// Members to whom a heartbeat goes now: those that have answered the last one.
+    pub(crate) fn ask(&mut self) -> Vec<NodeId> {
+        let mut asked = Vec::new();
+        for (&node, entry) in &mut self.entries {
+            if !entry.is_asked && !self.failed.contains(&node) {
+                entry.is_asked = true;
+                asked.push(node);
+            }
+        }
+        asked
+    }
+
+    pub(crate) fn on_epoch_stored(&mut self, node: NodeId, epoch: Epoch) {
+        let stored = match self.entries.get_mut(&node) {
+            Some(entry) => &mut entry.stored,
+            None => &mut self.stored_here,
+        };
+        *stored = epoch.max(*stored);
+    }
+
+    /// The newest epoch that every member has stored.
+    pub(crate) fn stored(&self) -> Epoch {
+        let stored = self.entries.values().map(|entry| entry.stored);
+        stored.fold(self.stored_here, Epoch::min)
+    }
+
+    pub(crate) fn on_unreachable(&mut self, now: Instant, reporter: NodeId, node: NodeId) {
+        if reporter != node && self.is_well(node) {
+            self.broken.insert((reporter.min(node), reporter.max(node)));
+            self.broken_since.get_or_insert(now);
+        }
+    }
+
+    /// Gives up whoever has been silent for too long, and whoever has stood between
+    /// members that do not reach each other.
+    pub(crate) fn expire(
+        &mut self,
+        now: Instant,
+        failure_timeout: Duration,
+    ) -> Vec<(NodeId, FailedWhy)> {
+        let is_late = |entry: &Entry| silent_at(entry, failure_timeout) <= now;
+        let silent = self.entries.iter().filter(|(_, entry)| is_late(entry));
+        let mut given_up: Vec<_> = silent.map(|(&node, _)| (node, FailedWhy::Silent)).collect();
+        if self.broken_at(failure_timeout).is_some_and(|at| at <= now) {
+            let silent: Vec<_> = given_up.iter().map(|&(node, _)| node).collect();
+            let isolated = self.settle_broken(&silent);
+            given_up.extend(isolated.into_iter().map(|node| (node, FailedWhy::Isolated)));
+        }
+        given_up.retain(|&(node, _)| self.fail(node));
+        given_up
+    }
+
+    /// The fewest members, by repeatedly taking the one with most broken links, that
+    /// must go so that all others reach each other. Of equals the younger goes.
+    fn settle_broken(&mut self, gone: &[NodeId]) -> Vec<NodeId> {
+        let mut broken = core::mem::take(&mut self.broken);
+        self.broken_since = None;
+        let is_gone = |node: &NodeId| gone.contains(node) || self.failed.contains(node);
+        broken.retain(|(a, b)| !is_gone(a) && !is_gone(b));
+        let mut isolated = Vec::new();
+        while !broken.is_empty() {
+            let links = |node: &NodeId| {
+                broken
+                    .iter()
+                    .filter(|(a, b)| a == node || b == node)
+                    .count()
+            };
+            let worst = self.entries.keys().max_by_key(|node| (links(node), **node));
+            let worst = *worst.expect("of two members one is not the leader");
+            broken.retain(|&(a, b)| a != worst && b != worst);
+            isolated.push(worst);
+        }
+        isolated
+    }
+
+    fn broken_at(&self, failure_timeout: Duration) -> Option<Instant> {
+        let patience = Duration::from_nanos(failure_timeout.as_nanos() / 4);
+        self.broken_since.map(|since| since + patience)
+    }
+
+    /// When [`Roll::expire`] may give somebody up.
+    pub(crate) fn next_deadline(&self, failure_timeout: Duration) -> Option<Instant> {
+        let well = self
+            .entries
+            .iter()
+            .filter(|(node, _)| !self.failed.contains(node));
+        let silent = well
+            .map(|(_, entry)| silent_at(entry, failure_timeout))
+            .min();
+        [silent, self.broken_at(failure_timeout)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}
+
+fn silent_at(entry: &Entry, failure_timeout: Duration) -> Instant {
+    let first = if entry.is_heard {
+        Duration::ZERO
+    } else {
+        failure_timeout
+    };
+    entry.heard_at + failure_timeout + first
+}

@@ -1,0 +1,266 @@
+//! What is decided: members, stable epoch, fallbacks. A function of the commands that
+//! were applied, and of nothing else.
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use serde::{Deserialize, Serialize};
+use types::limits::{MEMBERS_MAX, REPLICAS};
+use types::{Epoch, Fallback, Member, NodeId, StoreId, View, ViewNumber};
+
+/// How many epochs may begin before one of them is stable.
+///
+/// The epoch itself is not made durable when it advances; this bound takes its place.
+/// No epoch above [`ControlState::epoch_limit`] ever begins, and that limit follows
+/// from what is durable. So whoever knows the state knows an epoch that nobody, dead
+/// or alive, has used: the one after the limit.
+pub const EPOCHS_AHEAD_MAX: u64 = 1024;
+
+/// A process that serves a disk and wants to be, or is, a member.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Process {
+    /// Its disk, which outlives it.
+    pub store: StoreId,
+    /// Where peers reach it, as `ip:port`.
+    pub address: String,
+    /// The name that its operator gave it.
+    pub name: String,
+}
+
+/// A decision.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Command {
+    /// A new view: some members leave, some processes join. All that is not stable is
+    /// undone, unless it is the first view.
+    ChangeMembers {
+        /// Members of the last view that are not in the new one.
+        leave: Vec<NodeId>,
+        /// Processes that become members, under new node ids.
+        join: Vec<Process>,
+        /// The disk of the member that leads.
+        leader: StoreId,
+    },
+    /// The epoch cannot be lost any more.
+    Stable {
+        /// Which.
+        epoch: Epoch,
+    },
+    /// Everything stable is again at as many members of this view as it should be.
+    Replicated {
+        /// In which view that was so.
+        view: ViewNumber,
+    },
+}
+
+/// What follows from a command, to be told to the members.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// The view has changed.
+    View(View),
+    /// The stable epoch has advanced.
+    Stable(Epoch),
+    /// Nothing that members need to know.
+    None,
+}
+
+/// A record of the control log.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Record {
+    /// A decision.
+    Command(Command),
+    /// The state after all decisions before: a checkpoint.
+    State(ControlState),
+}
+
+/// The bytes are no record of this version. The disk, or another version, is to blame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RecordError;
+
+/// All that is decided.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct ControlState {
+    view: Option<View>,
+    stable: Epoch,
+    /// The node id that was given last; ids are never given twice.
+    last_node: u32,
+    /// Every process that was ever a member, by its disk.
+    processes: BTreeMap<StoreId, Process>,
+    /// Disks that may have the only copies of something stable if too many of them are
+    /// away: all that were members since everything was replicated last.
+    holders: BTreeSet<StoreId>,
+    /// Copies among the holders that everything stable has at least.
+    copies: usize,
+}
+
+impl Record {
+    /// Its bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        postcard::to_allocvec(self).expect("serialising to memory cannot fail")
+    }
+
+    /// The record that these bytes are.
+    ///
+    /// # Errors
+    /// If they are none.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        postcard::from_bytes(bytes).map_err(|_| RecordError)
+    }
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a record of the control log is none of this version's")
+    }
+}
+
+impl core::error::Error for RecordError {}
+
+impl ControlState {
+    /// The state after these records, oldest first.
+    #[must_use]
+    pub fn recover(records: impl IntoIterator<Item = Record>) -> Self {
+        let mut state = Self::default();
+        for record in records {
+            match record {
+                Record::Command(command) => drop(state.apply(&command)),
+                Record::State(checkpoint) => state = checkpoint,
+            }
+        }
+        state
+    }
+
+    /// Applies a decision that is durable.
+    pub fn apply(&mut self, command: &Command) -> Effect {
+        match command {
+            Command::ChangeMembers {
+                leave,
+                join,
+                leader,
+            } => Effect::View(self.change_members(leave, join, *leader)),
+            Command::Stable { epoch } if *epoch > self.stable => {
+                self.stable = *epoch;
+                Effect::Stable(*epoch)
+            }
+            Command::Replicated { view } => {
+                self.note_replicated(*view);
+                Effect::None
+            }
+            Command::Stable { .. } => Effect::None,
+        }
+    }
+
+    fn change_members(&mut self, leave: &[NodeId], join: &[Process], leader: StoreId) -> View {
+        let first_epoch = self.epoch_limit().next();
+        let last = self.view.take();
+        let number = last
+            .as_ref()
+            .map_or(ViewNumber(1), |view| ViewNumber(view.number.0 + 1));
+        let (mut members, mut fallbacks) =
+            last.map_or_else(Default::default, |view| (view.members, view.fallbacks));
+        if number > ViewNumber(1) {
+            fallbacks.push(Fallback {
+                stable: self.stable,
+                first_epoch,
+            });
+        }
+        members.retain(|member| !leave.contains(&member.node));
+        for process in join {
+            self.last_node += 1;
+            members.push(Member {
+                node: NodeId(self.last_node),
+                store: process.store,
+            });
+            self.processes.insert(process.store, process.clone());
+        }
+        let stores: BTreeSet<StoreId> = members.iter().map(|member| member.store).collect();
+        assert_eq!(
+            stores.len(),
+            members.len(),
+            "each member has a disk of its own"
+        );
+        assert!(
+            members.len() <= MEMBERS_MAX,
+            "views have at most {MEMBERS_MAX} members"
+        );
+        assert!(
+            members.is_sorted_by_key(|member| member.node),
+            "new ids are the highest"
+        );
+        let copies = REPLICAS.min(members.len());
+        self.copies = if self.holders.is_empty() {
+            copies
+        } else {
+            copies.min(self.copies)
+        };
+        self.holders.extend(stores);
+        let leader = members.iter().find(|member| member.store == leader);
+        let leader = leader.expect("the leader is a member").node;
+        let stable = self.stable;
+        let view = View {
+            number,
+            leader,
+            members,
+            stable,
+            first_epoch,
+            fallbacks,
+        };
+        self.view = Some(view.clone());
+        view
+    }
+
+    fn note_replicated(&mut self, number: ViewNumber) {
+        let Some(view) = self.view.as_ref().filter(|view| view.number == number) else {
+            return;
+        };
+        self.holders = view.members.iter().map(|member| member.store).collect();
+        self.copies = REPLICAS.min(view.members.len());
+    }
+
+    /// The last view, `None` before the first.
+    #[must_use]
+    pub fn view(&self) -> Option<&View> {
+        self.view.as_ref()
+    }
+
+    /// The newest stable epoch.
+    #[must_use]
+    pub fn stable(&self) -> Epoch {
+        self.stable
+    }
+
+    /// The last epoch that may begin as things are. Never falls.
+    #[must_use]
+    pub fn epoch_limit(&self) -> Epoch {
+        let Some(view) = &self.view else {
+            return Epoch(0);
+        };
+        Epoch(self.stable.max(view.first_epoch).0 + EPOCHS_AHEAD_MAX)
+    }
+
+    /// The process that serves, or last served, this disk.
+    #[must_use]
+    pub fn process(&self, store: StoreId) -> Option<&Process> {
+        self.processes.get(&store)
+    }
+
+    /// Where each member of the last view is reached, in its order.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<String> {
+        let members = self.view.iter().flat_map(|view| &view.members);
+        let address = |member: &Member| self.processes[&member.store].address.clone();
+        members.map(address).collect()
+    }
+
+    /// Disks that may hold something stable and are not among those present.
+    #[must_use]
+    pub fn missing(&self, present: &BTreeSet<StoreId>) -> Vec<StoreId> {
+        self.holders.difference(present).copied().collect()
+    }
+
+    /// How many disks may be missing without loss of anything stable.
+    #[must_use]
+    pub fn may_miss(&self) -> usize {
+        self.copies.saturating_sub(1)
+    }
+}
