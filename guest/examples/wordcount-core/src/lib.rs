@@ -113,8 +113,8 @@ mod tests {
     fn most_frequent_words_come_first() {
         let report = whole(TEXT).report();
         let text = core::str::from_utf8(&report).expect("words of text are text");
-        let expected = "3 the\n2 a\n2 don't\n1 and\n1 b\n1 größe\n1 of\n1 panic\n1 rest\n1 thething\n\
-            1 thing\n";
+        let expected = "3 the\n2 a\n2 don't\n1 and\n1 b\n1 größe\n1 of\n1 panic\n1 rest\n\
+            1 thething\n1 thing\n";
         assert_eq!(text, expected);
     }
 
