@@ -8,6 +8,9 @@ use types::{PAGE_SIZE, PageIndex};
 use crate::FaultKind;
 use crate::state::StepState;
 
+/// Pages of a long range that are made accessible before the host may look up.
+const PAGES_BETWEEN_INTERRUPTS: u32 = 256;
+
 /// A range of addresses in the guest's memory, inside of it.
 #[derive(Clone, Copy)]
 struct Span {
@@ -93,6 +96,7 @@ impl StepState {
             // SAFETY: the presence table has a byte for each page of a 32-bit address.
             if unsafe { presence.add(page as usize).read() } == 0 {
                 self.ask(|host| host.read_fault(PageIndex(page)))?;
+                self.look_up_after(page)?;
             }
         }
         Ok(())
@@ -104,9 +108,18 @@ impl StepState {
             // SAFETY: the barrier table has a byte for each page of a 32-bit address.
             if unsafe { barriers.add(page as usize).read() } != 0 {
                 self.ask(|host| host.write_fault(PageIndex(page)))?;
+                self.look_up_after(page)?;
             }
         }
         Ok(())
+    }
+
+    /// Lets the host look up now and then from a long range.
+    fn look_up_after(&self, page: u32) -> wasmtime::Result<()> {
+        if page % PAGES_BETWEEN_INTERRUPTS != PAGES_BETWEEN_INTERRUPTS - 1 {
+            return Ok(());
+        }
+        self.ask(|host| host.interrupt())
     }
 }
 
@@ -115,8 +128,8 @@ fn pages(span: Span) -> Range<u32> {
     if span.length == 0 {
         return 0..0;
     }
-    let page_size = PAGE_SIZE as u64;
-    let last = (u64::from(span.address) + u64::from(span.length) - 1) / page_size;
-    let last = u32::try_from(last).expect("a span lies below 4 GiB");
-    span.address / PAGE_SIZE as u32..last + 1
+    let page_of =
+        |address: u64| u32::try_from(address / PAGE_SIZE as u64).expect("a span lies below 4 GiB");
+    let address = u64::from(span.address);
+    page_of(address)..page_of(address + u64::from(span.length) - 1) + 1
 }

@@ -16,8 +16,18 @@ type Errno = wasmtime::Result<i32>;
 
 /// Name of the program, the argument before the first.
 const PROGRAM: &[u8] = b"program";
+/// Its length as a C string.
+const PROGRAM_LENGTH: u32 = 8;
+const _: () = assert!(
+    PROGRAM.len() + 1 == PROGRAM_LENGTH as usize,
+    "a zero ends it"
+);
 /// Kind of file of the standard streams: a character device.
 const FILETYPE_CHARACTER_DEVICE: u8 = 2;
+/// Bytes that one call puts out at most; the guest's library calls again for the rest.
+const OUTPUT_BYTES_MAX: usize = 64 << 10;
+/// Vectors of such a call that are looked at.
+const VECTORS_MAX: u32 = 1024;
 /// Right to write to a file.
 const RIGHT_FD_WRITE: u64 = 1 << 6;
 
@@ -77,7 +87,8 @@ fn define_arguments(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
         |guest: Guest<'_>, count: i32, bytes: i32| -> Errno {
             let state = guest.data();
             let lengths = state.argument_lengths()?;
-            state.write(count, &(lengths.len() as u32).to_le_bytes())?;
+            let arguments = u32::try_from(lengths.len()).expect("the host counts them in an i32");
+            state.write(count, &arguments.to_le_bytes())?;
             state.write(bytes, &lengths.iter().sum::<u32>().to_le_bytes())?;
             Ok(SUCCESS)
         },
@@ -165,7 +176,7 @@ pub(crate) fn define_unsupported(
 impl StepState {
     /// Lengths of the arguments as C strings, the program's name first.
     fn argument_lengths(&self) -> wasmtime::Result<Vec<u32>> {
-        let mut lengths = Vec::from([PROGRAM.len() as u32 + 1]);
+        let mut lengths = Vec::from([PROGRAM_LENGTH]);
         let count = self.call_i32(HostCall::ArgumentCount)?.cast_unsigned();
         for index in 0..count {
             let length = self.call_i32(HostCall::ArgumentLength { index })?;
@@ -190,16 +201,19 @@ impl StepState {
         Ok(SUCCESS)
     }
 
-    /// Puts out the concatenation of the vectors; gives its length.
+    /// Puts out the concatenation of the vectors, or its beginning; gives the length of
+    /// what was put out.
     fn log_vectors(&self, level: i32, vectors: i32, count: i32) -> wasmtime::Result<u32> {
         let mut text = Vec::new();
-        for index in 0..count.cast_unsigned() {
+        for index in 0..count.cast_unsigned().min(VECTORS_MAX) {
             let at = vectors.wrapping_add(index.wrapping_mul(8).cast_signed());
             let (address, length) = self.vector(at)?;
-            text.extend_from_slice(self.readable(address, length)?);
+            let bytes = self.readable(address, length)?;
+            let rest = OUTPUT_BYTES_MAX - text.len();
+            text.extend_from_slice(&bytes[..bytes.len().min(rest)]);
         }
         self.call(HostCall::Log { level, text: &text })?;
-        Ok(u32::try_from(text.len()).unwrap_or(u32::MAX))
+        Ok(u32::try_from(text.len()).expect("limited above"))
     }
 
     fn vector(&self, at: i32) -> wasmtime::Result<(i32, i32)> {
