@@ -57,7 +57,7 @@ fn types(survey: &Survey<'_>, mover: &mut Mover) -> Result<we::TypeSection, Refu
     for shape in Shape::ALL {
         section
             .ty()
-            .function(shape.params().to_vec(), shape.results().to_vec());
+            .function(shape.params(), shape.results().to_vec());
     }
     Ok(section)
 }

@@ -153,13 +153,13 @@ impl Emitter {
         let mut frames = plan.frames.iter().peekable();
         for (position, op) in body.code.get_operators_reader()?.into_iter().enumerate() {
             let op = op?;
-            if let Some(store) = store_of(&op) {
-                self.store(
-                    &store,
-                    guards.next().expect("the plan has a guard per store"),
-                );
+            match store_of(&op) {
+                Some(store) => {
+                    let guard = guards.next().expect("the plan has a guard per store");
+                    self.store(&store, guard, op)?;
+                }
+                None => self.operator(op)?,
             }
-            self.operator(op)?;
             if let Some(frame) = frames.next_if(|frame| frame.operator == position) {
                 self.frame(frame.local, frame.size);
             }
@@ -191,15 +191,18 @@ impl Emitter {
         Ok(())
     }
 
-    /// Guards a store whose operands, address and value, are on the stack.
-    fn store(&mut self, store: &Store, guard: &Guard) {
+    /// Emits a store whose operands, address and value, are on the stack, with its
+    /// guard. The slow path stores too, so that the value is not live across a call:
+    /// else the register allocator keeps it in memory wherever it is computed, which
+    /// may be an inner loop.
+    fn store(&mut self, store: &Store, guard: &Guard, op: wp::Operator<'_>) -> Result<(), Refusal> {
         let &Guard::Range {
             start,
             size,
             aligned,
         } = guard
         else {
-            return;
+            return self.operator(op);
         };
         let Temporaries { address, first, .. } = self.temporaries;
         let value = self.temporaries.value(store.value);
@@ -209,11 +212,27 @@ impl Emitter {
             code.i32_const(start.cast_signed()).i32_add();
         }
         code.local_tee(first);
-        self.check(size, aligned);
-        self.function
-            .instructions()
+        self.branch(size, aligned);
+        let mut code = self.function.instructions();
+        let Some(slow) = store.slow else {
+            self.announce(size);
+            self.function
+                .instructions()
+                .local_get(address)
+                .local_get(value);
+            return self.operator(op);
+        };
+        code.local_get(address)
+            .local_get(value)
+            .i32_const(store.offset.cast_signed());
+        code.local_get(first).i32_const(size.cast_signed());
+        code.call(self.mover.0.function(slow))
+            .else_()
             .local_get(address)
             .local_get(value);
+        self.operator(op)?;
+        self.function.instructions().end();
+        Ok(())
     }
 
     fn frame(&mut self, local: u32, size: u32) {
@@ -221,13 +240,14 @@ impl Emitter {
             .instructions()
             .local_get(local)
             .local_tee(self.temporaries.first);
-        self.check(size, false);
+        self.branch(size, false);
+        self.announce(size);
     }
 
-    /// Announces `size` bytes from the address on the stack, which the local `first`
-    /// holds too. A store that should be aligned lies in one page if it is; if it is
+    /// Begins an `if` that is entered when one of the pages of `size` bytes is protected,
+    /// from the address on the stack, which the local `first` holds too. A store that should be aligned lies in one page if it is; if it is
     /// not, the slow path looks closer.
-    fn check(&mut self, size: u32, aligned: bool) {
+    fn branch(&mut self, size: u32, aligned: bool) {
         let first = self.temporaries.first;
         let rest = (size - 1).cast_signed();
         let mut code = self.function.instructions();
@@ -244,8 +264,13 @@ impl Emitter {
             branch_func_offset: offset,
             branch_hint_value: 0,
         });
+        self.function.instructions().if_(BlockType::Empty);
+    }
+
+    /// Announces `size` bytes from the local `first`, and ends the `if`.
+    fn announce(&mut self, size: u32) {
+        let first = self.temporaries.first;
         let mut code = self.function.instructions();
-        code.if_(BlockType::Empty);
         code.local_get(first).i32_const(size.cast_signed());
         code.call(self.mover.0.function("plurix_guard")).end();
     }

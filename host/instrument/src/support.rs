@@ -16,11 +16,21 @@ pub(crate) const IMPORTS: [(&str, Shape); 4] = [
     (abi::runtime::GROW, Shape::Grow),
 ];
 /// Functions that are added behind those of the module.
-pub(crate) const FUNCTIONS: [(&str, Shape); 4] = [
+pub(crate) const FUNCTIONS: [(&str, Shape); 14] = [
     ("plurix_guard", Shape::Range),
     ("plurix_fill", Shape::Bulk),
     ("plurix_copy", Shape::Bulk),
     ("plurix_grow", Shape::Grow),
+    ("plurix_i32.store8", Shape::Store(ValType::I32)),
+    ("plurix_i32.store16", Shape::Store(ValType::I32)),
+    ("plurix_i32.store", Shape::Store(ValType::I32)),
+    ("plurix_i64.store8", Shape::Store(ValType::I64)),
+    ("plurix_i64.store16", Shape::Store(ValType::I64)),
+    ("plurix_i64.store32", Shape::Store(ValType::I64)),
+    ("plurix_i64.store", Shape::Store(ValType::I64)),
+    ("plurix_f32.store", Shape::Store(ValType::F32)),
+    ("plurix_f64.store", Shape::Store(ValType::F64)),
+    ("plurix_v128.store", Shape::Store(ValType::V128)),
 ];
 
 /// Types of the added functions, in the order in which they are added to the types.
@@ -32,22 +42,39 @@ pub(crate) enum Shape {
     Grow,
     /// The operands of `memory.fill` and `memory.copy`.
     Bulk,
+    /// `(address, value, offset, first guarded address, guarded size)`.
+    Store(ValType),
 }
 
 impl Shape {
-    pub(crate) const ALL: [Self; 3] = [Self::Range, Self::Grow, Self::Bulk];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Range,
+        Self::Grow,
+        Self::Bulk,
+        Self::Store(ValType::I32),
+        Self::Store(ValType::I64),
+        Self::Store(ValType::F32),
+        Self::Store(ValType::F64),
+        Self::Store(ValType::V128),
+    ];
 
-    pub(crate) fn params(self) -> &'static [ValType] {
-        match self {
-            Self::Range => &[ValType::I32; 2],
-            Self::Grow => &[ValType::I32],
-            Self::Bulk => &[ValType::I32; 3],
+    pub(crate) fn params(self) -> Vec<ValType> {
+        let count = match self {
+            Self::Range => 2,
+            Self::Grow => 1,
+            Self::Bulk => 3,
+            Self::Store(_) => 5,
+        };
+        let mut params = vec![ValType::I32; count];
+        if let Self::Store(value) = self {
+            params[1] = value;
         }
+        params
     }
 
     pub(crate) fn results(self) -> &'static [ValType] {
         match self {
-            Self::Range | Self::Bulk => &[],
+            Self::Range | Self::Bulk | Self::Store(_) => &[],
             Self::Grow => &[ValType::I32],
         }
     }
@@ -106,8 +133,58 @@ impl Indices {
     }
 
     /// The bodies of [`FUNCTIONS`], in order.
-    pub(crate) fn bodies(self) -> [Function; FUNCTIONS.len()] {
-        [self.guard(), self.fill(), self.copy(), self.grow()]
+    pub(crate) fn bodies(self) -> Vec<Function> {
+        let body = |(name, _): (&str, Shape)| match name {
+            "plurix_guard" => self.guard(),
+            "plurix_fill" => self.fill(),
+            "plurix_copy" => self.copy(),
+            "plurix_grow" => self.grow(),
+            _ => self.store(name),
+        };
+        FUNCTIONS.into_iter().map(body).collect()
+    }
+
+    /// A store and its guard. An address beyond 4 GiB traps as the store itself would.
+    fn store(self, name: &str) -> Function {
+        let (address, value, offset, first, size) = (0, 1, 2, 3, 4);
+        let effective = first;
+        let mut function = Function::new([]);
+        let mut code = function.instructions();
+        code.local_get(first)
+            .local_get(size)
+            .call(self.function("plurix_guard"));
+        code.local_get(address)
+            .local_get(offset)
+            .i32_add()
+            .local_tee(effective);
+        code.local_get(address).i32_lt_u().if_(BlockType::Empty);
+        let beyond = MemArg {
+            offset: u64::from(u32::MAX),
+            align: 0,
+            memory_index: 0,
+        };
+        code.i32_const(-1).i32_const(0).i32_store8(beyond).end();
+        code.local_get(effective).local_get(value);
+        let here = MemArg {
+            offset: 0,
+            align: 0,
+            memory_index: 0,
+        };
+        match name {
+            "plurix_i32.store8" => code.i32_store8(here),
+            "plurix_i32.store16" => code.i32_store16(here),
+            "plurix_i32.store" => code.i32_store(here),
+            "plurix_i64.store8" => code.i64_store8(here),
+            "plurix_i64.store16" => code.i64_store16(here),
+            "plurix_i64.store32" => code.i64_store32(here),
+            "plurix_i64.store" => code.i64_store(here),
+            "plurix_f32.store" => code.f32_store(here),
+            "plurix_f64.store" => code.f64_store(here),
+            "plurix_v128.store" => code.v128_store(here),
+            other => unreachable!("{other} is no store"),
+        };
+        code.end();
+        function
     }
 
     /// `(address, size)`, size 1 to 4096: announces the range if one of its pages is
