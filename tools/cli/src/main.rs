@@ -1,2 +1,4 @@
-//! The `plurix` command.
-fn main() {}
+//! The `plurix` command; everything is in the library.
+fn main() -> std::process::ExitCode {
+    cli::main(std::env::args_os())
+}

@@ -1,0 +1,45 @@
+//! A directory that goes away again.
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+
+/// A fresh directory, removed when dropped unless it is kept.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    path: PathBuf,
+    is_kept: bool,
+}
+
+impl Scratch {
+    pub(super) fn new() -> Result<Self, Error> {
+        let path = std::env::temp_dir().join(format!("plurix-demo-{}", std::process::id()));
+        // Left by an earlier process of the same number, which has ended.
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).map_err(|error| {
+            Error::config(format!("make the directory {}: {error}", path.display()))
+                .hint("TMPDIR says where temporary directories are made")
+        })?;
+        Ok(Self {
+            path,
+            is_kept: false,
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn keep(&mut self) {
+        self.is_kept = true;
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            // What cannot be removed is the system's to clean.
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+}

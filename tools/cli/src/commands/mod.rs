@@ -1,0 +1,146 @@
+//! The verbs, a file each.
+mod bench;
+mod call;
+mod demo;
+mod down;
+mod kill;
+pub(crate) mod node;
+mod ps;
+mod run;
+mod snapshots;
+mod status;
+mod up;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::client::Client;
+use crate::data::{DEFAULT_DIR, DataDir};
+use crate::error::Error;
+use crate::ui;
+
+/// A cluster operating system whose whole state lives in a distributed transactional memory
+#[derive(Parser, Debug)]
+#[command(name = "plurix", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Demo(demo::DemoArgs),
+    Up(up::UpArgs),
+    Run(run::RunArgs),
+    Call(call::CallArgs),
+    Ps(ps::PsArgs),
+    Kill(kill::KillArgs),
+    Snapshots(snapshots::SnapshotsArgs),
+    Status(status::StatusArgs),
+    Down(down::DownArgs),
+    Node(node::NodeArgs),
+    Bench(bench::BenchArgs),
+}
+
+/// Which cluster.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DataArg {
+    /// Data directory of the cluster
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DIR)]
+    data: PathBuf,
+}
+
+impl DataArg {
+    fn open(&self) -> Result<DataDir, Error> {
+        DataDir::open(&self.data)
+    }
+
+    /// A connection to the running cluster.
+    fn client(&self) -> Result<Client, Error> {
+        let running = self.open()?.running()?;
+        let mut reached = running.nodes.iter().map(|node| Client::connect(node.tools));
+        let first = reached.next().ok_or_else(|| {
+            Error::config("no node of the cluster is alive")
+                .hint("`plurix down`, then `plurix up` starts it from its data")
+        })?;
+        // Any node answers; the first is the one that leads.
+        match first {
+            Ok(client) => Ok(client),
+            Err(error) => reached.find_map(Result::ok).ok_or_else(|| error.into()),
+        }
+    }
+}
+
+/// Understands the command line and does what it says.
+pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Error> {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            ui::clap(&error);
+            return Ok(ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)));
+        }
+    };
+    match cli.command {
+        Command::Demo(args) => demo::run(args),
+        Command::Up(args) => up::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Call(args) => call::run(args),
+        Command::Ps(args) => ps::run(&args),
+        Command::Kill(args) => kill::run(&args),
+        Command::Snapshots(args) => snapshots::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Down(args) => down::run(&args),
+        Command::Node(args) => node::run(args),
+        Command::Bench(args) => bench::run(&args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use platform::ClusterId;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    fn parse(line: &[OsString]) -> Command {
+        Cli::try_parse_from(line).unwrap().command
+    }
+
+    #[test]
+    fn a_node_is_told_what_was_meant() {
+        let args = node::NodeArgs {
+            data: "some where/node-2".into(),
+            listen: "127.0.0.1:9".parse().unwrap(),
+            tools: "127.0.0.1:10".parse().unwrap(),
+            lead: false,
+            leader: Some("127.0.0.1:7".parse().unwrap()),
+            cluster: ClusterId(0xAB),
+            members: 5,
+            epoch: 7,
+            cores: 2,
+            name: "node-2".into(),
+            memory: 64,
+        };
+        for args in [
+            node::NodeArgs {
+                lead: true,
+                leader: None,
+                ..args.clone()
+            },
+            args,
+        ] {
+            let line = [vec!["plurix".into()], args.to_command_line()].concat();
+            let Command::Node(parsed) = parse(&line) else {
+                panic!("expected the command `node`");
+            };
+            assert_eq!(parsed, args);
+        }
+    }
+}

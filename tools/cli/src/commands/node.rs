@@ -1,0 +1,110 @@
+//! `plurix node`: becomes one node, in the foreground.
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ArgGroup, Args};
+use platform::ClusterId;
+
+use crate::error::Error;
+use crate::run_node;
+
+/// Run one node of a cluster in the foreground; `plurix up` starts a whole cluster
+///
+/// Prints a line `plurix-node ready link=ADDRESS tools=ADDRESS` once it listens.
+#[derive(Args, Clone, PartialEq, Eq, Debug)]
+#[command(group = ArgGroup::new("role").required(true).args(["lead", "leader"]))]
+pub struct NodeArgs {
+    /// Directory of this node's store
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Where peers reach this node; port 0 chooses a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// Where tools reach this node; port 0 chooses a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub tools: SocketAddr,
+    /// This node leads the cluster
+    #[arg(long)]
+    pub lead: bool,
+    /// Where the node that leads is reached
+    #[arg(long, value_name = "ADDRESS")]
+    pub leader: Option<SocketAddr>,
+    /// The cluster's id, 16 hexadecimal digits
+    #[arg(long, value_name = "ID", value_parser = parse_cluster)]
+    pub cluster: ClusterId,
+    /// Nodes that the leader waits for before it begins
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub members: u32,
+    /// Length of an epoch in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub epoch: u32,
+    /// Nodes in this process, a thread each
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub cores: u32,
+    /// Name of the node, for people
+    #[arg(long, value_name = "NAME", default_value = "node")]
+    pub name: String,
+    /// Memory that the node may use for pages, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    pub memory: u32,
+}
+
+/// What a node is to its cluster.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// It leads.
+    Leader {
+        /// Nodes to wait for before the cluster begins, this one included.
+        members: u32,
+    },
+    /// It joins the leader at this address.
+    Member {
+        /// Where the leader is reached.
+        leader: SocketAddr,
+    },
+}
+
+impl NodeArgs {
+    /// What the node is to its cluster.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        match self.leader {
+            Some(leader) => Role::Member { leader },
+            None => Role::Leader {
+                members: self.members,
+            },
+        }
+    }
+
+    /// The command line that gives these arguments, after the program's name.
+    #[must_use]
+    pub fn to_command_line(&self) -> Vec<OsString> {
+        let mut line: Vec<OsString> = vec!["node".into()];
+        let mut option = |name: &str, value: OsString| line.extend([name.into(), value]);
+        option("--data", self.data.clone().into());
+        option("--listen", self.listen.to_string().into());
+        option("--tools", self.tools.to_string().into());
+        option("--cluster", self.cluster.to_string().into());
+        option("--members", self.members.to_string().into());
+        option("--epoch", self.epoch.to_string().into());
+        option("--cores", self.cores.to_string().into());
+        option("--name", self.name.clone().into());
+        option("--memory", self.memory.to_string().into());
+        match self.leader {
+            Some(leader) => option("--leader", leader.to_string().into()),
+            None => line.push("--lead".into()),
+        }
+        line
+    }
+}
+
+fn parse_cluster(text: &str) -> Result<ClusterId, String> {
+    let id = u64::from_str_radix(text, 16).map_err(|error| error.to_string())?;
+    Ok(ClusterId(id))
+}
+
+pub(crate) fn run(args: NodeArgs) -> Result<ExitCode, Error> {
+    run_node(args).map(|()| ExitCode::SUCCESS)
+}

@@ -1,0 +1,57 @@
+//! `plurix snapshots`: what one could go back to.
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+
+use super::DataArg;
+use crate::error::Error;
+use crate::ui;
+
+/// List the snapshots of the cluster
+#[derive(Args, Debug)]
+pub(crate) struct SnapshotsArgs {
+    #[command(flatten)]
+    data: DataArg,
+}
+
+pub(crate) fn run(args: &SnapshotsArgs) -> Result<ExitCode, Error> {
+    let snapshots = args.data.client()?.snapshots()?;
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    let rows: Vec<Vec<String>> = snapshots
+        .iter()
+        .map(|snapshot| {
+            vec![
+                snapshot.epoch.to_string(),
+                age(now_ms.saturating_sub(snapshot.wall_ms)),
+                snapshot.bytes.to_string(),
+                snapshot.pages.to_string(),
+            ]
+        })
+        .collect();
+    ui::write_out(ui::table(&["epoch", "age", "bytes", "pages"], &rows).as_bytes());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn age(ms: u64) -> String {
+    match ms / 1000 {
+        0..60 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        seconds @ 60..3600 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_short() {
+        assert_eq!(age(1_234), "1.2 s");
+        assert_eq!(age(61_000), "1 min");
+        assert_eq!(age(7_300_000), "2 h");
+    }
+}

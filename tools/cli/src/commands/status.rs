@@ -1,0 +1,114 @@
+//! `plurix status`: how the cluster is.
+use std::process::ExitCode;
+
+use admin::{Fallen, Status};
+use clap::Args;
+
+use super::DataArg;
+use crate::error::Error;
+use crate::ui;
+
+/// Show how the cluster is
+#[derive(Args, Debug)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    data: DataArg,
+}
+
+pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode, Error> {
+    let status = args.data.client()?.status()?;
+    ui::write_out(show(&status).as_bytes());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(status: &Status) -> String {
+    let rows: Vec<Vec<String>> = status
+        .nodes
+        .iter()
+        .map(|node| {
+            vec![
+                node.name.clone(),
+                node.node.to_string(),
+                node.address.clone(),
+                node.transactions.to_string(),
+                node.aborts.to_string(),
+                node.pages_fetched.to_string(),
+                node.bytes_stored.to_string(),
+                node.pause_us_max.to_string(),
+            ]
+        })
+        .collect();
+    let header = [
+        "node",
+        "id",
+        "peers",
+        "transactions",
+        "aborts",
+        "fetched",
+        "stored",
+        "pause us",
+    ];
+    let Status {
+        view,
+        epoch,
+        stable,
+        snapshots,
+        transactions,
+        aborts,
+        ..
+    } = status;
+    let mut text = format!(
+        "view {view}, epoch {epoch}, stable up to {stable}\n\
+         {transactions} transactions, {aborts} aborts, {snapshots} snapshots, \
+         {} bytes stored, longest pause {} us\n\n",
+        status.bytes_stored, status.pause_us_max
+    );
+    text += &ui::table(&header, &rows);
+    if let Some(fallen) = &status.last_failure {
+        text += &format!("\n{}\n", show_fallen(fallen));
+    }
+    text
+}
+
+fn show_fallen(fallen: &Fallen) -> String {
+    let Fallen {
+        name,
+        noticed_by,
+        fallback_to,
+        nodes_reset,
+        ..
+    } = fallen;
+    let recovered = match fallen.recovered_us {
+        Some(us) => format!("went on after {}.{:03} ms", us / 1000, us % 1000),
+        None => String::from("has not gone on yet"),
+    };
+    format!(
+        "last failure: {name} ({noticed_by}); back to epoch {fallback_to}, \
+         {nodes_reset} nodes reset, {recovered}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told() {
+        let fallen = Fallen {
+            node: 3,
+            name: "node-3".into(),
+            noticed_by: "its connection closed".into(),
+            fallback_to: 41,
+            nodes_reset: 2,
+            recovered_us: Some(12_345),
+        };
+        let status = Status {
+            view: 2,
+            last_failure: Some(fallen),
+            ..Status::default()
+        };
+        let expected = "last failure: node-3 (its connection closed); back to epoch 41, \
+                        2 nodes reset, went on after 12.345 ms\n";
+        assert!(show(&status).ends_with(expected), "{}", show(&status));
+    }
+}

@@ -1,0 +1,86 @@
+//! `plurix up`: starts a cluster and watches over it.
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::DataArg;
+use crate::cluster::{Cluster, LEADER, Plan};
+use crate::error::Error;
+use crate::interrupt;
+use crate::supervisor::Happening;
+use crate::ui;
+
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Start a cluster on this machine; Ctrl-C stops it
+///
+/// All state is kept in the data directory: the next `up` goes on from there.
+#[derive(Args, Debug)]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    data: DataArg,
+    /// Nodes, a process each; as many as before unless given, 3 for a new cluster
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    nodes: Option<u32>,
+    /// Length of an epoch in milliseconds: how often a snapshot is taken
+    #[arg(long, value_name = "MS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    epoch: u32,
+    /// Cores per process, a node each
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    cores: u32,
+    /// First of two ports per node; whatever is free unless given
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// Memory that a node may use for pages, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    memory: u32,
+}
+
+pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Error> {
+    interrupt::watch()?;
+    let plan = Plan {
+        nodes: args.nodes,
+        epoch_ms: args.epoch,
+        cores: args.cores,
+        port: args.port,
+        memory_mib: args.memory,
+        ..Plan::new()?
+    };
+    let mut cluster = Cluster::start(&args.data.data, plan)?;
+    greet(&cluster, &args.data.data);
+    while interrupt::count() == 0 {
+        let Some(Happening::Ended { number, status }) = cluster.next(PATIENCE) else {
+            continue;
+        };
+        ui::note(format!("node {number} has ended: {status}"));
+        if number == LEADER {
+            return Err(
+                Error::config("the node that leads has ended, the cluster with it")
+                    .hint("`plurix up` starts it again from the newest stable snapshot"),
+            );
+        }
+    }
+    ui::note("stopping");
+    cluster.stop();
+    Ok(ExitCode::SUCCESS)
+}
+
+fn greet(cluster: &Cluster, data: &Path) {
+    let rows: Vec<Vec<String>> = cluster
+        .running()
+        .iter()
+        .map(|node| {
+            let name = format!("node-{}", node.number);
+            vec![
+                name,
+                node.pid.to_string(),
+                node.link.to_string(),
+                node.tools.to_string(),
+            ]
+        })
+        .collect();
+    ui::write_out(ui::table(&["node", "pid", "peers", "tools"], &rows).as_bytes());
+    ui::say(format!("ready; data in {}; Ctrl-C stops", data.display()));
+}

@@ -1,0 +1,321 @@
+//! The data directory of a cluster on one machine.
+//!
+//! ```text
+//! VERSION        number of this layout
+//! lock           held by whoever runs the cluster
+//! cluster.json   what the cluster is: its id, its nodes, its epoch length
+//! running.json   where its nodes are reached, while they run
+//! node-1 …       a node's store and its log
+//! ```
+use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// Version of the layout.
+pub const LAYOUT_VERSION: u32 = 1;
+/// Where a cluster's data is unless said otherwise.
+pub const DEFAULT_DIR: &str = "plurix-data";
+
+/// What a cluster is, as written when it was made.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ClusterFile {
+    /// Its id, 16 hexadecimal digits.
+    pub cluster: String,
+    /// How many nodes it has; their directories are `node-1` to `node-N`.
+    pub nodes: u32,
+}
+
+/// Where a node is reached.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RunningNode {
+    /// Its number in the data directory.
+    pub number: u32,
+    /// Its process.
+    pub pid: u32,
+    /// Where its peers reach it.
+    pub link: SocketAddr,
+    /// Where tools reach it.
+    pub tools: SocketAddr,
+}
+
+/// A cluster that runs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RunningFile {
+    /// The process that started it.
+    pub supervisor: u32,
+    /// Its nodes that are alive.
+    pub nodes: Vec<RunningNode>,
+}
+
+/// A data directory of this version.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DataDir {
+    path: PathBuf,
+}
+
+/// The right to run the cluster of a data directory, until dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl DataDir {
+    /// Opens the directory, makes it if it does not exist.
+    ///
+    /// # Errors
+    /// If it cannot be written to, is something else or is of another version.
+    pub fn make(path: &Path) -> Result<Self, Error> {
+        let unusable = |error| cannot("make the data directory", path, &error);
+        fs::create_dir_all(path).map_err(unusable)?;
+        let is_empty = fs::read_dir(path).map_err(unusable)?.next().is_none();
+        if is_empty {
+            write(&path.join("VERSION"), &format!("{LAYOUT_VERSION}\n"))?;
+        }
+        Self::open(path)
+    }
+
+    /// Opens a directory that a cluster has been started in before.
+    ///
+    /// # Errors
+    /// If there is none or it is of another version.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let found = match fs::read_to_string(path.join("VERSION")) {
+            Ok(found) => found,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let message = format!("expected a data directory of Plurix at {}", path.display());
+                return Err(Error::config(message + ", found none")
+                    .hint("`plurix up --data DIR` makes one; DIR must be new or empty"));
+            }
+            Err(error) => return Err(cannot("read", &path.join("VERSION"), &error)),
+        };
+        if found.trim() != LAYOUT_VERSION.to_string() {
+            let expected = format!("expected a data directory of version {LAYOUT_VERSION}");
+            return Err(
+                Error::config(format!("{expected}, found version {}", found.trim()))
+                    .hint("use the plurix that made it, or another directory with --data"),
+            );
+        }
+        Ok(Self {
+            path: path.to_owned(),
+        })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory of a node.
+    #[must_use]
+    pub fn node(&self, number: u32) -> PathBuf {
+        self.path.join(format!("node-{number}"))
+    }
+
+    /// Takes the right to run the cluster.
+    ///
+    /// # Errors
+    /// If somebody else has it.
+    pub fn lock(&self) -> Result<Lock, Error> {
+        let path = self.path.join("lock");
+        let mut options = File::options();
+        let file = options.create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(|error| cannot("open", &path, &error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock { _file: file }),
+            Err(TryLockError::WouldBlock) => {
+                let message = format!("the cluster in {} runs already", self.path.display());
+                Err(Error::user(message)
+                    .hint("`plurix status` shows it, `plurix down` stops it")
+                    .hint("for a second cluster choose another directory with --data"))
+            }
+            Err(TryLockError::Error(error)) => Err(cannot("lock", &path, &error)),
+        }
+    }
+
+    /// What the cluster is; `None` if it has never been started.
+    ///
+    /// # Errors
+    /// If the file is damaged.
+    pub fn cluster(&self) -> Result<Option<ClusterFile>, Error> {
+        read_json(&self.path.join("cluster.json"))
+    }
+
+    /// Records what the cluster is.
+    ///
+    /// # Errors
+    /// If the disk does not take it.
+    pub fn set_cluster(&self, file: &ClusterFile) -> Result<(), Error> {
+        write_json(&self.path.join("cluster.json"), file)
+    }
+
+    /// Where the cluster's nodes are.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn running(&self) -> Result<RunningFile, Error> {
+        let stopped = || {
+            Error::user(format!("no cluster runs in {}", self.path.display()))
+                .hint("`plurix up` starts one; --data says where")
+        };
+        match self.lock() {
+            Ok(_nobody_runs_it) => Err(stopped()),
+            Err(_) => read_json(&self.path.join("running.json"))?.ok_or_else(stopped),
+        }
+    }
+
+    /// Records where the cluster's nodes are. Only with the lock.
+    ///
+    /// # Errors
+    /// If the disk does not take it.
+    pub fn set_running(&self, file: &RunningFile) -> Result<(), Error> {
+        write_json(&self.path.join("running.json"), file)
+    }
+
+    /// Records that the cluster does not run. Only with the lock.
+    pub fn clear_running(&self) {
+        // A file that stays is harmless: without the lock it is not believed.
+        let _ = fs::remove_file(self.path.join("running.json"));
+    }
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(cannot("read", path, &error)),
+    };
+    let value = serde_json::from_str(&text);
+    value
+        .map(Some)
+        .map_err(|error| Error::config(format!("read {}: {error}", path.display())))
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(value).expect("plain data has a JSON form");
+    write(path, &(text + "\n"))
+}
+
+/// Replaces a file as a whole: a reader sees the old or the new one.
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    let new = path.with_extension("new");
+    let written = fs::write(&new, text).and_then(|()| fs::rename(&new, path));
+    written.map_err(|error| cannot("write", path, &error))
+}
+
+fn cannot(action: &str, path: &Path, error: &std::io::Error) -> Error {
+    let message = Error::config(format!("{action} {}: {error}", path.display()));
+    match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            message.hint("choose a directory that you may write to with --data")
+        }
+        _ => message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory of its own for each test, removed at the end.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let unique = format!("plurix-data-test-{}-{name}", std::process::id());
+            Self(std::env::temp_dir().join(unique))
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_new_directory_is_made_and_opens_again() {
+        let scratch = Scratch::new("new");
+        let made = DataDir::make(&scratch.0).unwrap();
+        assert_eq!(DataDir::open(&scratch.0), Ok(made.clone()));
+        assert_eq!(made.cluster(), Ok(None));
+        let file = ClusterFile {
+            cluster: "00ab".into(),
+            nodes: 3,
+        };
+        made.set_cluster(&file).unwrap();
+        assert_eq!(made.cluster(), Ok(Some(file)));
+    }
+
+    #[test]
+    fn somebody_elses_directory_is_left_alone() {
+        let scratch = Scratch::new("foreign");
+        fs::create_dir_all(&scratch.0).unwrap();
+        fs::write(scratch.0.join("thesis.txt"), "dear to somebody").unwrap();
+        let error = DataDir::make(&scratch.0).unwrap_err();
+        let expected = format!(
+            "expected a data directory of Plurix at {}, found none",
+            scratch.0.display()
+        );
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(error.exit_code(), 1);
+        assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        let scratch = Scratch::new("version");
+        DataDir::make(&scratch.0).unwrap();
+        fs::write(scratch.0.join("VERSION"), "77\n").unwrap();
+        let error = DataDir::open(&scratch.0).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "expected a data directory of version 1, found version 77"
+        );
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_reported() {
+        let scratch = Scratch::new("file");
+        fs::write(&scratch.0, "").unwrap();
+        let error = DataDir::make(&scratch.0).unwrap_err();
+        assert!(
+            error.to_string().starts_with("make the data directory "),
+            "{error}"
+        );
+        fs::remove_file(&scratch.0).unwrap();
+    }
+
+    #[test]
+    fn only_one_runs_it() {
+        let scratch = Scratch::new("lock");
+        let data = DataDir::make(&scratch.0).unwrap();
+        let running = RunningFile {
+            supervisor: 1,
+            nodes: Vec::new(),
+        };
+        data.set_running(&running).unwrap();
+        assert!(
+            data.running()
+                .unwrap_err()
+                .to_string()
+                .starts_with("no cluster runs in ")
+        );
+        let lock = data.lock().unwrap();
+        assert!(
+            data.lock()
+                .unwrap_err()
+                .to_string()
+                .ends_with("runs already")
+        );
+        assert_eq!(data.running(), Ok(running));
+        drop(lock);
+        assert!(data.lock().is_ok());
+    }
+}

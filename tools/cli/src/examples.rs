@@ -1,0 +1,35 @@
+//! The programs that come with the command.
+
+/// A program inside this executable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Example {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// The module.
+    pub wasm: &'static [u8],
+}
+
+/// All of them. Their sources are in `guest/examples`.
+pub const EXAMPLES: &[Example] = &[
+    Example {
+        name: "bank",
+        wasm: include_bytes!("../../../guest/modules/bank.wasm"),
+    },
+    Example {
+        name: "raytracer",
+        wasm: include_bytes!("../../../guest/modules/raytracer.wasm"),
+    },
+    Example {
+        name: "wordcount",
+        wasm: include_bytes!("../../../guest/modules/wordcount.wasm"),
+    },
+];
+
+/// The scene that the demonstration renders.
+pub const DEMO_SCENE: &str = include_str!("../../../guest/examples/raytracer/scenes/demo.scene");
+
+/// The example of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Example> {
+    EXAMPLES.iter().find(|example| example.name == name)
+}

@@ -1,0 +1,40 @@
+//! The `plurix` command: starts clusters and talks to them.
+//!
+//! It knows nodes as processes that speak `admin`, never from the inside; the one
+//! exception is [`run_node`], which becomes a node. A file per verb in `commands/`;
+//! [`supervisor`] owns processes, [`cluster`] what they form together, [`data`] owns the data directory, [`client`] owns
+//! connections, [`ui`] owns the terminal. Errors carry their kind, which gives the exit
+//! code, and a hint that says what to do.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod client;
+pub mod cluster;
+mod commands;
+pub mod data;
+pub mod error;
+pub mod examples;
+mod interrupt;
+mod program;
+mod run_bench;
+mod run_node;
+pub mod supervisor;
+mod ui;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+pub use commands::node::{NodeArgs, Role};
+pub use run_node::run_node;
+
+/// Runs the command line and returns the exit code: 0, what the program run returned,
+/// 1 (the user's or the configuration's fault), 2 (usage) or 255 (ours).
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match commands::run(args) {
+        Ok(code) => code,
+        Err(error) => {
+            ui::error(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
