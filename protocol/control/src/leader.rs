@@ -116,7 +116,8 @@ pub enum FailedWhy {
 /// Why a process is not let in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RefusedWhy {
-    /// Another process that waits to be let in serves a disk of the same id.
+    /// The leader, or another process that waits to be let in, serves a disk of the
+    /// same id.
     SameStore,
     /// The cluster is full.
     Full,
@@ -183,7 +184,8 @@ pub struct Leader {
     replicated: Option<ViewNumber>,
     /// Reported as missing, so as to say it once.
     missing: Vec<StoreId>,
-    grace_ends: Instant,
+    /// Until when a restart waits for disks that it could do without.
+    grace_ends: Option<Instant>,
     next_epoch: Instant,
     next_heartbeat: Instant,
     outputs: VecDeque<Output>,
@@ -213,7 +215,7 @@ impl Leader {
             deciding: None,
             replicated: None,
             missing: Vec::new(),
-            grace_ends: now + config.join_grace,
+            grace_ends: Some(now + config.join_grace),
             next_epoch: now,
             next_heartbeat: now,
             outputs: VecDeque::new(),
@@ -232,7 +234,7 @@ impl Leader {
             Input::Tick => (),
         }
         self.expire(now);
-        self.decide(now);
+        self.decide();
     }
 
     /// The next thing to do. To be called until there is none, before more is fed.
@@ -244,8 +246,7 @@ impl Leader {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         if !self.is_running {
-            return (self.state.view().is_some() && self.missing.is_empty())
-                .then_some(self.grace_ends);
+            return self.grace_ends.filter(|_| self.state.view().is_some());
         }
         let silence = self.roll.next_deadline(self.config.failure_timeout);
         let timers = [Some(self.next_epoch), Some(self.next_heartbeat), silence];
@@ -284,8 +285,8 @@ impl Leader {
             .map(|member| member.node)
             .filter(|&node| self.roll.is_well(node));
         let members = self.view().map_or(0, |view| view.members.len());
-        let waiting = self.joiners.values().any(|other| other.store == store);
-        if waiting {
+        let is_ours = self.is_running && store == self.config.store;
+        if is_ours || self.joiners.values().any(|other| other.store == store) {
             self.refuse(joiner, store, RefusedWhy::SameStore);
         } else if members + self.joiners.len() - self.roll.failed().len() >= MEMBERS_MAX {
             self.refuse(joiner, store, RefusedWhy::Full);
@@ -335,6 +336,7 @@ impl Leader {
 
     /// Does what time asks for.
     fn expire(&mut self, now: Instant) {
+        self.grace_ends = self.grace_ends.filter(|&ends| now < ends);
         if !self.is_running {
             return;
         }
@@ -373,11 +375,11 @@ impl Leader {
     }
 
     /// Takes the next decision, if none is on its way and one is due.
-    fn decide(&mut self, now: Instant) {
+    fn decide(&mut self) {
         if self.deciding.is_some() {
             return;
         }
-        let command = self.membership_due(now).or_else(|| self.stable_due());
+        let command = self.membership_due().or_else(|| self.stable_due());
         let command = command.or_else(|| {
             let view = self.replicated.take()?;
             self.view()
@@ -393,7 +395,7 @@ impl Leader {
     }
 
     /// Who must leave and who may join, if that is anybody and enough disks are there.
-    fn membership_due(&mut self, now: Instant) -> Option<Command> {
+    fn membership_due(&mut self) -> Option<Command> {
         let last = self.state.view();
         let members = || last.into_iter().flat_map(|view| &view.members);
         let leaves = |node| !self.is_running || !self.roll.is_well(node);
@@ -415,13 +417,13 @@ impl Leader {
         let missing = self.state.missing(&present);
         let is_enough = match last {
             None => self.joiners.len() >= self.config.expected,
-            Some(_) if self.is_running || now >= self.grace_ends => {
+            Some(_) if self.is_running || self.grace_ends.is_none() => {
                 missing.len() <= self.state.may_miss()
             }
             Some(_) => missing.is_empty(),
         };
         if !is_enough {
-            if last.is_some() && (self.is_running || now >= self.grace_ends) {
+            if last.is_some() && (self.is_running || self.grace_ends.is_none()) {
                 self.report_missing(missing);
             }
             return None;

@@ -1,0 +1,676 @@
+//! The leader in a cluster of scripts: each test says what happens and what is decided.
+#![expect(clippy::tests_outside_test_module, reason = "the whole file is a test")]
+use control::{
+    Config, ControlState, EPOCHS_AHEAD_MAX, Event, FailedWhy, Input, JoinerId, Leader, Output,
+    Process, Record, RefusedWhy,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use types::{Duration, Epoch, Fallback, Instant, NodeId, Prng, StoreId, View, ViewNumber};
+use wire::{Envelope, Message};
+
+const EPOCH: Duration = Duration::from_millis(100);
+const TIMEOUT: Duration = Duration::from_millis(1000);
+const GRACE: Duration = Duration::from_millis(5000);
+/// The disk of the leader's own process.
+const OWN: u64 = 0xA;
+
+/// When a decision becomes durable.
+#[derive(Clone, Copy, PartialEq)]
+enum Persist {
+    AtOnce,
+    OnDemand,
+}
+
+/// A leader and all that it has asked for.
+struct World {
+    leader: Leader,
+    now: Instant,
+    persist: Persist,
+    /// Records that are durable, and the one that is not yet.
+    log: Vec<Record>,
+    pending: Option<Record>,
+    sent: Vec<(NodeId, Message)>,
+    /// Members that owe an answer to a heartbeat.
+    asked: BTreeSet<NodeId>,
+    refused: Vec<JoinerId>,
+    events: Vec<Event>,
+    epochs: Vec<Epoch>,
+    bound: BTreeMap<JoinerId, NodeId>,
+}
+
+impl World {
+    fn new(expected: usize) -> Self {
+        Self::recovered(expected, vec![])
+    }
+
+    fn recovered(expected: usize, log: Vec<Record>) -> Self {
+        let config = Config {
+            store: StoreId(OWN),
+            expected,
+            epoch_length: EPOCH,
+            failure_timeout: TIMEOUT,
+            join_grace: GRACE,
+        };
+        let bytes = log.iter().map(Record::encode);
+        let records = bytes.map(|bytes| Record::decode(&bytes).unwrap());
+        let now = Instant::from_nanos(1);
+        Self {
+            leader: Leader::new(now, config, ControlState::recover(records)),
+            now,
+            persist: Persist::AtOnce,
+            log,
+            pending: None,
+            sent: vec![],
+            asked: BTreeSet::new(),
+            refused: vec![],
+            events: vec![],
+            epochs: vec![],
+            bound: BTreeMap::new(),
+        }
+    }
+
+    /// A running cluster of the leader and `others` more.
+    fn running(others: u64) -> Self {
+        let count = usize::try_from(others).unwrap() + 1;
+        let mut world = Self::new(count);
+        (OWN..=OWN + others).for_each(|store| world.join(store));
+        assert_eq!(world.view().members.len(), count);
+        world
+    }
+
+    fn restart(&self) -> Self {
+        Self::recovered(9, self.log.clone())
+    }
+
+    fn input(&mut self, input: Input) {
+        self.leader.handle(self.now, input);
+        self.pump();
+    }
+
+    fn pump(&mut self) {
+        while let Some(output) = self.leader.poll_output() {
+            match output {
+                Output::Persist(record) => {
+                    assert!(self.pending.replace(record).is_none(), "one at a time");
+                    if self.persist == Persist::AtOnce {
+                        self.persisted();
+                    }
+                }
+                Output::Bind { joiner, node } => {
+                    self.bound.insert(joiner, node);
+                }
+                Output::Send { to, message } => {
+                    if message == Message::Heartbeat {
+                        assert!(self.asked.insert(to), "{to} owes an answer");
+                    }
+                    if matches!(message, Message::NewView { .. }) {
+                        self.asked.remove(&to);
+                    }
+                    self.sent.push((to, message));
+                }
+                Output::SendJoiner { joiner, .. } => self.refused.push(joiner),
+                Output::AdvanceEpoch(epoch) => self.epochs.push(epoch),
+                Output::Event(event) => self.events.push(event),
+            }
+        }
+    }
+
+    fn persisted(&mut self) {
+        self.log
+            .push(self.pending.take().expect("a decision is on its way"));
+        self.input(Input::Persisted);
+    }
+
+    fn join(&mut self, store: u64) {
+        let (address, name) = (format!("10.0.0.{store}:7"), format!("machine-{store:x}"));
+        let process = Process {
+            store: StoreId(store),
+            address,
+            name,
+        };
+        self.input(Input::Join {
+            joiner: JoinerId(store),
+            process,
+        });
+    }
+
+    fn say(&mut self, from: NodeId, message: Message) {
+        let view = self
+            .leader
+            .state()
+            .view()
+            .map_or(ViewNumber(0), |view| view.number);
+        let epoch = self.leader.epoch();
+        self.input(Input::Message(Envelope {
+            from,
+            view,
+            epoch,
+            message,
+        }));
+    }
+
+    fn stored(&mut self, node: NodeId, epoch: Epoch) {
+        self.say(node, Message::EpochStored { epoch });
+    }
+
+    /// Time passes; members answer every heartbeat, except those.
+    fn pass(&mut self, span: Duration, silent: &[NodeId]) {
+        let end = self.now + span;
+        loop {
+            for node in self
+                .asked
+                .clone()
+                .into_iter()
+                .filter(|node| !silent.contains(node))
+            {
+                self.asked.remove(&node);
+                self.say(node, Message::Heartbeat);
+            }
+            let Some(deadline) = self.leader.next_deadline().filter(|&at| at <= end) else {
+                break;
+            };
+            self.now = self.now.max(deadline);
+            self.input(Input::Tick);
+        }
+        self.now = end;
+    }
+
+    fn view(&self) -> View {
+        self.leader.view().expect("the cluster runs").clone()
+    }
+
+    fn node(&self, store: u64) -> NodeId {
+        let view = self.view();
+        let member = view
+            .members
+            .iter()
+            .find(|member| member.store == StoreId(store));
+        member.expect("a member").node
+    }
+
+    fn stores(&self) -> Vec<u64> {
+        self.view()
+            .members
+            .iter()
+            .map(|member| member.store.0)
+            .collect()
+    }
+
+    fn sent_stable(&self, to: NodeId) -> Vec<u64> {
+        let stable = |(node, message): &(NodeId, Message)| match message {
+            Message::Stable { epoch } if *node == to => Some(epoch.0),
+            _ => None,
+        };
+        self.sent.iter().filter_map(stable).collect()
+    }
+
+    fn missing(&self) -> Vec<(u64, &str)> {
+        let stores = self.events.iter().filter_map(|event| match event {
+            Event::StoresMissing { missing, .. } => Some(missing),
+            _ => None,
+        });
+        let last = stores.last().expect("disks are missing");
+        last.iter()
+            .map(|(store, name)| (store.0, name.as_str()))
+            .collect()
+    }
+}
+
+#[test]
+fn a_cluster_forms_when_all_expected_have_joined() {
+    let mut world = World::new(3);
+    world.join(OWN + 1);
+    world.join(OWN);
+    assert_eq!(world.leader.view(), None);
+    world.join(OWN + 2);
+    let view = world.view();
+    assert_eq!(
+        (view.number, view.stable, view.first_epoch),
+        (ViewNumber(1), Epoch(0), Epoch(1))
+    );
+    assert_eq!(view.leader, world.node(OWN));
+    assert_eq!(view.fallbacks, []);
+    for store in OWN..OWN + 3 {
+        let you = world.node(store);
+        assert_eq!(world.bound[&JoinerId(store)], you);
+        let addresses = (OWN..OWN + 3)
+            .map(|store| format!("10.0.0.{store}:7"))
+            .collect();
+        let message = Message::NewView {
+            view: view.clone(),
+            you,
+            addresses,
+        };
+        assert!(world.sent.contains(&(you, message)), "{you} knows the view");
+    }
+}
+
+#[test]
+fn a_view_is_told_only_when_it_is_durable() {
+    let mut world = World::new(1);
+    world.persist = Persist::OnDemand;
+    world.join(OWN);
+    assert!(world.sent.is_empty() && world.leader.view().is_none());
+    world.persisted();
+    assert_eq!(world.sent.len(), 1);
+}
+
+#[test]
+fn epochs_advance_in_time_and_heartbeats_wait_for_answers() {
+    let mut world = World::running(1);
+    let other = world.node(OWN + 1);
+    world.sent.clear();
+    world.pass(Duration::from_millis(450), &[other]);
+    assert_eq!(world.epochs, [2, 3, 4, 5].map(Epoch));
+    assert_eq!(world.sent, []);
+    world.pass(Duration::from_millis(50), &[]);
+    assert_eq!(world.sent, [(other, Message::Heartbeat)]);
+}
+
+#[test]
+fn an_epoch_is_stable_when_all_have_stored_it_and_that_is_durable() {
+    let mut world = World::running(2);
+    let nodes = [OWN, OWN + 1, OWN + 2].map(|store| world.node(store));
+    world.pass(Duration::from_millis(1000), &[]);
+    world.persist = Persist::OnDemand;
+    world.stored(nodes[0], Epoch(3));
+    world.stored(nodes[1], Epoch(5));
+    assert_eq!(world.pending, None);
+    world.stored(nodes[2], Epoch(4));
+    assert_eq!(world.sent_stable(nodes[1]), []);
+    world.stored(nodes[0], Epoch(9));
+    world.persisted();
+    assert_eq!(world.leader.state().stable(), Epoch(3));
+    assert_eq!(world.sent_stable(nodes[1]), [3]);
+    world.persisted();
+    assert_eq!(
+        nodes.map(|node| world.sent_stable(node)),
+        [[3, 4], [3, 4], [3, 4]]
+    );
+    // An epoch that has not ended cannot be stored; who says so is wrong.
+    nodes
+        .into_iter()
+        .for_each(|node| world.stored(node, Epoch(1_000)));
+    assert_eq!(world.pending, None);
+}
+
+#[test]
+fn epochs_are_held_when_stores_do_not_keep_up() {
+    let mut world = World::running(0);
+    world.pass(Duration::from_millis(100 * (EPOCHS_AHEAD_MAX + 50)), &[]);
+    let limit = Epoch(1 + EPOCHS_AHEAD_MAX);
+    assert_eq!(world.leader.epoch(), limit);
+    let held = world
+        .events
+        .iter()
+        .filter(|event| matches!(event, Event::EpochsHeld { .. }));
+    assert_eq!(held.count(), 1);
+    world.stored(world.node(OWN), Epoch(500));
+    world.pass(EPOCH, &[]);
+    assert_eq!(world.leader.epoch(), limit.next());
+}
+
+#[test]
+fn a_lost_link_makes_one_fallback_and_the_survivors_keep_their_ids() {
+    let mut world = World::running(2);
+    let nodes = [OWN, OWN + 1, OWN + 2].map(|store| world.node(store));
+    world.pass(Duration::from_millis(500), &[]);
+    nodes
+        .into_iter()
+        .for_each(|node| world.stored(node, Epoch(2)));
+    world.persist = Persist::OnDemand;
+    world.input(Input::LinkLost { node: nodes[1] });
+    world.say(nodes[2], Message::Unreachable { node: nodes[1] });
+    world.sent.clear();
+    let used = world.leader.epoch();
+    world.persisted();
+    world.pass(TIMEOUT, &[]);
+    assert_eq!(world.pending, None);
+    let view = world.view();
+    assert_eq!(view.number, ViewNumber(2));
+    assert_eq!(view.nodes().collect::<Vec<_>>(), [nodes[0], nodes[2]]);
+    assert!(view.first_epoch > used);
+    let fallback = Fallback {
+        stable: Epoch(2),
+        first_epoch: view.first_epoch,
+    };
+    assert_eq!((view.stable, view.fallbacks), (Epoch(2), vec![fallback]));
+    assert!(world.sent.contains(&(nodes[1], Message::Expelled)));
+}
+
+#[test]
+fn two_members_that_fail_together_make_one_fallback_and_apart_two() {
+    for together in [true, false] {
+        let mut world = World::running(3);
+        let nodes = [OWN + 1, OWN + 2].map(|store| world.node(store));
+        world.input(Input::Replicated {
+            view: ViewNumber(1),
+        });
+        world.persist = Persist::OnDemand;
+        world.input(Input::LinkLost { node: nodes[0] });
+        if !together {
+            world.persisted();
+            world.input(Input::Replicated {
+                view: ViewNumber(2),
+            });
+            world.persisted();
+        }
+        world.input(Input::LinkLost { node: nodes[1] });
+        world.persisted();
+        if together {
+            // The first decision was on its way; it holds for the first alone. Without
+            // both disks the data may be gone: the cluster waits.
+            assert_eq!(world.pending, None);
+            assert_eq!(world.missing().len(), 2);
+            world.join(OWN + 1);
+            world.persisted();
+        }
+        let fallbacks = world.view().fallbacks;
+        assert_eq!(fallbacks.len(), 2);
+        assert!(fallbacks[0].first_epoch < fallbacks[1].first_epoch);
+    }
+}
+
+#[test]
+fn a_silent_member_is_given_up_and_the_others_are_not() {
+    let mut world = World::running(2);
+    let silent = world.node(OWN + 1);
+    world.pass(Duration::from_millis(900), &[]);
+    world.pass(Duration::from_millis(900), &[silent]);
+    assert_eq!(world.stores().len(), 3);
+    world.pass(Duration::from_millis(200), &[silent]);
+    assert_eq!(world.stores(), [OWN, OWN + 2]);
+    let why = FailedWhy::Silent;
+    assert!(
+        world
+            .events
+            .contains(&Event::MemberFailed { node: silent, why })
+    );
+    world.pass(Duration::from_millis(5000), &[]);
+    assert_eq!(world.stores(), [OWN, OWN + 2]);
+}
+
+#[test]
+fn who_reaches_nobody_goes_and_not_those_it_accuses() {
+    let mut world = World::running(3);
+    let nodes = [OWN + 1, OWN + 2, OWN + 3].map(|store| world.node(store));
+    world.pass(Duration::from_millis(300), &[]);
+    world.say(nodes[0], Message::Unreachable { node: nodes[1] });
+    world.say(nodes[2], Message::Unreachable { node: nodes[0] });
+    world.say(nodes[0], Message::Unreachable { node: nodes[2] });
+    assert_eq!(world.stores().len(), 4);
+    world.pass(Duration::from_millis(300), &[]);
+    assert_eq!(world.stores(), [OWN, OWN + 2, OWN + 3]);
+}
+
+#[test]
+fn a_late_process_joins_under_an_id_that_nobody_had() {
+    let mut world = World::running(1);
+    world.pass(Duration::from_millis(300), &[]);
+    world.join(OWN + 5);
+    assert_eq!(world.stores(), [OWN, OWN + 1, OWN + 5]);
+    let first = world.node(OWN + 5);
+    world.input(Input::LinkLost { node: first });
+    world.join(OWN + 5);
+    assert!(world.node(OWN + 5) > first);
+    assert_eq!(world.view().fallbacks.len(), 3);
+}
+
+#[test]
+fn a_process_that_comes_back_before_it_is_missed_replaces_itself() {
+    let mut world = World::running(1);
+    let old = world.node(OWN + 1);
+    world.join(OWN + 1);
+    assert_eq!(world.stores(), [OWN, OWN + 1]);
+    assert!(world.node(OWN + 1) > old);
+    let why = FailedWhy::Replaced;
+    assert!(
+        world
+            .events
+            .contains(&Event::MemberFailed { node: old, why })
+    );
+}
+
+#[test]
+fn two_processes_with_the_same_disk_id_are_not_both_let_in() {
+    let mut world = World::new(3);
+    world.join(OWN + 1);
+    let process = Process {
+        store: StoreId(OWN + 1),
+        address: "10.0.0.99:7".to_owned(),
+        name: "copy".to_owned(),
+    };
+    world.input(Input::Join {
+        joiner: JoinerId(99),
+        process,
+    });
+    assert_eq!(world.refused, [JoinerId(99)]);
+    let (joiner, store, why) = (JoinerId(99), StoreId(OWN + 1), RefusedWhy::SameStore);
+    assert_eq!(world.events, [Event::Refused { joiner, store, why }]);
+}
+
+#[test]
+fn a_process_that_leaves_while_it_is_let_in_is_given_up_at_once() {
+    let mut world = World::running(1);
+    world.persist = Persist::OnDemand;
+    world.join(OWN + 5);
+    world.input(Input::JoinerLost {
+        joiner: JoinerId(OWN + 5),
+    });
+    world.persisted();
+    assert!(!world.bound.contains_key(&JoinerId(OWN + 5)));
+    world.persisted();
+    assert_eq!(world.stores(), [OWN, OWN + 1]);
+}
+
+#[test]
+fn a_restart_waits_for_all_disks_and_goes_back_to_the_newest_stable_epoch() {
+    let mut world = World::running(2);
+    world.pass(Duration::from_millis(2000), &[]);
+    let nodes = [OWN, OWN + 1, OWN + 2].map(|store| world.node(store));
+    nodes
+        .into_iter()
+        .for_each(|node| world.stored(node, Epoch(7)));
+    let used = world.leader.epoch();
+
+    let mut world = world.restart();
+    world.join(OWN);
+    world.join(OWN + 2);
+    assert_eq!(world.leader.view(), None);
+    world.join(OWN + 1);
+    let view = world.view();
+    assert_eq!((view.number, view.stable), (ViewNumber(2), Epoch(7)));
+    assert!(view.first_epoch > used);
+    assert_eq!(view.fallbacks.len(), 1);
+    assert!(view.nodes().all(|node| !nodes.contains(&node)), "{view:?}");
+    assert_eq!(world.stores(), [OWN, OWN + 1, OWN + 2]);
+}
+
+#[test]
+fn a_restart_does_without_a_disk_after_a_while_but_names_two_that_are_missing() {
+    let mut world = World::running(3).restart();
+    world.join(OWN);
+    world.join(OWN + 1);
+    world.pass(GRACE, &[]);
+    assert_eq!(world.leader.view(), None);
+    assert_eq!(
+        world.missing(),
+        [(OWN + 2, "machine-c"), (OWN + 3, "machine-d")]
+    );
+    world.join(OWN + 3);
+    assert_eq!(world.stores(), [OWN, OWN + 1, OWN + 3]);
+    let mut world = World::running(3).restart();
+    [OWN, OWN + 1, OWN + 2]
+        .into_iter()
+        .for_each(|store| world.join(store));
+    world.pass(Duration::from_millis(4999), &[]);
+    assert_eq!(world.leader.view(), None);
+    world.pass(Duration::from_millis(1), &[]);
+    assert_eq!(world.stores(), [OWN, OWN + 1, OWN + 2]);
+}
+
+/// With two copies of everything, the second disk to go may have had the last copy of
+/// something, unless the first one's share was copied in between.
+#[test]
+fn a_second_loss_is_survived_only_after_replication() {
+    for replicated in [true, false] {
+        let mut world = World::running(3);
+        let nodes = [OWN + 1, OWN + 2].map(|store| world.node(store));
+        world.input(Input::LinkLost { node: nodes[0] });
+        if replicated {
+            world.input(Input::Replicated {
+                view: ViewNumber(2),
+            });
+        }
+        world.input(Input::LinkLost { node: nodes[1] });
+        if replicated {
+            assert_eq!(world.stores(), [OWN, OWN + 3]);
+        } else {
+            assert_eq!(world.view().number, ViewNumber(2));
+            assert_eq!(
+                world.missing(),
+                [(OWN + 1, "machine-b"), (OWN + 2, "machine-c")]
+            );
+            world.join(OWN + 2);
+            assert_eq!(world.stores(), [OWN, OWN + 3, OWN + 2]);
+        }
+    }
+}
+
+#[test]
+fn a_checkpoint_stands_for_the_records_before_it() {
+    let mut world = World::running(2);
+    world.input(Input::LinkLost {
+        node: world.node(OWN + 1),
+    });
+    let checkpoint = Record::State(world.leader.state().clone());
+    let world = World::recovered(3, vec![checkpoint]);
+    let all = World::recovered(3, world.log.clone());
+    assert_eq!(world.leader.state(), all.leader.state());
+    assert!(Record::decode(&[0xFF; 3]).is_err());
+}
+
+/// Anything that happens in any order, leader deaths included: stable epochs only
+/// grow, no epoch and no node id serves twice, nothing is told before it is durable.
+#[test]
+fn no_history_uses_an_epoch_twice_or_takes_stable_back() {
+    for seed in 0..300 {
+        let mut prng = Prng::new(seed);
+        let mut past = Past::default();
+        let mut world = World::new(3);
+        (OWN..OWN + 3).for_each(|store| world.join(store));
+        for _ in 0..200 {
+            step(&mut world, &mut prng);
+            past.check(&mut world, seed);
+            if prng.chance(1, 40) {
+                // The decision on its way may or may not have reached the disk.
+                let pending = world.pending.take().filter(|_| prng.chance(1, 2));
+                world.log.extend(pending);
+                world = world.restart();
+                past.epoch_at_restart = Some(past.epoch);
+                (OWN..OWN + 3).for_each(|store| world.join(store));
+            }
+        }
+    }
+}
+
+fn step(world: &mut World, prng: &mut Prng) {
+    let store = OWN + prng.below(5);
+    let node = NodeId(u32::try_from(1 + prng.below(world.bound.len() as u64 + 3)).unwrap());
+    world.persist = if prng.chance(1, 2) {
+        Persist::AtOnce
+    } else {
+        Persist::OnDemand
+    };
+    match prng.below(10) {
+        0 => world.join(store),
+        1 => world.input(Input::JoinerLost {
+            joiner: JoinerId(store),
+        }),
+        2 => world.input(Input::LinkLost { node }),
+        3 => world.say(
+            node,
+            Message::Unreachable {
+                node: NodeId(node.0 / 2 + 1),
+            },
+        ),
+        4 => world.input(Input::Replicated {
+            view: ViewNumber(prng.below(9)),
+        }),
+        5 | 6 => {
+            let epoch = Epoch(world.leader.epoch().0.saturating_sub(prng.below(4)));
+            let nodes = world
+                .leader
+                .view()
+                .map_or(vec![], |view| view.nodes().collect());
+            nodes.into_iter().for_each(|node| world.stored(node, epoch));
+        }
+        7 if world.pending.is_some() => world.persisted(),
+        _ => world.pass(Duration::from_millis(prng.below(300)), &[]),
+    }
+}
+
+#[derive(Default)]
+struct Past {
+    stable: Epoch,
+    epoch: Epoch,
+    epoch_at_restart: Option<Epoch>,
+    views: BTreeMap<ViewNumber, View>,
+    nodes: BTreeSet<NodeId>,
+}
+
+impl Past {
+    fn check(&mut self, world: &mut World, seed: u64) {
+        for (_, message) in world.sent.drain(..) {
+            match message {
+                Message::NewView { view, .. } => self.check_view(&view, &world.log, seed),
+                Message::Stable { epoch } => {
+                    let durable = ControlState::recover(world.log.clone());
+                    assert!(
+                        epoch <= durable.stable(),
+                        "seed {seed}: told before durable"
+                    );
+                    assert!(epoch >= self.stable, "seed {seed}: stable fell");
+                    self.stable = epoch;
+                }
+                _ => (),
+            }
+        }
+        for epoch in world.epochs.drain(..) {
+            self.epoch = self.epoch.max(epoch);
+        }
+    }
+
+    fn check_view(&mut self, view: &View, log: &[Record], seed: u64) {
+        let durable = ControlState::recover(log.to_vec());
+        assert!(
+            durable
+                .view()
+                .is_some_and(|last| last.number >= view.number),
+            "seed {seed}"
+        );
+        assert!(view.stable >= self.stable, "seed {seed}: stable fell");
+        if let Some(known) = self.views.insert(view.number, view.clone()) {
+            assert_eq!(known, *view, "seed {seed}");
+            return;
+        }
+        if let Some((_, last)) = self.views.range(..view.number).next_back() {
+            assert!(view.fallbacks.starts_with(&last.fallbacks), "seed {seed}");
+            assert!(view.fallbacks.len() > last.fallbacks.len(), "seed {seed}");
+            assert!(view.first_epoch > last.first_epoch, "seed {seed}");
+            let kept = view.nodes().filter(|&node| last.member(node).is_some());
+            let new = view.nodes().filter(|&node| last.member(node).is_none());
+            assert!(kept.into_iter().all(|node| self.nodes.contains(&node)));
+            for node in new {
+                assert!(
+                    self.nodes.iter().all(|&old| old < node),
+                    "seed {seed}: id reused"
+                );
+            }
+        }
+        if let Some(used) = self.epoch_at_restart.take() {
+            assert!(view.first_epoch > used, "seed {seed}: epoch reused");
+        }
+        self.nodes.extend(view.nodes());
+    }
+}
