@@ -117,11 +117,9 @@ impl<'a> Survey<'a> {
                     self.memories.push(memory?);
                 }
             }
-            wp::Payload::TagSection(section) => {
-                if section.count() > 0 {
-                    let (place, seen) = ("a tag".to_owned(), "exception".to_owned());
-                    return Err(Refusal::Type { place, seen });
-                }
+            wp::Payload::TagSection(section) if section.count() > 0 => {
+                let (place, seen) = ("a tag".to_owned(), "exception".to_owned());
+                return Err(Refusal::Type { place, seen });
             }
             wp::Payload::GlobalSection(section) => self.collect_globals(section)?,
             wp::Payload::ExportSection(section) => self.collect_exports(section)?,

@@ -1,4 +1,9 @@
 //! Each kind of guard, by execution: what is announced, when, and what is not changed.
+#![expect(
+    clippy::tests_outside_test_module,
+    reason = "an integration test is one"
+)]
+
 mod support;
 
 use support::{Machine, Outcome, engine, instrumented};

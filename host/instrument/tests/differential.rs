@@ -1,4 +1,9 @@
 //! Random programs behave the same with barriers, and change no page unannounced.
+#![expect(
+    clippy::tests_outside_test_module,
+    reason = "an integration test is one"
+)]
+
 mod support;
 
 use support::{Machine, engine, instrumented};
@@ -246,7 +251,7 @@ impl Author {
             text: String::new(),
             depth: 0,
             loops: 0,
-            wild: seed % 4 == 0,
+            wild: seed.is_multiple_of(4),
             budget: 0,
         };
         author.put(r#"(module (memory (export "memory") 1 2) (global $sp (mut i32)"#);

@@ -1,4 +1,9 @@
 //! What is reported about a module, and what becomes of its sections.
+#![expect(
+    clippy::tests_outside_test_module,
+    reason = "an integration test is one"
+)]
+
 mod support;
 
 use abi::runtime;

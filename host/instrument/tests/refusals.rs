@@ -1,4 +1,9 @@
 //! Every kind of refusal, with the message that its author reads; and hostile bytes.
+#![expect(
+    clippy::tests_outside_test_module,
+    reason = "an integration test is one"
+)]
+
 mod support;
 
 use instrument::{MODULE_BYTES_MAX, Refusal, instrument};
