@@ -205,11 +205,11 @@ impl World {
     }
 
     fn missing(&self) -> Vec<(u64, &str)> {
-        let stores = self.events.iter().filter_map(|event| match event {
+        let mut stores = self.events.iter().rev().filter_map(|event| match event {
             Event::StoresMissing { missing, .. } => Some(missing),
             _ => None,
         });
-        let last = stores.last().expect("disks are missing");
+        let last = stores.next().expect("disks are missing");
         last.iter()
             .map(|(store, name)| (store.0, name.as_str()))
             .collect()
