@@ -25,6 +25,7 @@ impl World {
         for id in victims {
             self.crash(id, fault.disks);
         }
+        self.unnoticed += 1;
         self.push(fault.noticed_after, Event::Decide);
     }
 
@@ -65,7 +66,10 @@ impl World {
             Disks::Lost => {
                 self.stores.remove(&node.store);
             }
-            Disks::Return(after) => self.push(after, Event::Return(node.store)),
+            Disks::Return(after) => {
+                self.unnoticed += 1;
+                self.push(after, Event::Return(node.store));
+            }
         }
     }
 
@@ -79,6 +83,7 @@ impl World {
 
     /// The control plane looks who is there and decides a view, if it is another one.
     pub(crate) fn on_decide(&mut self) {
+        self.unnoticed -= 1;
         let members: Vec<Member> = self
             .nodes
             .values()
@@ -91,7 +96,9 @@ impl World {
             return;
         }
         let gap = 1 + self.common.prng.below(3);
-        let fallback = self.leader.decide(members, Epoch(self.epoch_used.0 + gap));
+        // A view that some members have not entered yet may be in use at others.
+        let used = self.epoch_used.max(self.leader.view().first_epoch);
+        let fallback = self.leader.decide(members, Epoch(used.0 + gap));
         self.common.note(format_args!("decided: {fallback:?}"));
         self.common.recorder.history.fallbacks.push(fallback);
         self.announce_view();

@@ -80,6 +80,10 @@ impl Total {
         self.views += report.views - 1;
         self.losses_max = self.losses_max.max(report.losses_max);
         if args.verbose {
+            report
+                .last_events
+                .iter()
+                .for_each(|event| println!("  {event}"));
             println!(
                 "seed {}: digest {:016x}, {} events, {} attempts, {} commits, {} undone, \
                  {} views, {} losses at most",

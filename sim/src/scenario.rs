@@ -20,7 +20,7 @@ pub(crate) struct Scenario {
     /// One node runs long transactions; the others run short ones until it is done.
     pub(crate) hunt: bool,
     pub(crate) delays: Delays,
-    /// Of a hundred announcements of an epoch, how many are sent.
+    /// Of a hundred announcements of an epoch, how many are not forgotten.
     pub(crate) heartbeats_percent: u64,
     pub(crate) epoch_length: Duration,
     /// Between the steps of a program.

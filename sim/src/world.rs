@@ -56,6 +56,8 @@ pub(crate) struct World {
     /// Highest epoch that any node, dead ones included, has used.
     pub(crate) epoch_used: Epoch,
     pub(crate) nodes_created: u32,
+    /// Disks that will come back, and crashes and returns that nobody has noticed.
+    pub(crate) unnoticed: u32,
     pages: Vec<PageId>,
     queue: BTreeMap<(Instant, u64), Event>,
     events_pushed: u64,
@@ -102,6 +104,7 @@ impl World {
             network: Network::new(common.scenario.delays),
             epoch_used: Epoch(0),
             nodes_created: 0,
+            unnoticed: 0,
             pages: common.scenario.layout.pages(),
             queue: BTreeMap::new(),
             events_pushed: 0,
@@ -357,18 +360,6 @@ impl World {
             return;
         }
         self.feed(leader, Input::AdvanceEpoch);
-        let percent = self.common.scenario.heartbeats_percent;
-        for to in self
-            .leader
-            .view()
-            .clone()
-            .nodes()
-            .filter(|&to| to != leader)
-        {
-            if self.common.prng.chance(percent, 100) {
-                self.say(leader, to, Message::Heartbeat);
-            }
-        }
     }
 
     /// The leader's node has heard that a member has stored its parts.
@@ -400,6 +391,10 @@ impl World {
     }
 
     fn send(&mut self, to: NodeId, envelope: Envelope) {
+        let percent = self.common.scenario.heartbeats_percent;
+        if envelope.message == Message::Heartbeat && !self.common.prng.chance(percent, 100) {
+            return;
+        }
         let (to, envelope) = self
             .common
             .planted
