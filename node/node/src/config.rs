@@ -14,8 +14,9 @@ pub struct Config {
     pub dtm: dtm::Config,
     /// What a step may use.
     pub limits: Limits,
-    /// A member that has not heard of the leader for so long stops.
-    pub leader_silence_max: Duration,
+    /// Silence after which the leader gives a member up; the same on all nodes. A member
+    /// that does not hear of its leader stops somewhat earlier.
+    pub failure_timeout: Duration,
     /// How often a member tells the leader its figures.
     pub report_every: Duration,
 }
@@ -26,7 +27,7 @@ impl Default for Config {
             name: String::from("node"),
             dtm: dtm::Config::default(),
             limits: Limits::default(),
-            leader_silence_max: Duration::from_millis(3_000),
+            failure_timeout: Duration::from_millis(3_000),
             report_every: Duration::from_millis(250),
         }
     }

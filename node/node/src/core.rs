@@ -4,6 +4,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use control::Follower;
 use dtm::{Dtm, Input, Output};
 use platform::{Disk, Event, JoinerId, RequestId, Wait};
 use store::Store;
@@ -41,8 +42,8 @@ pub(crate) struct Core<P: Platform, D: Disk> {
     /// Messages of this node to itself, and to its own store.
     own: VecDeque<Envelope>,
     pub(crate) figures: Figures,
-    /// When the leader was heard of last.
-    pub(crate) leader_heard: Instant,
+    /// How long this member may go on without its leader; the leader itself needs none.
+    pub(crate) follower: Option<Follower>,
     /// Time at the last look at the clock.
     pub(crate) now: Instant,
     /// Set when the node cannot go on.
@@ -66,7 +67,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             early: Vec::new(),
             own: VecDeque::new(),
             figures: Figures::new(now),
-            leader_heard: now,
+            follower: None,
             now,
             fatal: None,
         }
@@ -109,6 +110,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
         let deadlines = [
             self.dtm.next_deadline(),
             self.leadership.as_ref().and_then(Leadership::next_deadline),
+            self.follower.as_ref().map(Follower::deadline),
             Some(self.figures.next_report(self.config.report_every)),
         ];
         Wait::Until(deadlines.into_iter().flatten().fold(until, Ord::min))
@@ -181,7 +183,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
         if self.leadership.is_some() {
             self.to_leadership(envelope);
         } else {
-            self.leader_heard = self.now;
+            if let Some(follower) = &mut self.follower {
+                follower.on_heartbeat(self.now);
+            }
             self.say(from, Message::Heartbeat);
         }
     }
@@ -190,7 +194,10 @@ impl<P: Platform, D: Disk> Core<P, D> {
     pub(crate) fn flush(&mut self) {
         loop {
             if let Some(Output::Send { to, envelope }) = self.dtm.poll_output() {
-                self.send(to, envelope);
+                // The leader's own heartbeats spread the epoch, one per answer.
+                if envelope.message != Message::Heartbeat {
+                    self.send(to, envelope);
+                }
             } else if let Some(envelope) = self.own.pop_front() {
                 self.on_message(envelope);
             } else if !self.flush_leadership() {
@@ -235,8 +242,11 @@ impl<P: Platform, D: Disk> Core<P, D> {
         if self.figures.next_report(self.config.report_every) <= self.now {
             self.report();
         }
-        let silence = self.now.since(self.leader_heard);
-        if self.leadership.is_none() && silence > self.config.leader_silence_max {
+        if self
+            .follower
+            .as_ref()
+            .is_some_and(|follower| follower.is_expired(self.now))
+        {
             self.fatal = self.fatal.take().or(Some(FatalReason::LeaderLost));
         }
     }

@@ -1,23 +1,32 @@
 //! The leader's side of a node: carries what the control state machine decides to its
 //! log, to the members and to this node, and keeps what people want to know.
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use admin::{Fallen, NodeInfo, Status};
-use control::{ControlState, Event, Input, JoinerKey, Leader, Output, Record};
+use control::{
+    ControlState, Event, FailedWhy, Input, JoinerId as ControlJoiner, Leader, Output, Process,
+    Record,
+};
 use platform::{Disk, JoinerId};
 use store::ControlLog;
-use types::{Duration, Instant, NodeId, StoreId};
+use types::{Duration, Epoch, Instant, NodeId};
 use wire::{Envelope, Message, NodeReport};
 
 use crate::core::Core;
-use crate::{FatalReason, LeaderConfig, Platform};
+use crate::{FatalReason, Platform};
+
+/// The leader's own node joins like every other, over no connection.
+const OWN: ControlJoiner = ControlJoiner(u64::MAX);
 
 /// What makes a node the leader.
 pub struct Leadership<D> {
     leader: Leader,
     log: ControlLog<D>,
+    /// The leader's own node, once it is a member.
+    me: Option<NodeId>,
     started: Instant,
     /// From the start to the first commit.
     start: Option<Duration>,
@@ -32,28 +41,38 @@ pub struct Leadership<D> {
 struct Failure {
     told: Fallen,
     noticed: Instant,
+    /// The view without the node has begun.
+    is_over: bool,
 }
 
 impl<D: Disk> Leadership<D> {
-    /// A leader that continues from the records of its log.
+    /// A leader that continues from the records of its log. `own` is the process that it
+    /// is part of.
     ///
     /// # Errors
     /// If a record is none of this version.
     pub fn new(
-        config: LeaderConfig,
+        config: control::Config,
+        own: Process,
         log: ControlLog<D>,
         records: &[Vec<u8>],
         now: Instant,
     ) -> Result<Self, String> {
-        let mut state = ControlState::default();
-        for record in records {
-            let record: Record = postcard::from_bytes(record)
-                .map_err(|_| "expected a decision in the control log, found other bytes")?;
-            state.apply(&record);
-        }
+        let records: Result<Vec<Record>, _> =
+            records.iter().map(|bytes| Record::decode(bytes)).collect();
+        let state = ControlState::recover(records.map_err(|error| error.to_string())?);
+        let mut leader = Leader::new(now, config, state);
+        leader.handle(
+            now,
+            Input::Join {
+                joiner: OWN,
+                process: own,
+            },
+        );
         Ok(Self {
-            leader: Leader::new(config, state, now),
+            leader,
             log,
+            me: None,
             started: now,
             start: None,
             snapshots: 0,
@@ -80,57 +99,75 @@ impl<D: Disk> Leadership<D> {
         }
     }
 
-    fn on_event(&mut self, event: Event, now: Instant) {
-        let Event::Failed {
-            node,
-            name,
-            fallback_to,
-            survivors,
-        } = event;
+    fn on_member_failed(&mut self, node: NodeId, why: FailedWhy, now: Instant) {
         if let Some(report) = self.reports.remove(&node) {
             add(&mut self.gone, &report);
         }
+        let noticed_by = match why {
+            FailedWhy::LinkLost => "its connection was closed",
+            FailedWhy::Silent => "it has been silent for too long",
+            FailedWhy::Isolated => "it and other members do not reach each other",
+            FailedWhy::Replaced => "a new process serves its disk",
+            FailedWhy::LeftEarly => "it left before it was a member",
+        };
         let told = Fallen {
             node: node.0,
-            name,
-            noticed_by: "its connection was lost".to_string(),
-            fallback_to: fallback_to.0,
-            nodes_reset: survivors,
+            name: self.name_of(node),
+            noticed_by: noticed_by.to_string(),
+            fallback_to: 0,
+            nodes_reset: 0,
             recovered_us: None,
         };
-        self.last_failure = Some(Failure { told, noticed: now });
+        self.last_failure = Some(Failure {
+            told,
+            noticed: now,
+            is_over: false,
+        });
+    }
+
+    fn on_view_began(&mut self, members: usize, stable: Epoch) {
+        if let Some(failure) = self
+            .last_failure
+            .as_mut()
+            .filter(|failure| !failure.is_over)
+        {
+            failure.is_over = true;
+            failure.told.fallback_to = stable.0;
+            failure.told.nodes_reset = u32::try_from(members).expect("members are few");
+        }
+    }
+
+    fn name_of(&self, node: NodeId) -> String {
+        let state = self.leader.state();
+        let member = state.view().and_then(|view| view.member(node));
+        let process = member.and_then(|member| state.process(member.store));
+        process.map_or_else(|| node.to_string(), |process| process.name.clone())
     }
 
     fn persist(&mut self, record: &Record) -> Result<(), platform::DiskError> {
-        let bytes = postcard::to_allocvec(record).expect("plain data can be encoded");
         if !self.log.wants_checkpoint() {
-            return self.log.append(&bytes);
+            return self.log.append(&record.encode());
         }
         let mut state = self.leader.state().clone();
-        state.apply(record);
-        let whole = postcard::to_allocvec(&Record::Checkpoint(state));
-        self.log
-            .checkpoint(&whole.expect("plain data can be encoded"))
+        if let Record::Command(command) = record {
+            // The effect is told when the record is durable.
+            let _ = state.apply(command);
+        }
+        self.log.checkpoint(&Record::State(state).encode())
     }
 }
 
 impl<P: Platform, D: Disk> Core<P, D> {
     /// Gives the leader a message of a member.
     pub(crate) fn to_leadership(&mut self, envelope: Envelope) {
-        let (now, node) = (self.now, envelope.from);
+        let now = self.now;
         let Some(leadership) = &mut self.leadership else {
             return;
         };
-        let input = match envelope.message {
-            Message::EpochStored { epoch } => Input::EpochStored { node, epoch },
-            Message::Unreachable { node } => Input::Unreachable(node),
-            Message::Report(report) => {
-                leadership.on_report(node, report, now);
-                Input::Heard(node)
-            }
-            _ => Input::Heard(node),
-        };
-        leadership.leader.handle(now, input);
+        if let Message::Report(report) = envelope.message {
+            leadership.on_report(envelope.from, report, now);
+        }
+        leadership.leader.handle(now, Input::Message(envelope));
     }
 
     fn tell_leader(&mut self, input: Input) {
@@ -140,27 +177,21 @@ impl<P: Platform, D: Disk> Core<P, D> {
         }
     }
 
-    pub(crate) fn on_join(
-        &mut self,
-        joiner: JoinerId,
-        address: String,
-        store: StoreId,
-        name: String,
-    ) {
+    pub(crate) fn on_join(&mut self, joiner: JoinerId, process: Process) {
         self.tell_leader(Input::Join {
-            joiner: JoinerKey(joiner.0),
-            address,
-            store,
-            name,
+            joiner: ControlJoiner(joiner.0),
+            process,
         });
     }
 
     pub(crate) fn forget_joiner(&mut self, joiner: JoinerId) {
-        self.tell_leader(Input::JoinerLost(JoinerKey(joiner.0)));
+        self.tell_leader(Input::JoinerLost {
+            joiner: ControlJoiner(joiner.0),
+        });
     }
 
     pub(crate) fn on_member_lost(&mut self, node: NodeId) {
-        self.tell_leader(Input::Unreachable(node));
+        self.tell_leader(Input::LinkLost { node });
     }
 
     pub(crate) fn on_leadership_time(&mut self) {
@@ -170,60 +201,92 @@ impl<P: Platform, D: Disk> Core<P, D> {
         }
     }
 
-    /// Tells the leader which of its records are durable.
+    /// Tells the leader that its record is durable.
     pub(crate) fn on_control_log(&mut self) {
         let Some(leadership) = &mut self.leadership else {
             return;
         };
         match leadership.log.poll() {
-            Ok(0) => {}
-            Ok(count) => self.tell_leader(Input::Persisted(count)),
+            Ok(count) => {
+                for _ in 0..count {
+                    self.tell_leader(Input::Persisted);
+                }
+            }
             Err(error) => self.store_failed(&error),
         }
     }
 
-    /// Does the next thing that the leader wants; false if there is none.
+    /// Does what the leader wants; false if it wants nothing.
     pub(crate) fn flush_leadership(&mut self) -> bool {
-        let now = self.now;
         let Some(leadership) = &mut self.leadership else {
             return false;
         };
-        let Some(output) = leadership.leader.poll_output() else {
-            return false;
-        };
+        let mut outputs = Vec::new();
+        while let Some(output) = leadership.leader.poll_output() {
+            outputs.push(output);
+        }
+        let is_busy = !outputs.is_empty();
+        for output in in_order(outputs, leadership.me) {
+            self.on_leader_output(output);
+        }
+        is_busy
+    }
+
+    fn on_leader_output(&mut self, output: Output) {
+        let now = self.now;
+        let leadership = self
+            .leadership
+            .as_mut()
+            .expect("its output is being handled");
         match output {
-            Output::Send { to, message } => {
-                let is_mine = to == self.dtm.me();
-                if is_mine && matches!(message, Message::Stable { .. }) {
+            Output::Send { to, message } if leadership.me == Some(to) => {
+                if let Message::Stable { .. } = message {
                     leadership.snapshots += 1;
                 }
-                self.say(to, message);
+                let envelope = self.envelope(message);
+                self.on_message(envelope);
             }
-            Output::Admit {
-                joiner,
-                node,
-                message,
-            } => {
+            Output::Send { to, message } => self.say(to, message),
+            Output::SendJoiner { joiner, message } => {
                 let envelope = self.envelope(message);
                 self.platform.send_joiner(JoinerId(joiner.0), &envelope);
-                self.platform.bind(JoinerId(joiner.0), node);
             }
+            Output::Bind { joiner: OWN, node } => leadership.me = Some(node),
+            Output::Bind { joiner, node } => self.platform.bind(JoinerId(joiner.0), node),
             Output::Persist(record) => {
                 if let Err(error) = leadership.persist(&record) {
                     self.store_failed(&error);
                 }
                 self.on_control_log();
             }
-            Output::Enter {
-                view,
-                you,
-                addresses,
-            } => self.enter(&view, you, &addresses),
-            Output::AdvanceEpoch => self.feed(dtm::Input::AdvanceEpoch),
-            Output::Event(event) => leadership.on_event(event, now),
-            Output::Stop(why) => self.fatal = Some(FatalReason::CannotLead(why.to_string())),
+            Output::AdvanceEpoch(_) => self.feed(dtm::Input::AdvanceEpoch),
+            Output::Event(event) => self.on_leader_event(event, now),
         }
-        true
+    }
+
+    fn on_leader_event(&mut self, event: Event, now: Instant) {
+        let leadership = self
+            .leadership
+            .as_mut()
+            .expect("its event is being handled");
+        match event {
+            Event::MemberFailed { node, why } => leadership.on_member_failed(node, why, now),
+            Event::ViewBegan {
+                members, stable, ..
+            } => leadership.on_view_began(members, stable),
+            Event::StoresMissing { missing, may_miss } => {
+                let names: Vec<String> = missing
+                    .iter()
+                    .map(|(store, name)| format!("{store} (of {name})"))
+                    .collect();
+                self.fatal = Some(FatalReason::CannotLead(format!(
+                    "the disks {} are missing, expected at most {may_miss} of the cluster's to be: \
+                     start it again with the nodes that have them",
+                    names.join(", ")
+                )));
+            }
+            Event::Refused { .. } | Event::EpochsHeld { .. } => {}
+        }
     }
 
     /// Tells all members that the cluster stops.
@@ -263,14 +326,21 @@ impl<D: Disk> Leadership<D> {
             .as_ref()
             .map(|failure| failure.told.clone());
         let mut sum = self.gone;
-        for (node, name, address, store) in self.leader.members() {
-            let report = self.reports.get(&node).copied().unwrap_or_default();
+        let state = self.leader.state();
+        for member in self
+            .leader
+            .view()
+            .into_iter()
+            .flat_map(|view| &view.members)
+        {
+            let report = self.reports.get(&member.node).copied().unwrap_or_default();
             add(&mut sum, &report);
+            let process = state.process(member.store).expect("members are known");
             status.nodes.push(NodeInfo {
-                node: node.0,
-                name: name.to_string(),
-                address: address.to_string(),
-                store: store.0,
+                node: member.node.0,
+                name: process.name.clone(),
+                address: process.address.clone(),
+                store: member.store.0,
                 transactions: report.transactions,
                 aborts: report.aborts,
                 steps: report.steps,
@@ -302,4 +372,28 @@ fn add(sum: &mut NodeReport, report: &NodeReport) {
     sum.bytes_stored += report.bytes_stored;
     sum.frames_stored += report.frames_stored;
     sum.pause_us_max = sum.pause_us_max.max(report.pause_us_max);
+}
+
+/// The leader's outputs in an order that its own node can follow: it enters a view
+/// before it tells others of it in that view's name.
+fn in_order(mut outputs: Vec<Output>, me: Option<NodeId>) -> Vec<Output> {
+    let own = outputs.iter().find_map(|output| match output {
+        Output::Bind { joiner: OWN, node } => Some(*node),
+        _ => None,
+    });
+    let is_view = |output: &Output| match output {
+        Output::Send {
+            to,
+            message: Message::NewView { .. },
+        } => Some(*to),
+        _ => None,
+    };
+    let first = outputs.iter().position(|output| is_view(output).is_some());
+    let mine = outputs
+        .iter()
+        .position(|output| is_view(output).is_some_and(|to| own.or(me) == Some(to)));
+    if let (Some(first), Some(mine)) = (first, mine) {
+        outputs[first..=mine].rotate_right(1);
+    }
+    outputs
 }

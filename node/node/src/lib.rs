@@ -37,7 +37,6 @@ mod transaction;
 mod worker;
 
 pub use config::{Config, FatalReason};
-pub use control::LeaderConfig;
 pub use leader::Leadership;
 pub use node::{Node, Role};
 

@@ -2,6 +2,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use control::{Follower, Process};
 use dtm::Input;
 use platform::{Disk, JoinerId};
 use types::{Epoch, Extent, NodeId, View, ViewNumber};
@@ -33,7 +34,14 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 store,
                 name,
             } if self.leadership.is_some() => {
-                self.on_join(joiner, address, store, name);
+                self.on_join(
+                    joiner,
+                    Process {
+                        address,
+                        store,
+                        name,
+                    },
+                );
             }
             Message::NewView { .. } if self.joining == Some(joiner) => {
                 self.platform.bind(joiner, envelope.from);
@@ -81,7 +89,6 @@ impl<P: Platform, D: Disk> Core<P, D> {
         if view.members.len() != addresses.len() {
             return;
         }
-        self.leader_heard = self.now;
         self.enter(&view, you, &addresses);
     }
 
@@ -105,6 +112,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
             self.store_failed(&error);
             return;
         }
+        let timeout = self.config.failure_timeout;
+        let is_leader = self.leadership.is_some();
+        self.follower = (!is_leader).then(|| Follower::new(self.now, timeout));
         self.figures.view_entered();
         self.feed(Input::View {
             view: view.clone(),

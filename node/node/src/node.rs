@@ -1,8 +1,8 @@
 //! The loop.
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use engine::{Engine, Limits};
-use kernel::{Slot, Station};
+use kernel::{Slot, Station, superblock};
 use platform::{Disk, Wait};
 use store::Store;
 use types::{Duration, Instant, ViewNumber};
@@ -11,6 +11,7 @@ use crate::apps::Apps;
 use crate::core::Core;
 use crate::leader::Leadership;
 use crate::requests::Desk;
+use crate::transaction::NotDone;
 use crate::worker::Ran;
 use crate::{Config, FatalReason, Platform};
 
@@ -39,6 +40,8 @@ pub struct Node<P: Platform, D: Disk> {
     pub(crate) desk: Desk,
     pub(crate) limits: Limits,
     search: Search,
+    /// The kernel's tables are known to be there.
+    is_formatted: bool,
 }
 
 /// An idle node's search for work at other slots.
@@ -82,6 +85,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
             desk: Desk::default(),
             limits,
             search,
+            is_formatted: false,
         }
     }
 
@@ -96,11 +100,26 @@ impl<P: Platform, D: Disk> Node<P, D> {
                 self.core.pump(self.core.within(SLEEP_MAX));
                 continue;
             }
+            self.format();
             self.serve();
             if self.run_next() == Ran::Nothing && self.look_elsewhere() == Ran::Nothing {
                 let until = self.search.next.min(self.core.now + SLEEP_MAX);
                 self.core.pump(Wait::Until(until));
             }
+        }
+    }
+
+    /// The leader makes the kernel's tables in a fresh memory, and refuses another's.
+    fn format(&mut self) {
+        if self.is_formatted || self.core.leadership.is_none() {
+            return;
+        }
+        match self.core.transact(|pages| superblock::format(pages)) {
+            Ok(_) => self.is_formatted = true,
+            Err(NotDone::Refused(refusal)) => {
+                self.core.fatal = Some(FatalReason::CannotLead(refusal.to_string()));
+            }
+            Err(NotDone::Undone | NotDone::Ending) => {}
         }
     }
 

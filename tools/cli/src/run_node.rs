@@ -1,6 +1,30 @@
-//! The place where the command becomes a node.
-use crate::commands::node::NodeArgs;
+//! The place where the command becomes a node: the Linux world is put together and
+//! the node's loop runs in it.
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use engine::{Engine, Limits};
+use linux::{
+    DiskWaker, LinuxClock, LinuxCompiler, LinuxDisk, LinuxEntropy, LinuxViews, LinuxWorld, Network,
+    NetworkConfig, Ticker,
+};
+use node::{Config, FatalReason, Leadership, Node, Role};
+use platform::{Clock, DiskError, Entropy};
+use store::{ControlLog, Identity, OpenError, Store};
+use types::{Duration, NodeId, StoreId};
+
+use crate::commands::node::{NodeArgs, Role as RoleArgs};
 use crate::error::Error;
+use crate::supervisor::{Ready, announce};
+
+/// Pace of the heartbeat that lets a node look up from a guest's long step.
+const TICK: Duration = Duration::from_millis(1);
+/// Silence after which a member is given up.
+const FAILURE_TIMEOUT: Duration = Duration::from_millis(2_000);
+/// How long a leader that restarts a cluster waits for disks it could do without.
+const JOIN_GRACE: Duration = Duration::from_millis(5_000);
 
 /// Runs a node until it is told to stop. Once it listens it calls
 /// [`crate::supervisor::announce`], so that whoever started it knows its addresses.
@@ -8,5 +32,151 @@ use crate::error::Error;
 /// # Errors
 /// If the node cannot start or has to stop.
 pub fn run_node(args: NodeArgs) -> Result<(), Error> {
-    Err(Error::internal(format!("this build has no node in it: cannot run {}", args.name)))
+    let engine = Engine::new().map_err(|error| Error::config(error.to_string()))?;
+    let ticking = engine.clone();
+    let _ticker = Ticker::start(TICK, move || ticking.tick())
+        .map_err(|error| Error::config(format!("start the ticker: {error}")))?;
+    let network = open_network(&args, Some(args.tools))?;
+    let link = network.link_address();
+    let tools = network
+        .tool_address()
+        .expect("the first node of a process serves tools");
+    let node = make_node(&args, network, engine.clone())?;
+    for core in 2..=args.cores {
+        start_core(&args, core, link, engine.clone());
+    }
+    announce(Ready { link, tools });
+    ended(node.run())
+}
+
+/// Starts one more node of this process, in a thread of its own.
+fn start_core(args: &NodeArgs, core: u32, link: SocketAddr, engine: Engine) {
+    let args = NodeArgs {
+        name: format!("{}.{core}", args.name),
+        data: args.data.join(format!("core-{core}")),
+        lead: false,
+        leader: Some(args.leader.unwrap_or(link)),
+        listen: (Ipv4Addr::LOCALHOST, 0).into(),
+        ..args.clone()
+    };
+    thread::spawn(move || {
+        let run = || ended(make_node(&args, open_network(&args, None)?, engine)?.run());
+        if let Err(error) = run() {
+            crate::ui::note(format!("{}: {error}", args.name));
+            // The nodes of a process fail together, as those of a machine do.
+            std::process::abort();
+        }
+    });
+}
+
+fn open_network(args: &NodeArgs, tools: Option<SocketAddr>) -> Result<Network, Error> {
+    let config = NetworkConfig {
+        cluster: args.cluster,
+        me: NodeId(0),
+        listen: args.listen,
+        tools,
+        spin: Duration::ZERO,
+    };
+    Network::open(config).map_err(|error| {
+        Error::config(error.to_string()).hint("another process may use the port: choose others")
+    })
+}
+
+fn make_node(
+    args: &NodeArgs,
+    network: Network,
+    engine: Engine,
+) -> Result<Node<LinuxWorld, LinuxDisk>, Error> {
+    let waker = network.waker();
+    let wake: DiskWaker = {
+        let waker = waker.clone();
+        Arc::new(move || waker.wake())
+    };
+    let link = network.link_address();
+    let compiler = LinuxCompiler::start(engine.clone(), waker)
+        .map_err(|error| Error::config(format!("start the compiler: {error}")))?;
+    let identity = Identity {
+        cluster: args.cluster,
+        store: new_store_id(),
+    };
+    let disk = open_disk(&args.data.join("store"), &wake)?;
+    let store = Store::open(disk, identity).map_err(|error| unusable(&args.data, &error))?;
+    let role = match args.role() {
+        RoleArgs::Member { leader } => Role::Member {
+            leader: leader.to_string(),
+        },
+        RoleArgs::Leader { members } => {
+            let identity = Identity {
+                store: store.id(),
+                ..identity
+            };
+            Role::Leader(leadership(args, identity, link, members, &wake)?)
+        }
+    };
+    let config = Config {
+        name: args.name.clone(),
+        limits: limits(args),
+        failure_timeout: FAILURE_TIMEOUT,
+        ..Config::default()
+    };
+    let world = LinuxWorld::new(network, LinuxViews::new(), compiler);
+    Ok(Node::new(config, world, store, engine, role))
+}
+
+fn leadership(
+    args: &NodeArgs,
+    identity: Identity,
+    link: SocketAddr,
+    members: u32,
+    wake: &DiskWaker,
+) -> Result<Leadership<LinuxDisk>, Error> {
+    let disk = open_disk(&args.data.join("control"), wake)?;
+    let (log, records) =
+        ControlLog::open(disk, identity).map_err(|error| unusable(&args.data, &error))?;
+    let config = control::Config {
+        store: identity.store,
+        expected: members as usize,
+        epoch_length: Duration::from_millis(u64::from(args.epoch)),
+        failure_timeout: FAILURE_TIMEOUT,
+        join_grace: JOIN_GRACE,
+    };
+    let own = control::Process {
+        store: identity.store,
+        address: link.to_string(),
+        name: args.name.clone(),
+    };
+    Leadership::new(config, own, log, &records, LinuxClock.now()).map_err(Error::config)
+}
+
+/// A program may use as much memory as the node has for pages.
+fn limits(args: &NodeArgs) -> Limits {
+    let memory_64k_max = args.memory.saturating_mul(16).min(1 << 16);
+    Limits {
+        memory_64k_max,
+        ..Limits::default()
+    }
+}
+
+fn new_store_id() -> StoreId {
+    let mut bytes = [0; 8];
+    LinuxEntropy.fill(&mut bytes);
+    StoreId(u64::from_le_bytes(bytes))
+}
+
+fn open_disk(directory: &Path, wake: &DiskWaker) -> Result<LinuxDisk, Error> {
+    LinuxDisk::open(directory, wake.clone()).map_err(|error: DiskError| {
+        Error::config(format!("open the disk {}: {error}", directory.display()))
+    })
+}
+
+fn unusable(data: &Path, error: &OpenError) -> Error {
+    Error::config(format!("open the data in {}: {error}", data.display()))
+        .hint("nothing was changed; restore the directory from a copy, or start with another one")
+}
+
+fn ended(reason: FatalReason) -> Result<(), Error> {
+    match reason {
+        FatalReason::Down => Ok(()),
+        reason => Err(Error::config(reason.to_string())),
+    }
 }

@@ -1,0 +1,117 @@
+//! All of Linux that one node uses, put together.
+use platform::{
+    Clock, CompileJob, CompiledModule, Compiler, Entropy, Event, Events, JoinerId, LinkCounters,
+    Links, RequestId, Requests, ViewError, Views, Wait,
+};
+use types::{Instant, NodeId};
+use wire::Envelope;
+
+use crate::{LinuxClock, LinuxCompiler, LinuxEntropy, LinuxViews, Network, View};
+
+/// The world of one node.
+#[derive(Debug)]
+pub struct LinuxWorld {
+    network: Network,
+    views: LinuxViews,
+    compiler: LinuxCompiler,
+}
+
+impl LinuxWorld {
+    /// A world of these parts.
+    #[must_use]
+    pub fn new(network: Network, views: LinuxViews, compiler: LinuxCompiler) -> Self {
+        Self { network, views, compiler }
+    }
+}
+
+impl Clock for LinuxWorld {
+    fn now(&self) -> Instant {
+        LinuxClock.now()
+    }
+
+    fn wall_ns(&self) -> u64 {
+        LinuxClock.wall_ns()
+    }
+}
+
+impl Entropy for LinuxWorld {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        LinuxEntropy.fill(bytes);
+    }
+}
+
+impl Events for LinuxWorld {
+    fn next_event(&mut self, wait: Wait) -> Option<Event> {
+        self.network.next_event(wait)
+    }
+}
+
+impl Links for LinuxWorld {
+    fn become_node(&mut self, me: NodeId) {
+        self.network.become_node(me);
+    }
+
+    fn address(&self) -> String {
+        self.network.address()
+    }
+
+    fn call(&mut self, address: &str) -> JoinerId {
+        self.network.call(address)
+    }
+
+    fn connect(&mut self, node: NodeId, address: &str) {
+        self.network.connect(node, address);
+    }
+
+    fn disconnect(&mut self, node: NodeId) {
+        self.network.disconnect(node);
+    }
+
+    fn bind(&mut self, joiner: JoinerId, node: NodeId) {
+        self.network.bind(joiner, node);
+    }
+
+    fn send(&mut self, to: NodeId, envelope: &Envelope) {
+        self.network.send(to, envelope);
+    }
+
+    fn send_joiner(&mut self, joiner: JoinerId, envelope: &Envelope) {
+        self.network.send_joiner(joiner, envelope);
+    }
+
+    fn pending_bytes(&self, to: NodeId) -> usize {
+        self.network.pending_bytes(to)
+    }
+
+    fn flush(&mut self) {
+        self.network.flush();
+    }
+
+    fn counters(&self) -> LinkCounters {
+        self.network.counters()
+    }
+}
+
+impl Requests for LinuxWorld {
+    fn reply(&mut self, id: RequestId, bytes: Vec<u8>) {
+        self.network.reply(id, bytes);
+    }
+}
+
+impl Views for LinuxWorld {
+    type View = View;
+
+    fn create(&mut self) -> Result<View, ViewError> {
+        self.views.create()
+    }
+}
+
+impl Compiler for LinuxWorld {
+    fn compile(&mut self, job: CompileJob, wasm: Vec<u8>) {
+        self.compiler.compile(job, wasm);
+    }
+
+    fn finished(&mut self) -> Option<(CompileJob, Result<CompiledModule, String>)> {
+        self.compiler.finished()
+    }
+}
