@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use dtm::{Access, AccessResult, Attempt, CommitMode, Dtm, TxnStatus, Why};
 use oracle::{Abort, AttemptId, Period, Token, TxnId};
-use types::{Duration, PageId};
+use types::{Duration, Instant, PageId};
 
 use crate::Property;
 use crate::common::Common;
@@ -27,6 +27,8 @@ pub(crate) struct Desk<'node> {
     pub(crate) memory: &'node mut Memory,
     pub(crate) ghosts: &'node Ghosts,
     pub(crate) common: &'node mut Common,
+    /// What the node's clock shows.
+    pub(crate) clock: Instant,
 }
 
 /// When a client wants its next step.
@@ -194,7 +196,7 @@ impl Client {
     }
 
     fn begin(&mut self, txn: TxnId, script: Script, attempt: Attempt, desk: &mut Desk<'_>) -> Next {
-        let now = desk.common.now;
+        let now = desk.clock;
         let view = desk.dtm.view().expect("transactions begin in a view");
         let period = Period(view.fallbacks.len());
         let node = desk.dtm.me();
@@ -283,7 +285,7 @@ impl Client {
             Step::End(mode) => {
                 self.verify(desk);
                 self.phase = Phase::Committing(mode);
-                let now = desk.common.now;
+                let now = desk.clock;
                 desk.dtm.commit(now, mode, desk.memory);
                 Next::Sleep
             }
@@ -299,7 +301,7 @@ impl Client {
         if is_there && page.is_linear() {
             return AccessResult::Ready;
         }
-        let result = desk.dtm.access(desk.common.now, page, access, desk.memory);
+        let result = desk.dtm.access(desk.clock, page, access, desk.memory);
         if result == AccessResult::Ready {
             let is_there = match access {
                 Access::Read => desk.memory.is_mapped(page),
@@ -428,7 +430,7 @@ impl Client {
     }
 
     fn roll_back(&mut self, desk: &mut Desk<'_>) -> Next {
-        desk.dtm.rollback(desk.common.now, desk.memory);
+        desk.dtm.rollback(desk.clock, desk.memory);
         self.phase = Phase::Retrying;
         self.pause(desk)
     }

@@ -8,6 +8,7 @@ use wire::Message;
 
 use crate::client::{Client, Role};
 use crate::scenario::{Disks, Fault};
+use crate::store::Store;
 use crate::workload::index_below;
 use crate::world::{Event, World};
 
@@ -16,17 +17,31 @@ const INVENTORY_PART: usize = 2;
 
 impl World {
     pub(crate) fn on_fault(&mut self, fault: Fault) {
-        let victims = self.choose_victims(fault.victims);
+        let (count, noticed_after, disks) = match fault {
+            Fault::Crash {
+                victims,
+                noticed_after,
+                disks,
+            } => (victims, noticed_after, disks),
+            Fault::Join => {
+                let store = StoreId(1_000_000 + u64::from(self.nodes_created));
+                self.stores.insert(store, Store::new(store));
+                self.unnoticed += 1;
+                self.on_return(store);
+                return;
+            }
+        };
+        let victims = self.choose_victims(count);
         if victims.is_empty() || !self.may_crash(&victims) {
             self.common
                 .note(format_args!("{fault:?} is not survivable now"));
             return;
         }
         for id in victims {
-            self.crash(id, fault.disks);
+            self.crash(id, disks);
         }
         self.unnoticed += 1;
-        self.push(fault.noticed_after, Event::Decide);
+        self.push(noticed_after, Event::Decide);
     }
 
     /// Up to `count` members; at least one node stays.
@@ -98,6 +113,7 @@ impl World {
         let gap = 1 + self.common.prng.below(3);
         // A view that some members have not entered yet may be in use at others.
         let used = self.epoch_used.max(self.leader.view().first_epoch);
+        self.leader.forget(self.common.planted.epochs_forgotten());
         let fallback = self.leader.decide(members, Epoch(used.0 + gap));
         self.common.note(format_args!("decided: {fallback:?}"));
         self.common.recorder.history.fallbacks.push(fallback);

@@ -67,6 +67,11 @@ impl Leader {
         Some(slowest)
     }
 
+    /// Forgets that the newest epochs are stable: only for planted faults.
+    pub(crate) fn forget(&mut self, epochs: u64) {
+        self.stable.0 = self.stable.0.saturating_sub(epochs);
+    }
+
     /// Decides the next view: everybody goes back to the stable epoch and goes on in
     /// one above all epochs that were ever used.
     pub(crate) fn decide(&mut self, members: Vec<Member>, first_epoch: Epoch) -> Fallback {

@@ -35,7 +35,7 @@ mod trace;
 mod workload;
 mod world;
 
-pub use options::Options;
+pub use options::{Options, Watch};
 pub use plant::Plant;
 pub use report::{Failure, Property, Report};
 pub use run::run;

@@ -1,6 +1,6 @@
 //! One simulated node: the real memory, its pages, and the programs that use it.
 use dtm::{Dtm, Input};
-use types::{Epoch, Instant, NodeId, StoreId, ViewNumber};
+use types::{Duration, Epoch, Instant, NodeId, StoreId, ViewNumber};
 use wire::{Envelope, Message};
 
 use crate::client::{Cause, Client, Desk, Next};
@@ -17,6 +17,8 @@ pub(crate) struct Node {
     pub(crate) memory: Memory,
     pub(crate) client: Client,
     ghosts: Ghosts,
+    /// By which its clock is ahead.
+    skew: Duration,
     /// Messages of views that have not reached the node yet.
     early: Vec<Envelope>,
     /// When the client's next step is due, if one is.
@@ -29,6 +31,7 @@ impl Node {
     pub(crate) fn new(id: NodeId, store: StoreId, client: Client, common: &mut Common) -> Self {
         let mut config = common.scenario.config;
         config.seed = common.prng.next_u64();
+        let skew = common.span(common.scenario.clock_skew_max);
         Self {
             id,
             store,
@@ -36,6 +39,7 @@ impl Node {
             memory: Memory::default(),
             client,
             ghosts: Ghosts::default(),
+            skew,
             early: vec![],
             step_at: None,
             deadline_at: None,
@@ -45,6 +49,16 @@ impl Node {
     /// The view that it is in.
     pub(crate) fn view(&self) -> Option<ViewNumber> {
         self.dtm.view().map(|view| view.number)
+    }
+
+    /// What its clock shows.
+    pub(crate) fn clock(&self, now: Instant) -> Instant {
+        now + self.skew
+    }
+
+    /// When the memory wants to be called.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.dtm.next_deadline().map(|at| at - self.skew)
     }
 
     pub(crate) fn epoch(&self) -> Epoch {
@@ -70,7 +84,8 @@ impl Node {
         } else {
             self.ghosts.clear();
         }
-        self.dtm.handle(common.now, input, &mut self.memory);
+        let clock = self.clock(common.now);
+        self.dtm.handle(clock, input, &mut self.memory);
     }
 
     /// The client takes a step.
@@ -101,6 +116,7 @@ impl Node {
     }
 
     fn desk<'node>(&'node mut self, common: &'node mut Common) -> (&'node mut Client, Desk<'node>) {
+        let clock = self.clock(common.now);
         let Self {
             dtm,
             memory,
@@ -115,6 +131,7 @@ impl Node {
                 memory,
                 ghosts,
                 common,
+                clock,
             },
         )
     }

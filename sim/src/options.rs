@@ -8,10 +8,21 @@ pub struct Options {
     pub nodes: Option<usize>,
     /// A fault of the memory to put in from outside.
     pub plant: Option<Plant>,
+    /// What is looked at while the cluster runs.
+    pub watch: Watch,
     /// How many of the last events are told.
     pub events_kept: usize,
     /// Events that a part of a run may take.
     pub events_max: u64,
+}
+
+/// What is looked at while the cluster runs; its history is judged in any case.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Watch {
+    /// The states of pages on all nodes, too.
+    Everything,
+    /// Only what programs see.
+    History,
 }
 
 impl Default for Options {
@@ -19,6 +30,7 @@ impl Default for Options {
         Self {
             nodes: None,
             plant: None,
+            watch: Watch::Everything,
             events_kept: 40,
             events_max: 150_000,
         }

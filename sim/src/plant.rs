@@ -32,11 +32,13 @@ pub enum Plant {
     UndoneStore,
     /// Epochs are called stable before they are stored.
     EarlyStable,
+    /// A fallback goes behind an epoch that was called stable.
+    ForgottenStable,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::SkippedAck,
         Self::AckEpoch,
         Self::DoomedMapping,
@@ -45,6 +47,7 @@ impl Plant {
         Self::BlindHome,
         Self::UndoneStore,
         Self::EarlyStable,
+        Self::ForgottenStable,
     ];
 
     /// Its name on the command line.
@@ -59,6 +62,7 @@ impl Plant {
             Self::BlindHome => "blind-home",
             Self::UndoneStore => "undone-store",
             Self::EarlyStable => "early-stable",
+            Self::ForgottenStable => "forgotten-stable",
         }
     }
 }
@@ -112,18 +116,19 @@ pub(crate) fn prepare(plant: Plant, scenario: &mut Scenario) {
             scenario.hunt = true;
             scenario.config.ageing_losses = u32::MAX;
         }
-        Plant::BlindHome | Plant::UndoneStore | Plant::EarlyStable => {
+        Plant::BlindHome | Plant::UndoneStore | Plant::EarlyStable | Plant::ForgottenStable => {
             scenario.hunt = false;
             scenario.epoch_length = Duration::from_micros(1000);
             scenario.sync_max = Duration::from_micros(300);
             let at = Instant::from_nanos(scenario.heal_at.as_nanos() / 2);
             let noticed_after = Duration::from_micros(300);
+            let disks = Disks::Lost;
             scenario.faults = vec![(
                 at,
-                Fault {
+                Fault::Crash {
                     victims: 1,
                     noticed_after,
-                    disks: Disks::Lost,
+                    disks,
                 },
             )];
         }
@@ -180,6 +185,15 @@ impl Planted {
     /// Whether stores purge what a view undoes.
     pub(crate) fn keeps_undone(self) -> bool {
         self.0 == Some(Plant::UndoneStore)
+    }
+
+    /// How many stable epochs the control plane forgets at a fallback.
+    pub(crate) fn epochs_forgotten(self) -> u64 {
+        if self.0 == Some(Plant::ForgottenStable) {
+            2
+        } else {
+            0
+        }
     }
 }
 

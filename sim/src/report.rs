@@ -37,6 +37,8 @@ pub struct Failure {
     pub property: Property,
     /// By what.
     pub detail: String,
+    /// What had happened to the history by then, if something else was noticed first.
+    pub history: Option<oracle::Violation>,
     /// What the seed meant.
     pub scenario: String,
     /// The last events before it was noticed.
@@ -84,7 +86,11 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.property, self.detail)
+        write!(f, "{}: {}", self.property, self.detail)?;
+        match &self.history {
+            None => Ok(()),
+            Some(violation) => write!(f, "\n    and {:?}: {violation}", violation.property()),
+        }
     }
 }
 

@@ -29,6 +29,10 @@ pub fn run(seed: u64, options: &Options) -> Result<Report, Failure> {
     match world.common.failure.take() {
         None => Ok(report(seed, &world)),
         Some((property, detail)) => Err(Failure {
+            history: match property {
+                Property::History(_) => None,
+                _ => oracle::check_safety(&world.common.recorder.history).err(),
+            },
             seed,
             nodes: options.nodes,
             property,

@@ -31,6 +31,8 @@ pub(crate) struct Scenario {
     pub(crate) view_delay_max: Duration,
     /// Steps that a doomed transaction may still take.
     pub(crate) zombie_steps_max: u64,
+    /// By which the clocks of the nodes differ.
+    pub(crate) clock_skew_max: Duration,
     pub(crate) config: Config,
     /// In time order; the last one happens before `heal_at`.
     pub(crate) faults: Vec<(Instant, Fault)>,
@@ -38,14 +40,19 @@ pub(crate) struct Scenario {
     pub(crate) heal_at: Instant,
 }
 
-/// What may go wrong. Who is hit is drawn when it happens.
+/// What may happen to the cluster.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Fault {
-    /// Nodes that crash at once.
-    pub(crate) victims: usize,
-    /// Until the others notice.
-    pub(crate) noticed_after: Duration,
-    pub(crate) disks: Disks,
+pub(crate) enum Fault {
+    /// Nodes crash; which ones is drawn when it happens.
+    Crash {
+        /// How many at once.
+        victims: usize,
+        /// Until the others notice.
+        noticed_after: Duration,
+        disks: Disks,
+    },
+    /// A new node with an empty disk joins.
+    Join,
 }
 
 /// What becomes of the disks of crashed nodes.
@@ -79,6 +86,7 @@ impl Scenario {
             sync_max: pick(prng, &[0, 300, 5000]),
             view_delay_max: pick(prng, &[0, 300, 3000]),
             zombie_steps_max: pick_number(prng, &[0, 2, 8]),
+            clock_skew_max: pick(prng, &[0, 1000, 1_000_000_000]),
             config: draw_config(prng),
             faults: draw_faults(prng, heal_at),
             heal_at,
@@ -92,9 +100,10 @@ impl Scenario {
 
 fn draw_layout(prng: &mut Prng) -> Layout {
     let stride = [1, 64, 256][index_below(3, prng)];
-    let is_linear = prng.chance(1, 2);
+    let linear_groups = pick_number(prng, &[0, 2, 4]);
     let mut next = 0;
-    let mut group = |count: u32| -> Vec<PageId> {
+    let mut group = |count: u32, prng: &mut Prng| -> Vec<PageId> {
+        let is_linear = prng.chance(linear_groups, 4);
         let region = if is_linear {
             FIRST_APPLICATION_REGION
         } else {
@@ -107,12 +116,13 @@ fn draw_layout(prng: &mut Prng) -> Layout {
             })
             .collect()
     };
-    let mut count =
-        |min: u64, max: u64| u32::try_from(min + prng.below(max - min + 1)).expect("a few pages");
-    let counters = group(count(1, 6));
-    let accounts = group(count(2, 6));
-    let head = group(1)[0];
-    let slots = group(count(1, 4));
+    let count = |min: u64, max: u64, prng: &mut Prng| {
+        u32::try_from(min + prng.below(max - min + 1)).expect("a few pages")
+    };
+    let counters = group(count(1, 6, prng), prng);
+    let accounts = group(count(2, 6, prng), prng);
+    let head = group(1, prng)[0];
+    let slots = group(count(1, 4, prng), prng);
     Layout {
         counters,
         accounts,
@@ -160,9 +170,12 @@ fn draw_faults(prng: &mut Prng, heal_at: Instant) -> Vec<(Instant, Fault)> {
             let victims = if prng.chance(1, 4) { 2 } else { 1 };
             let noticed_after = micros(prng, 0, 3000);
             let at = Instant::from_nanos(prng.below(end));
+            if prng.chance(1, 6) {
+                return (at, Fault::Join);
+            }
             (
                 at,
-                Fault {
+                Fault::Crash {
                     victims,
                     noticed_after,
                     disks,

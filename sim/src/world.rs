@@ -16,7 +16,7 @@ use crate::scenario::{Fault, Scenario};
 use crate::store::Store;
 use crate::trace::Trace;
 use crate::workload::{Script, index_below};
-use crate::{Options, Property, coherence};
+use crate::{Options, Property, Watch, coherence};
 
 /// Something that will happen.
 #[derive(Debug)]
@@ -59,6 +59,7 @@ pub(crate) struct World {
     /// Disks that will come back, and crashes and returns that nobody has noticed.
     pub(crate) unnoticed: u32,
     pages: Vec<PageId>,
+    watch: Watch,
     queue: BTreeMap<(Instant, u64), Event>,
     events_pushed: u64,
 }
@@ -106,6 +107,7 @@ impl World {
             nodes_created: 0,
             unnoticed: 0,
             pages: common.scenario.layout.pages(),
+            watch: options.watch,
             queue: BTreeMap::new(),
             events_pushed: 0,
             common,
@@ -249,7 +251,12 @@ impl World {
         self.schedule(id, next);
         let node = &self.nodes[&id];
         self.epoch_used = self.epoch_used.max(node.epoch());
-        for &page in &self.pages {
+        let pages = if self.watch == Watch::Everything {
+            &self.pages[..]
+        } else {
+            &[]
+        };
+        for &page in pages {
             if let Err(detail) = coherence::check(self.nodes.values(), node, page) {
                 self.common.fail(Property::Coherence, detail);
             }
@@ -270,7 +277,7 @@ impl World {
             .nodes
             .get_mut(&id)
             .expect("living nodes have deadlines");
-        let Some(at) = node.dtm.next_deadline().map(|at| at.max(now)) else {
+        let Some(at) = node.deadline().map(|at| at.max(now)) else {
             return;
         };
         if node.deadline_at.is_none_or(|watched| at < watched) {
@@ -287,7 +294,7 @@ impl World {
         if node.deadline_at.is_some_and(|at| at <= now) {
             node.deadline_at = None;
         }
-        if node.dtm.next_deadline().is_some_and(|at| at <= now) {
+        if node.deadline().is_some_and(|at| at <= now) {
             self.feed(id, Input::Tick);
         } else {
             self.watch_deadline(id);
@@ -330,7 +337,8 @@ impl World {
             return;
         };
         if node.view().is_some() && node.client.is_pausing() {
-            node.dtm.snapshot_step(now, pages_max, &node.memory);
+            let clock = node.clock(now);
+            node.dtm.snapshot_step(clock, pages_max, &node.memory);
             self.settle(id, Cause::Step);
         }
         let delay = Duration::from_micros(10) + self.common.span(epoch_length);

@@ -40,14 +40,22 @@ pub use violation::{Property, Violation};
 /// # Errors
 /// The first violation found.
 pub fn check(history: &History, limits: &Limits) -> Result<(), Violation> {
+    check_safety(history)?;
+    progress::check(history, limits)
+}
+
+/// Runs the checkers that may be run at any time, also in the middle of a run.
+///
+/// # Errors
+/// The first violation found.
+pub fn check_safety(history: &History) -> Result<(), Violation> {
     for period in history.periods() {
         let timeline = Timeline::new(history, period);
-        single_writer::check(&timeline)?;
         fallback::check(&timeline)?;
+        single_writer::check(&timeline)?;
         epoch_cuts::check(&timeline)?;
         opacity::check(&timeline)?;
         serialisability::check(&timeline)?;
     }
-    fallback::check_notices(history)?;
-    progress::check(history, limits)
+    fallback::check_notices(history)
 }

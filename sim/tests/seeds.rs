@@ -1,0 +1,49 @@
+//! Seeds: what one means never changes, and a few of them in every test run.
+#![expect(clippy::tests_outside_test_module, reason = "the whole file is tests")]
+use sim::Options;
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    let options = Options::default();
+    for seed in 100..110 {
+        let first = sim::run(seed, &options).unwrap();
+        let second = sim::run(seed, &options).unwrap();
+        assert_eq!(first, second);
+    }
+}
+
+#[test]
+fn different_seeds_give_different_traces() {
+    let options = Options::default();
+    let digest = |seed| sim::run(seed, &options).unwrap().digest;
+    assert_ne!(digest(1), digest(2));
+}
+
+#[test]
+fn a_few_seeds_hold_all_promises_and_have_seen_something() {
+    let options = Options::default();
+    let reports: Vec<_> = (0..30)
+        .map(|seed| sim::run(seed, &options).unwrap())
+        .collect();
+    let sum = |of: fn(&sim::Report) -> u64| reports.iter().map(of).sum::<u64>();
+    assert!(sum(|report| report.commits) > 1000);
+    assert!(sum(|report| report.attempts) > sum(|report| report.commits));
+    assert!(sum(|report| report.undone) > 0, "fallbacks undid nothing");
+    assert!(
+        sum(|report| report.views - 1) > 0,
+        "no view was ever changed"
+    );
+}
+
+#[test]
+fn a_cluster_of_two_and_one_of_six() {
+    for nodes in [2, 6] {
+        let options = Options {
+            nodes: Some(nodes),
+            ..Options::default()
+        };
+        for seed in 0..5 {
+            sim::run(seed, &options).unwrap();
+        }
+    }
+}
