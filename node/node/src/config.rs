@@ -40,7 +40,7 @@ pub enum FatalReason {
     Down,
     /// The leader is gone; without it nothing can be decided. The cluster can be
     /// restarted from its stores.
-    LeaderLost,
+    LeaderLost(String),
     /// The leader has excluded this node.
     Expelled,
     /// The node's disk failed.
@@ -53,9 +53,9 @@ impl fmt::Display for FatalReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Down => write!(f, "told to stop"),
-            Self::LeaderLost => write!(
+            Self::LeaderLost(why) => write!(
                 f,
-                "the leader is gone; the cluster stops and can be restarted from its data"
+                "the leader is gone ({why}); the cluster stops and can be restarted from its data"
             ),
             Self::Expelled => write!(f, "excluded from the cluster by its leader"),
             Self::StoreFailed(why) => write!(f, "the store failed: {why}"),

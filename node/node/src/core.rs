@@ -31,7 +31,7 @@ pub(crate) struct Core<P: Platform, D: Disk> {
     pub(crate) store: Store<D>,
     /// On the leader only.
     pub(crate) leadership: Option<Leadership<D>>,
-    /// The connection over which this process asked to join, until it is a member.
+    /// The connection over which this process has asked to join.
     pub(crate) joining: Option<JoinerId>,
     /// Requests of tools, to be handled between transactions.
     pub(crate) requests: VecDeque<(RequestId, Vec<u8>)>,
@@ -119,9 +119,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
     fn on_event(&mut self, event: Event) {
         match event {
             Event::Message(envelope) => self.on_message(envelope),
-            Event::LinkLost { node, .. } => self.on_link_lost(node),
+            Event::LinkLost { node, why } => self.on_link_lost(node, why),
             Event::Joiner { joiner, envelope } => self.on_joiner(joiner, envelope),
-            Event::JoinerLost { joiner, .. } => self.on_joiner_lost(joiner),
+            Event::JoinerLost { joiner, why } => self.on_joiner_lost(joiner, why),
             Event::Request { id, bytes } => self.requests.push_back((id, bytes)),
             Event::RequestGone { id } => self.requests.retain(|(request, _)| *request != id),
             Event::LinkUp(_) | Event::Refused(_) | Event::Woken => {}
@@ -247,7 +247,10 @@ impl<P: Platform, D: Disk> Core<P, D> {
             .as_ref()
             .is_some_and(|follower| follower.is_expired(self.now))
         {
-            self.fatal = self.fatal.take().or(Some(FatalReason::LeaderLost));
+            self.fatal = self
+                .fatal
+                .take()
+                .or(Some(FatalReason::LeaderLost("it is silent".into())));
         }
     }
 

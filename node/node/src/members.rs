@@ -1,10 +1,10 @@
 //! Views at a member: joining, entering the next one, losing the leader.
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use control::{Follower, Process};
 use dtm::Input;
-use platform::{Disk, JoinerId};
+use platform::{Disk, JoinerId, LostWhy};
 use types::{Epoch, Extent, NodeId, View, ViewNumber};
 use wire::{Envelope, Message};
 
@@ -45,30 +45,31 @@ impl<P: Platform, D: Disk> Core<P, D> {
             }
             Message::NewView { .. } if self.joining == Some(joiner) => {
                 self.platform.bind(joiner, envelope.from);
-                self.joining = None;
                 self.on_new_view(envelope);
             }
             Message::Expelled if self.joining == Some(joiner) => {
                 self.fatal = Some(FatalReason::Expelled);
             }
+            // What the leader has said on the heels of the view, or even before.
+            _ if self.joining == Some(joiner) => self.on_message(envelope),
             _ => {}
         }
     }
 
-    pub(crate) fn on_joiner_lost(&mut self, joiner: JoinerId) {
-        if self.joining == Some(joiner) {
-            self.fatal = Some(FatalReason::LeaderLost);
+    pub(crate) fn on_joiner_lost(&mut self, joiner: JoinerId, why: LostWhy) {
+        if self.joining == Some(joiner) && self.dtm.view().is_none() {
+            self.fatal = Some(FatalReason::LeaderLost(why.to_string()));
         }
         self.forget_joiner(joiner);
     }
 
-    pub(crate) fn on_link_lost(&mut self, node: NodeId) {
+    pub(crate) fn on_link_lost(&mut self, node: NodeId, why: LostWhy) {
         let Some(view) = self.dtm.view() else { return };
         let leader = view.leader;
         if self.leadership.is_some() {
             self.on_member_lost(node);
         } else if node == leader {
-            self.fatal = Some(FatalReason::LeaderLost);
+            self.fatal = Some(FatalReason::LeaderLost(why.to_string()));
         } else if view.member(node).is_some() {
             self.say(leader, Message::Unreachable { node });
         }
