@@ -10,7 +10,7 @@ use crate::client::{Client, Role};
 use crate::scenario::{Disks, Fault};
 use crate::store::Store;
 use crate::workload::index_below;
-use crate::world::{Event, World};
+use crate::world::{Event, World, add};
 
 /// Extents in one message of an inventory: few, so that inventories are cut.
 const INVENTORY_PART: usize = 2;
@@ -75,6 +75,7 @@ impl World {
             .note(format_args!("{id} crashes, its disk: {disks:?}"));
         let mut node = self.nodes.remove(&id).expect("victims live");
         node.client.on_crash(&mut self.common);
+        self.counters_of_dead = add(self.counters_of_dead, node.dtm.counters());
         let last = self.common.now + self.common.span(Duration::from_micros(500));
         self.network.cut(id, last);
         match disks {

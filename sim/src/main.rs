@@ -101,7 +101,7 @@ impl Total {
 
     fn fail(&mut self, failure: &Failure) {
         self.failures += 1;
-        println!("{} violated: {failure}", failure.property);
+        println!("seed {}: violated: {failure}", failure.seed);
         println!("  scenario: {}", failure.scenario);
         for event in &failure.last_events {
             println!("  {event}");

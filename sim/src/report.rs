@@ -1,6 +1,10 @@
 //! What a run has shown.
 use std::fmt;
 
+use dtm::Counters;
+
+use crate::Plant;
+
 /// A run in which nothing was wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Report {
@@ -22,6 +26,8 @@ pub struct Report {
     pub views: u64,
     /// Most conflicts that one transaction lost.
     pub losses_max: u64,
+    /// What all nodes together have done: shows which paths were taken.
+    pub counters: Counters,
     /// The last events.
     pub last_events: Vec<String>,
 }
@@ -33,12 +39,14 @@ pub struct Failure {
     pub seed: u64,
     /// Number of nodes, if it was fixed.
     pub nodes: Option<usize>,
+    /// The planted fault, if there was one.
+    pub plant: Option<Plant>,
     /// What was violated.
     pub property: Property,
     /// By what.
     pub detail: String,
     /// What had happened to the history by then, if something else was noticed first.
-    pub history: Option<oracle::Violation>,
+    pub history: Option<Box<oracle::Violation>>,
     /// What the seed meant.
     pub scenario: String,
     /// The last events before it was noticed.
@@ -80,7 +88,11 @@ impl Failure {
             .nodes
             .map(|nodes| format!(" --nodes {nodes}"))
             .unwrap_or_default();
-        format!("cargo xtask sim --seed {}{nodes}", self.seed)
+        let plant = self
+            .plant
+            .map(|plant| format!(" --plant {plant}"))
+            .unwrap_or_default();
+        format!("cargo xtask sim --seed {}{nodes}{plant}", self.seed)
     }
 }
 

@@ -31,10 +31,13 @@ pub fn run(seed: u64, options: &Options) -> Result<Report, Failure> {
         Some((property, detail)) => Err(Failure {
             history: match property {
                 Property::History(_) => None,
-                _ => oracle::check_safety(&world.common.recorder.history).err(),
+                _ => oracle::check_safety(&world.common.recorder.history)
+                    .err()
+                    .map(Box::new),
             },
             seed,
             nodes: options.nodes,
+            plant: options.plant,
             property,
             detail,
             scenario: format!("{:?}", world.common.scenario),
@@ -115,6 +118,7 @@ fn report(seed: u64, world: &World) -> Report {
         undone: undone.count() as u64,
         views: world.leader.view().number.0,
         losses_max: losses_max(history),
+        counters: world.counters(),
         last_events: world.common.trace.last(),
     }
 }

@@ -1,7 +1,7 @@
 //! The loop of events: virtual time, who gets what when, and what follows from it.
 use std::collections::BTreeMap;
 
-use dtm::{Input, Output};
+use dtm::{Counters, Input, Output};
 use types::{Duration, Epoch, Instant, Member, NodeId, PageId, Prng, StoreId, View, ViewNumber};
 use wire::{Envelope, Message};
 
@@ -58,6 +58,7 @@ pub(crate) struct World {
     pub(crate) nodes_created: u32,
     /// Disks that will come back, and crashes and returns that nobody has noticed.
     pub(crate) unnoticed: u32,
+    pub(crate) counters_of_dead: Counters,
     pages: Vec<PageId>,
     watch: Watch,
     queue: BTreeMap<(Instant, u64), Event>,
@@ -106,6 +107,7 @@ impl World {
             epoch_used: Epoch(0),
             nodes_created: 0,
             unnoticed: 0,
+            counters_of_dead: Counters::default(),
             pages: common.scenario.layout.pages(),
             watch: options.watch,
             queue: BTreeMap::new(),
@@ -419,6 +421,12 @@ impl World {
         self.stores.get_mut(&id).expect("a node's disk is there")
     }
 
+    /// What the nodes, dead ones included, have done.
+    pub(crate) fn counters(&self) -> Counters {
+        let living = self.nodes.values().map(|node| node.dtm.counters());
+        living.fold(self.counters_of_dead, add)
+    }
+
     /// Lets every node read everything.
     pub(crate) fn inspect(&mut self) {
         let script = Script::Browse {
@@ -428,6 +436,28 @@ impl World {
         self.nodes
             .values_mut()
             .for_each(|node| node.client.queue(script.clone()));
+    }
+}
+
+/// Adds up what two nodes have done; of the marks, the higher one.
+pub(crate) fn add(one: Counters, other: &Counters) -> Counters {
+    Counters {
+        commits: one.commits + other.commits,
+        commits_local: one.commits_local + other.commits_local,
+        queries: one.queries + other.queries,
+        aborts_conflict: one.aborts_conflict + other.aborts_conflict,
+        aborts_fallback: one.aborts_fallback + other.aborts_fallback,
+        fetches_remote: one.fetches_remote + other.fetches_remote,
+        exclusive_transitions: one.exclusive_transitions + other.exclusive_transitions,
+        exclusive_refused: one.exclusive_refused + other.exclusive_refused,
+        reads_refused: one.reads_refused + other.reads_refused,
+        messages_ignored: one.messages_ignored + other.messages_ignored,
+        frames_captured: one.frames_captured + other.frames_captured,
+        frames_retained_max: one.frames_retained_max.max(other.frames_retained_max),
+        silent_stores: one.silent_stores + other.silent_stores,
+        commits_throttled: one.commits_throttled + other.commits_throttled,
+        pages_contended: one.pages_contended + other.pages_contended,
+        home_queue_max: one.home_queue_max.max(other.home_queue_max),
     }
 }
 

@@ -200,16 +200,37 @@ impl Violation {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Cycle { edges } => {
+                write!(f, "no serial order:")?;
+                edges.iter().try_for_each(|edge| write!(f, " {edge};"))
+            }
+            Self::NoPrefix { edge, epochs } => {
+                let [from, to] = epochs;
+                write!(f, "{edge}, but their epochs are {from} and {to}")
+            }
+            Self::Unfinished { txn, attempts } => {
+                let txn = txn.0;
+                write!(f, "transaction {txn} did not commit in {attempts} attempts")
+            }
+            Self::Starved { txn, losses } => {
+                write!(f, "transaction {} lost {losses} conflicts", txn.0)
+            }
+            versions => versions.fmt_versions(f),
+        }
+    }
+}
+
+/// Parts of the description, by what it is about.
+impl Violation {
+    fn fmt_versions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::Fork {
                 page,
                 before,
-                writers: [a, b],
+                writers,
             } => {
-                write!(
-                    f,
-                    "{a} and {b} both overwrote version {} of {page}",
-                    before.0
-                )
+                let ([a, b], before) = (writers, before.0);
+                write!(f, "{a} and {b} both overwrote version {before} of {page}")
             }
             Self::NoPredecessor { writer, page } => {
                 write!(f, "{writer} overwrote {page} without having seen it")
@@ -217,8 +238,9 @@ impl fmt::Display for Violation {
             Self::TokenReused {
                 page,
                 token,
-                writers: [a, b],
+                writers,
             } => {
+                let [a, b] = writers;
                 write!(f, "{a} and {b} both wrote token {} to {page}", token.0)
             }
             Self::NeverCommitted {
@@ -226,21 +248,18 @@ impl fmt::Display for Violation {
                 page,
                 token,
             } => {
+                let token = token.0;
                 write!(
                     f,
-                    "{reader} saw {} in {page}, which nobody had committed",
-                    token.0
+                    "{reader} saw {token} in {page}, which nobody had committed"
                 )
-            }
-            Self::Cycle { edges } => {
-                write!(f, "no serial order:")?;
-                edges.iter().try_for_each(|edge| write!(f, " {edge};"))
             }
             Self::NeverTogether {
                 reader,
-                older: (a, _),
-                newer: (b, _),
+                older,
+                newer,
             } => {
+                let (a, b) = (older.0, newer.0);
                 write!(
                     f,
                     "{reader} saw versions of {a} and {b} that were never there together"
@@ -253,25 +272,15 @@ impl fmt::Display for Violation {
             } => {
                 write!(
                     f,
-                    "{reader} saw {page} as it was before {overwriter}, committed earlier"
+                    "{reader} began after {overwriter} and saw {page} as it was before"
                 )
             }
-            Self::Unfinished { txn, attempts } => {
-                write!(
-                    f,
-                    "transaction {} did not commit in {attempts} attempts",
-                    txn.0
-                )
-            }
-            Self::Starved { txn, losses } => {
-                write!(f, "transaction {} lost {losses} conflicts", txn.0)
-            }
-            Self::NoPrefix {
-                edge,
-                epochs: [from, to],
-            } => {
-                write!(f, "{edge}, but their epochs are {from} and {to}")
-            }
+            fallback => fallback.fmt_fallback(f),
+        }
+    }
+
+    fn fmt_fallback(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::ForeignEpoch { attempt, epoch } => {
                 write!(
                     f,
@@ -295,12 +304,13 @@ impl fmt::Display for Violation {
                 )
             }
             Self::PromiseBroken { epoch, period } => {
+                let number = period.0;
                 write!(
                     f,
-                    "epoch {epoch} was called stable, fallback {} undid it",
-                    period.0
+                    "epoch {epoch} was called stable, fallback {number} undid it"
                 )
             }
+            other => fmt::Debug::fmt(other, f),
         }
     }
 }
