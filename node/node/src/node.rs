@@ -132,11 +132,12 @@ impl<P: Platform, D: Disk> Node<P, D> {
         }
         let station = self.core.station();
         while self.search.orphans > u32::from(station.slots()) {
-            self.search.orphans -= 1;
-            let slot = Slot::new(self.search.orphans as usize).expect("counted down from all");
+            let slot = Slot::new(self.search.orphans as usize - 1).expect("counted from all");
             if self.core.steal(slot) == Ran::Something {
+                // A theft takes half of a queue: what is left is taken next time.
                 return Ran::Something;
             }
+            self.search.orphans -= 1;
         }
         if self.core.now < self.search.next || station.slots() == 1 {
             return Ran::Nothing;
