@@ -32,7 +32,7 @@ impl Default for Options {
             plant: None,
             watch: Watch::Everything,
             events_kept: 40,
-            events_max: 150_000,
+            events_max: 600_000,
         }
     }
 }
