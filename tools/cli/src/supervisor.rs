@@ -57,6 +57,7 @@ pub enum Happening {
 /// What a child's reader sees.
 enum Said {
     Line(u32, String),
+    /// The end of this process. By its id: its number may have a new process by now.
     End(u32),
 }
 
@@ -117,13 +118,13 @@ impl Nodes {
             child,
             log: log.to_owned(),
         });
-        let sender = self.sender.clone();
+        let (sender, pid) = (self.sender.clone(), self.pid(number).expect("just started"));
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 // Nobody listens any more: the child is about to be killed.
                 let _ = sender.send(Said::Line(number, line));
             }
-            let _ = sender.send(Said::End(number));
+            let _ = sender.send(Said::End(pid));
         });
         Ok(())
     }
@@ -154,8 +155,8 @@ impl Nodes {
                     Ok(ready) => return Some(Happening::Ready { number, ready }),
                     Err(NotReady) => ui::note(format!("node {number}: {line}")),
                 },
-                Ok(Said::End(number)) => {
-                    if let Some(status) = self.reap(number) {
+                Ok(Said::End(pid)) => {
+                    if let Some((number, status)) = self.reap(pid) {
                         return Some(Happening::Ended { number, status });
                     }
                 }
@@ -224,9 +225,10 @@ impl Nodes {
         self.kill_all();
     }
 
-    fn reap(&mut self, number: u32) -> Option<ExitStatus> {
-        let at = self.alive.iter().position(|node| node.number == number)?;
+    fn reap(&mut self, pid: u32) -> Option<(u32, ExitStatus)> {
+        let at = self.alive.iter().position(|node| node.child.id() == pid)?;
         let mut node = self.alive.remove(at);
+        let number = node.number;
         let status = node
             .child
             .wait()
@@ -236,7 +238,7 @@ impl Nodes {
                 ui::note(format!("node {number}: {line}"));
             }
         }
-        Some(status)
+        Some((number, status))
     }
 }
 
