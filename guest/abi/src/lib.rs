@@ -38,7 +38,11 @@ pub struct Import {
 use Type::{I32, I64};
 
 const fn import(name: &'static str, params: &'static [Type], result: Option<Type>) -> Import {
-    Import { name, params, result }
+    Import {
+        name,
+        params,
+        result,
+    }
 }
 
 /// Every function of [`MODULE`]. Effects of a step happen if and when it commits.

@@ -151,7 +151,10 @@ pub(crate) fn operator(op: &wp::Operator<'_>, place: impl Fn() -> Place) -> Resu
 /// The proposal that an operator belongs to.
 fn proposal(op: &wp::Operator<'_>) -> &'static str {
     macro_rules! table {
-        ($(@$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $v:ident ($($a:tt)*))*) => {
+        ($(
+            @$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? =>
+                $v:ident ($($a:tt)*)
+        )*) => {
             match op {
                 $(wp::Operator::$op $({ $($arg: _),* })? => stringify!($proposal),)*
                 _ => "unknown",
@@ -164,7 +167,10 @@ fn proposal(op: &wp::Operator<'_>) -> &'static str {
 /// An operator's name as in the text format, near enough for a message.
 fn instruction(op: &wp::Operator<'_>) -> String {
     macro_rules! table {
-        ($(@$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $v:ident ($($a:tt)*))*) => {
+        ($(
+            @$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? =>
+                $v:ident ($($a:tt)*)
+        )*) => {
             match op {
                 $(wp::Operator::$op $({ $($arg: _),* })? => stringify!($v),)*
                 _ => "visit_unknown",

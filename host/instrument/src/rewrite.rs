@@ -245,8 +245,8 @@ impl Emitter {
     }
 
     /// Begins an `if` that is entered when one of the pages of `size` bytes is protected,
-    /// from the address on the stack, which the local `first` holds too. A store that should be aligned lies in one page if it is; if it is
-    /// not, the slow path looks closer.
+    /// from the address on the stack, which the local `first` holds too. A store that should
+    /// be aligned lies in one page if it is; if it is not, the slow path looks closer.
     fn branch(&mut self, size: u32, aligned: bool) {
         let first = self.temporaries.first;
         let rest = (size - 1).cast_signed();

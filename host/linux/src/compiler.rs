@@ -24,22 +24,26 @@ impl LinuxCompiler {
     pub fn start(engine: Engine, waker: Waker) -> std::io::Result<Self> {
         let (jobs, todo) = mpsc::channel::<(CompileJob, Vec<u8>)>();
         let (done, finished) = mpsc::channel();
-        thread::Builder::new().name("compiler".into()).spawn(move || {
-            for (job, wasm) in todo {
-                // Nobody listens when the node has ended; then the thread ends, too.
-                if done.send((job, compile(&engine, &wasm))).is_err() {
-                    return;
+        thread::Builder::new()
+            .name("compiler".into())
+            .spawn(move || {
+                for (job, wasm) in todo {
+                    // Nobody listens when the node has ended; then the thread ends, too.
+                    if done.send((job, compile(&engine, &wasm))).is_err() {
+                        return;
+                    }
+                    waker.wake();
                 }
-                waker.wake();
-            }
-        })?;
+            })?;
         Ok(Self { jobs, finished })
     }
 }
 
 impl Compiler for LinuxCompiler {
     fn compile(&mut self, job: CompileJob, wasm: Vec<u8>) {
-        self.jobs.send((job, wasm)).expect("the thread runs as long as we listen");
+        self.jobs
+            .send((job, wasm))
+            .expect("the thread runs as long as we listen");
     }
 
     fn finished(&mut self) -> Option<Finished> {
@@ -49,7 +53,9 @@ impl Compiler for LinuxCompiler {
 
 fn compile(engine: &Engine, wasm: &[u8]) -> Result<CompiledModule, String> {
     let module = instrument::instrument(wasm).map_err(|refusal| refusal.to_string())?;
-    let artefact = engine.compile(&module.wasm).map_err(|error| error.to_string())?;
+    let artefact = engine
+        .compile(&module.wasm)
+        .map_err(|error| error.to_string())?;
     let stack = module.info.stack.as_ref().map(|stack| StackPointer {
         global: stack.global,
         initial: stack.initial,
@@ -57,7 +63,18 @@ fn compile(engine: &Engine, wasm: &[u8]) -> Result<CompiledModule, String> {
     });
     let info = ModuleInfo { stack };
     // A module that cannot be loaded here cannot be loaded by any node: say so now.
-    engine.load(&artefact, &info).map_err(|error| error.to_string())?;
-    let image = module.image.into_iter().map(|segment| (segment.offset, segment.bytes)).collect();
-    Ok(CompiledModule { instrumented: module.wasm, artefact, info: info.encode(), image })
+    engine
+        .load(&artefact, &info)
+        .map_err(|error| error.to_string())?;
+    let image = module
+        .image
+        .into_iter()
+        .map(|segment| (segment.offset, segment.bytes))
+        .collect();
+    Ok(CompiledModule {
+        instrumented: module.wasm,
+        artefact,
+        info: info.encode(),
+        image,
+    })
 }

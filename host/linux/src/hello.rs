@@ -155,10 +155,7 @@ mod tests {
 
     #[test]
     fn other_bytes_are_no_hello() {
-        assert_eq!(
-            Hello::decode(b"GET / HTTP/1.1\r\nHost: local.at\r\n"),
-            None
-        );
+        assert_eq!(Hello::decode(b"GET / HTTP/1.1\r\nHost: local.at\r\n"), None);
     }
 
     #[test]

@@ -20,7 +20,11 @@ impl LinuxWorld {
     /// A world of these parts.
     #[must_use]
     pub fn new(network: Network, views: LinuxViews, compiler: LinuxCompiler) -> Self {
-        Self { network, views, compiler }
+        Self {
+            network,
+            views,
+            compiler,
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! Links and requests over real loopback sockets, as a node sees them.
-#![expect(clippy::tests_outside_test_module, reason = "an integration test is nothing but tests")]
+#![expect(
+    clippy::tests_outside_test_module,
+    reason = "an integration test is nothing but tests"
+)]
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 

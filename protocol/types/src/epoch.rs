@@ -56,8 +56,13 @@ impl Version {
 
 impl Stamp {
     /// The stamp of a page that nobody has written.
-    pub const ZERO: Self =
-        Self { node: NodeId(0), interval: Interval { epoch: Epoch(0), sub: 0 } };
+    pub const ZERO: Self = Self {
+        node: NodeId(0),
+        interval: Interval {
+            epoch: Epoch(0),
+            sub: 0,
+        },
+    };
 
     /// The epoch of the interval.
     #[must_use]
@@ -68,7 +73,11 @@ impl Stamp {
 
 impl fmt::Debug for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}.{}", self.node, self.interval.epoch.0, self.interval.sub)
+        write!(
+            f,
+            "{}@{}.{}",
+            self.node, self.interval.epoch.0, self.interval.sub
+        )
     }
 }
 

@@ -12,4 +12,7 @@ pub const FIRST_APPLICATION_REGION: u32 = 256;
 /// Pages of linear memory in an application's region: 4 GiB of 4 KiB pages.
 pub const LINEAR_PAGES_MAX: u32 = 1 << 20;
 
-const _: () = assert!(REPLICAS <= MEMBERS_MAX, "each copy lies in a store of its own");
+const _: () = assert!(
+    REPLICAS <= MEMBERS_MAX,
+    "each copy lies in a store of its own"
+);

@@ -52,13 +52,19 @@ impl PageId {
     /// The page at `index` of `region`.
     #[must_use]
     pub const fn new(region: u32, index: u32) -> Self {
-        Self { region: RegionId(region), index: PageIndex(index) }
+        Self {
+            region: RegionId(region),
+            index: PageIndex(index),
+        }
     }
 
     /// The extent that holds this page.
     #[must_use]
     pub const fn extent(self) -> Extent {
-        Extent { region: self.region, index: self.index.0 / PAGES_PER_EXTENT }
+        Extent {
+            region: self.region,
+            index: self.index.0 / PAGES_PER_EXTENT,
+        }
     }
 
     /// Whether the page is linear memory of an application. Such pages stay mapped

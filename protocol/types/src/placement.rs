@@ -13,7 +13,10 @@ use crate::{Extent, Member, NodeId, View};
 /// If the view has no members.
 #[must_use]
 pub fn home(view: &View, extent: Extent) -> NodeId {
-    let best = view.members.iter().max_by_key(|member| weight(extent_key(extent), member));
+    let best = view
+        .members
+        .iter()
+        .max_by_key(|member| weight(extent_key(extent), member));
     best.expect("a view has members").node
 }
 
@@ -33,7 +36,11 @@ pub fn manifest_stores(view: &View, node: NodeId) -> Vec<NodeId> {
 fn ranked(view: &View, key: u64) -> Vec<NodeId> {
     let mut members: Vec<&Member> = view.members.iter().collect();
     members.sort_by_key(|member| core::cmp::Reverse(weight(key, member)));
-    members.iter().take(REPLICAS).map(|member| member.node).collect()
+    members
+        .iter()
+        .take(REPLICAS)
+        .map(|member| member.node)
+        .collect()
 }
 
 fn extent_key(extent: Extent) -> u64 {
@@ -56,7 +63,10 @@ mod tests {
         let members = stores
             .iter()
             .zip(1..)
-            .map(|(&store, node)| Member { node: NodeId(node), store: StoreId(store) })
+            .map(|(&store, node)| Member {
+                node: NodeId(node),
+                store: StoreId(store),
+            })
             .collect();
         View {
             number: ViewNumber(1),
@@ -69,7 +79,10 @@ mod tests {
     }
 
     fn extents() -> impl Iterator<Item = Extent> {
-        (0..3000).map(|index| Extent { region: RegionId(7), index })
+        (0..3000).map(|index| Extent {
+            region: RegionId(7),
+            index,
+        })
     }
 
     #[test]
@@ -87,8 +100,13 @@ mod tests {
     fn homes_are_spread_evenly() {
         let view = view(&[11, 22, 33]);
         for node in view.nodes() {
-            let count = extents().filter(|&extent| home(&view, extent) == node).count();
-            assert!((900..1100).contains(&count), "{node} is home of {count} of 3000");
+            let count = extents()
+                .filter(|&extent| home(&view, extent) == node)
+                .count();
+            assert!(
+                (900..1100).contains(&count),
+                "{node} is home of {count} of 3000"
+            );
         }
     }
 

@@ -29,7 +29,9 @@ impl Instant {
     /// Time since `earlier`, zero if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
-        Duration { nanos: self.nanos.saturating_sub(earlier.nanos) }
+        Duration {
+            nanos: self.nanos.saturating_sub(earlier.nanos),
+        }
     }
 }
 
@@ -46,19 +48,25 @@ impl Duration {
     /// A span of `micros` microseconds.
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {
-        Self { nanos: micros * 1_000 }
+        Self {
+            nanos: micros * 1_000,
+        }
     }
 
     /// A span of `millis` milliseconds.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
-        Self { nanos: millis * 1_000_000 }
+        Self {
+            nanos: millis * 1_000_000,
+        }
     }
 
     /// Twice the span.
     #[must_use]
     pub const fn doubled(self) -> Self {
-        Self { nanos: self.nanos * 2 }
+        Self {
+            nanos: self.nanos * 2,
+        }
     }
 
     /// The span in nanoseconds.
@@ -83,20 +91,26 @@ impl Duration {
 impl Add<Duration> for Instant {
     type Output = Self;
     fn add(self, span: Duration) -> Self {
-        Self { nanos: self.nanos + span.nanos }
+        Self {
+            nanos: self.nanos + span.nanos,
+        }
     }
 }
 
 impl Sub<Duration> for Instant {
     type Output = Self;
     fn sub(self, span: Duration) -> Self {
-        Self { nanos: self.nanos.saturating_sub(span.nanos) }
+        Self {
+            nanos: self.nanos.saturating_sub(span.nanos),
+        }
     }
 }
 
 impl Add for Duration {
     type Output = Self;
     fn add(self, other: Self) -> Self {
-        Self { nanos: self.nanos + other.nanos }
+        Self {
+            nanos: self.nanos + other.nanos,
+        }
     }
 }

@@ -59,7 +59,9 @@ impl View {
     /// Whether some recorded decision undid the version with this stamp.
     #[must_use]
     pub fn is_undone(&self, stamp: Stamp) -> bool {
-        self.fallbacks.iter().any(|fallback| fallback.undoes(stamp.epoch()))
+        self.fallbacks
+            .iter()
+            .any(|fallback| fallback.undoes(stamp.epoch()))
     }
 
     /// The member with this node id.

@@ -40,7 +40,10 @@ impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong { length } => {
-                write!(f, "body of {length} bytes, expected at most {BODY_SIZE_MAX}")
+                write!(
+                    f,
+                    "body of {length} bytes, expected at most {BODY_SIZE_MAX}"
+                )
             }
             Self::Checksum { expected, found } => {
                 write!(f, "checksum {found:#x} of the body, expected {expected:#x}")
@@ -59,7 +62,12 @@ impl core::error::Error for DecodeError {}
 pub fn encode(envelope: &Envelope, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&[0; HEADER_SIZE]);
-    let parts = (envelope.from, envelope.view, envelope.epoch, &envelope.message);
+    let parts = (
+        envelope.from,
+        envelope.view,
+        envelope.epoch,
+        &envelope.message,
+    );
     let mut bytes = postcard::to_extend(&parts, core::mem::take(out))
         .expect("serialising to memory cannot fail");
     let body = &bytes[start + HEADER_SIZE..];
@@ -89,19 +97,33 @@ pub fn decode(bytes: &[u8]) -> Result<Option<(Envelope, usize)>, DecodeError> {
     };
     let found = crc32fast::hash(body);
     if found != checksum {
-        return Err(DecodeError::Checksum { expected: checksum, found });
+        return Err(DecodeError::Checksum {
+            expected: checksum,
+            found,
+        });
     }
     let ((from, view, epoch, message), unread): ((NodeId, ViewNumber, Epoch, Message), &[u8]) =
         postcard::take_from_bytes(body).map_err(|_| DecodeError::Malformed)?;
     if !unread.is_empty() {
         return Err(DecodeError::Malformed);
     }
-    Ok(Some((Envelope { from, view, epoch, message }, HEADER_SIZE + length)))
+    Ok(Some((
+        Envelope {
+            from,
+            view,
+            epoch,
+            message,
+        },
+        HEADER_SIZE + length,
+    )))
 }
 
 fn split_header(header: [u8; HEADER_SIZE]) -> (usize, u32) {
     let [a, b, c, d, e, f, g, h] = header;
-    (u32::from_le_bytes([a, b, c, d]) as usize, u32::from_le_bytes([e, f, g, h]))
+    (
+        u32::from_le_bytes([a, b, c, d]) as usize,
+        u32::from_le_bytes([e, f, g, h]),
+    )
 }
 
 #[cfg(test)]
@@ -119,7 +141,11 @@ mod tests {
             message: Message::Data {
                 page: PageId::new(1, 77),
                 seq: Seq(9),
-                content: PageVersion { version: Version(5), stamp: Stamp::ZERO, bytes },
+                content: PageVersion {
+                    version: Version(5),
+                    stamp: Stamp::ZERO,
+                    bytes,
+                },
             },
         }
     }
@@ -151,7 +177,10 @@ mod tests {
         for at in 0..line.len() {
             let mut damaged = line.clone();
             damaged[at] ^= 0x10;
-            assert!(!matches!(decode(&damaged), Ok(Some(_))), "byte {at} damaged");
+            assert!(
+                !matches!(decode(&damaged), Ok(Some(_))),
+                "byte {at} damaged"
+            );
         }
     }
 }

@@ -251,7 +251,11 @@ pub enum Message {
 
 impl core::fmt::Debug for PageVersion {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let kind = if self.bytes.is_some() { "bytes" } else { "zero" };
+        let kind = if self.bytes.is_some() {
+            "bytes"
+        } else {
+            "zero"
+        };
         write!(f, "v{} {:?} {kind}", self.version.0, self.stamp)
     }
 }

@@ -38,10 +38,16 @@ pub struct NodeArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub members: u32,
     /// Length of an epoch in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    #[arg(
+        long, value_name = "MS", default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(1..=60_000)
+    )]
     pub epoch: u32,
     /// Nodes in this process, a thread each
-    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(
+        long, value_name = "K", default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=64)
+    )]
     pub cores: u32,
     /// Name of the node, for people
     #[arg(long, value_name = "NAME", default_value = "node")]

@@ -25,10 +25,16 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     nodes: Option<u32>,
     /// Length of an epoch in milliseconds: how often a snapshot is taken
-    #[arg(long, value_name = "MS", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    #[arg(
+        long, value_name = "MS", default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(1..=60_000)
+    )]
     epoch: u32,
     /// Cores per process, a node each
-    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(
+        long, value_name = "K", default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=64)
+    )]
     cores: u32,
     /// First of two ports per node; whatever is free unless given
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]

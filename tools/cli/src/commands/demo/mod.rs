@@ -36,10 +36,16 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "FILE")]
     scene: Option<PathBuf>,
     /// Nodes, a process each
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=16))]
+    #[arg(
+        long, value_name = "N", default_value_t = 3,
+        value_parser = clap::value_parser!(u32).range(2..=16)
+    )]
     nodes: u32,
     /// Progress at which a node is killed
-    #[arg(long, value_name = "PERCENT", default_value_t = 40, value_parser = clap::value_parser!(u8).range(0..100))]
+    #[arg(
+        long, value_name = "PERCENT", default_value_t = 40,
+        value_parser = clap::value_parser!(u8).range(0..100)
+    )]
     kill_at: u8,
     /// Keep the data directory
     #[arg(long)]
