@@ -151,7 +151,7 @@ impl Client {
                 self.give_up(desk)
             }
             (Phase::Waiting, TxnStatus::Running) if cause == Cause::Input => {
-                Next::After(Duration::ZERO)
+                Next::After(desk.common.span(desk.common.scenario.wake_max))
             }
             (Phase::Committing(_), TxnStatus::Committing)
             | (Phase::Running | Phase::Waiting, TxnStatus::Running)

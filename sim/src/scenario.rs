@@ -25,6 +25,8 @@ pub(crate) struct Scenario {
     pub(crate) epoch_length: Duration,
     /// Between the steps of a program.
     pub(crate) think_max: Duration,
+    /// Until a waiting program notices that something has happened.
+    pub(crate) wake_max: Duration,
     /// Until a store has synced a part.
     pub(crate) sync_max: Duration,
     /// Until a decided view reaches a member.
@@ -80,9 +82,10 @@ impl Scenario {
                 base_max: pick(prng, &[0, 20, 100, 400]),
                 jitter_max: pick(prng, &[0, 10, 100, 1000]),
             },
-            heartbeats_percent: pick_number(prng, &[100, 80, 30]),
-            epoch_length: pick(prng, &[300, 1000, 5000, 20_000]),
+            heartbeats_percent: pick_number(prng, &[100, 80, 30, 2]),
+            epoch_length: pick(prng, &[100, 300, 1000, 5000, 20_000]),
             think_max: pick(prng, &[0, 10, 100, 400]),
+            wake_max: pick(prng, &[0, 20, 300]),
             sync_max: pick(prng, &[0, 300, 5000]),
             view_delay_max: pick(prng, &[0, 300, 3000]),
             zombie_steps_max: pick_number(prng, &[0, 2, 8]),

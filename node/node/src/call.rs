@@ -103,7 +103,8 @@ impl<P: Platform, D: Disk> Node<P, D> {
             if self.core.view_number() != view {
                 return Err(Unserved::Undone);
             }
-            (call.reply.clear(), call.output.clear());
+            call.reply.clear();
+            call.output.clear();
             self.core.begin(attempt);
             attempt = Attempt::Retry;
             let outcome = self.attempt_call(process, state, call, &mut body);

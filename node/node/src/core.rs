@@ -139,18 +139,18 @@ impl<P: Platform, D: Disk> Core<P, D> {
             return self.early.push(envelope);
         }
         if envelope.view < self.view_number() {
-            return self.to_memory(envelope);
+            return self.tell_memory(envelope);
         }
         match envelope.message {
             Message::StoreRead { .. } | Message::StoreFrame { .. } | Message::PartEnd { .. } => {
                 self.on_store_message(envelope);
             }
             Message::EpochStored { .. } | Message::Report(_) | Message::Unreachable { .. } => {
-                self.to_leadership(envelope);
+                self.tell_leadership(envelope);
             }
             Message::Heartbeat => self.on_heartbeat(envelope),
             Message::Stable { epoch } => {
-                self.to_memory(envelope);
+                self.tell_memory(envelope);
                 let wall_ms = self.platform.wall_ns() / 1_000_000;
                 if let Err(error) = self.store.set_stable(epoch, wall_ms) {
                     self.store_failed(&error);
@@ -159,12 +159,12 @@ impl<P: Platform, D: Disk> Core<P, D> {
             }
             Message::Down => self.fatal = Some(FatalReason::Down),
             Message::Expelled => self.fatal = Some(FatalReason::Expelled),
-            _ => self.to_memory(envelope),
+            _ => self.tell_memory(envelope),
         }
     }
 
     /// Feeds the memory; measures what an epoch's end costs.
-    pub(crate) fn to_memory(&mut self, envelope: Envelope) {
+    pub(crate) fn tell_memory(&mut self, envelope: Envelope) {
         self.feed(Input::Message(envelope));
     }
 
@@ -179,9 +179,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
 
     fn on_heartbeat(&mut self, envelope: Envelope) {
         let from = envelope.from;
-        self.to_memory(envelope.clone());
+        self.tell_memory(envelope.clone());
         if self.leadership.is_some() {
-            self.to_leadership(envelope);
+            self.tell_leadership(envelope);
         } else {
             if let Some(follower) = &mut self.follower {
                 follower.on_heartbeat(self.now);
@@ -250,7 +250,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             self.fatal = self
                 .fatal
                 .take()
-                .or(Some(FatalReason::LeaderLost("it is silent".into())));
+                .or_else(|| Some(FatalReason::LeaderLost("it is silent".into())));
         }
     }
 

@@ -159,7 +159,7 @@ impl<D: Disk> Leadership<D> {
 
 impl<P: Platform, D: Disk> Core<P, D> {
     /// Gives the leader a message of a member.
-    pub(crate) fn to_leadership(&mut self, envelope: Envelope) {
+    pub(crate) fn tell_leadership(&mut self, envelope: Envelope) {
         let now = self.now;
         let Some(leadership) = &mut self.leadership else {
             return;

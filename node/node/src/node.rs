@@ -1,4 +1,5 @@
 //! The loop.
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 
 use engine::{Engine, Limits};
@@ -24,7 +25,7 @@ const SLEEP_MAX: Duration = Duration::from_millis(100);
 /// What a node is to its cluster when it starts.
 pub enum Role<D> {
     /// It decides.
-    Leader(Leadership<D>),
+    Leader(Box<Leadership<D>>),
     /// It asks the process at this address (`ip:port`) to be let in.
     Member {
         /// Where the leader is reached.
@@ -68,7 +69,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
         let limits = config.limits;
         let mut core = Core::new(config, platform, store);
         match role {
-            Role::Leader(leadership) => core.leadership = Some(leadership),
+            Role::Leader(leadership) => core.leadership = Some(*leadership),
             Role::Member { leader } => core.join(&leader),
         }
         let search = Search {
@@ -128,7 +129,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
         let view = self.core.view_number();
         if self.search.view != view {
             self.search.view = view;
-            self.search.orphans = Slot::all().count() as u32;
+            self.search.orphans = Slot::all().map(|slot| slot.index() + 1).max().unwrap_or(0);
         }
         let station = self.core.station();
         while self.search.orphans > u32::from(station.slots()) {

@@ -134,11 +134,10 @@ impl<'a, P: Platform, D: Disk> Running<'a, P, D> {
     }
 
     fn input_count(&self) -> u32 {
-        self.call
-            .as_ref()
-            .map_or(self.step.process().input_count, |call| {
-                u32::try_from(call.inputs.len()).expect("inputs are few")
-            })
+        match &self.call {
+            Some(call) => u32::try_from(call.inputs.len()).expect("inputs are few"),
+            None => self.step.process().input_count,
+        }
     }
 
     fn input_length(&mut self, index: u32) -> Result<u64, Stop> {

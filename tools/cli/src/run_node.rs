@@ -110,7 +110,7 @@ fn make_node(
                 store: store.id(),
                 ..identity
             };
-            Role::Leader(leadership(args, identity, link, members, &wake)?)
+            Role::Leader(Box::new(leadership(args, identity, link, members, &wake)?))
         }
     };
     let config = Config {

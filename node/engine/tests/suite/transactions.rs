@@ -11,7 +11,8 @@ const BUSY: &str = r#"(module
   (memory 2 16)
   (global $count (mut i64) (i64.const 40))
   (data (i32.const 4000)
-    "some words across a page boundary ...............................................................................")
+    "some words across a page boundary "
+    "...............................................................................")
   (func $done (param i64) (result i64) (i64.or (i64.shl (local.get 0) (i64.const 2)) (i64.const 2)))
   (func (export "load") (param i64) (result i64)
     (call $done (i64.load32_u (i32.wrap_i64 (local.get 0)))))
