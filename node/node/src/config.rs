@@ -19,6 +19,8 @@ pub struct Config {
     pub failure_timeout: Duration,
     /// How often a member tells the leader its figures.
     pub report_every: Duration,
+    /// Told what the node's operator should know: a line for its log.
+    pub note: fn(&str),
 }
 
 impl Default for Config {
@@ -29,6 +31,7 @@ impl Default for Config {
             limits: Limits::default(),
             failure_timeout: Duration::from_millis(3_000),
             report_every: Duration::from_millis(250),
+            note: |_| (),
         }
     }
 }

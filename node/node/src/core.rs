@@ -148,6 +148,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
             Message::EpochStored { .. } | Message::Report(_) | Message::Unreachable { .. } => {
                 self.tell_leadership(envelope);
             }
+            Message::StoreData { .. } | Message::StoreDamaged { .. } => {
+                self.on_store_answer(envelope);
+            }
             Message::Heartbeat => self.on_heartbeat(envelope),
             Message::Stable { epoch } => {
                 self.tell_memory(envelope);

@@ -1,8 +1,10 @@
 //! The node's store at the service of all members.
+use alloc::format;
 use alloc::string::ToString;
 
 use platform::Disk;
-use store::Part;
+use store::{Damage, Part, ReadError};
+use types::NodeId;
 use wire::{Envelope, Message};
 
 use crate::core::Core;
@@ -26,9 +28,29 @@ impl<P: Platform, D: Disk> Core<P, D> {
             }
             Message::StoreRead { page } => match self.store.read(page) {
                 Ok(content) => self.say(from, Message::StoreData { page, content }),
+                Err(ReadError::Damaged(damage)) => self.on_damage(from, damage),
                 Err(error) => self.store_failed(&error),
             },
             other => unreachable!("{other:?} is not for the store"),
+        }
+    }
+
+    /// Damage costs one copy of one version, not the node: another store has it.
+    fn on_damage(&mut self, home: NodeId, damage: Damage) {
+        (self.config.note)(&format!("the store: {damage}"));
+        let (page, version) = damage.page.expect("it is known what was to be read");
+        self.say(home, Message::StoreDamaged { page, version });
+    }
+
+    /// An answer that this node has asked for as a home.
+    pub(crate) fn on_store_answer(&mut self, envelope: Envelope) {
+        self.tell_memory(envelope);
+        if let Some((page, version)) = self.dtm.lost_page() {
+            self.store_failed(&format!(
+                "page {page}, version {}, is damaged in every store that had it; the nodes' \
+                 logs name the segments: restore one of them from a copy",
+                version.0
+            ));
         }
     }
 

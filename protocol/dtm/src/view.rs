@@ -190,6 +190,10 @@ impl Dtm {
                 self.home
                     .on_store_data(from, page, content, &mut self.links)
             }
+            Message::StoreDamaged { page, version } => {
+                self.home
+                    .on_store_damaged(from, page, version, &mut self.links)
+            }
             Message::Inventory { extents, last } => {
                 let view = self.view.as_ref().expect("messages count only in a view");
                 if self

@@ -176,6 +176,14 @@ pub enum Message {
         /// The version.
         content: Option<PageVersion>,
     },
+    /// Store to home: I had this version as the newest, and its bytes are damaged. An
+    /// older one does not count instead.
+    StoreDamaged {
+        /// The page.
+        page: PageId,
+        /// The version that cannot be read.
+        version: Version,
+    },
     /// Member to every member, first thing in a view: the extents of which my disk
     /// has any page. A home serves nothing before it has everybody's.
     Inventory {

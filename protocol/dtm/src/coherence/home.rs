@@ -46,6 +46,8 @@ struct Fetch {
     requester: NodeId,
     missing: BTreeSet<NodeId>,
     newest: Option<PageVersion>,
+    /// The newest version that a store has lost.
+    damaged: Option<Version>,
 }
 
 /// Who holds a page. Invariant: the owner is no sharer.
@@ -68,6 +70,8 @@ pub(crate) struct Home {
     missing: BTreeSet<NodeId>,
     /// Requests that came before all inventories.
     gated: Vec<Request>,
+    /// A page whose newest version no store can read any more.
+    pub(crate) lost: Option<(PageId, Version)>,
     /// Longest queue so far.
     pub(crate) queue_max: usize,
 }
@@ -171,33 +175,60 @@ impl Home {
         content: Option<PageVersion>,
         links: &mut Links,
     ) -> bool {
-        let Some(entry) = self.entries.get_mut(&page) else {
+        let Some(fetch) = self.fetch_from(from, page) else {
             return false;
         };
-        let Busy::Fetching(fetch) = &mut entry.busy else {
-            return false;
-        };
-        if !fetch.missing.remove(&from) {
-            return false;
-        }
-        let version = |known: &Option<PageVersion>| known.as_ref().map(|known| known.version);
         if version(&content) > version(&fetch.newest) {
             fetch.newest = content;
         }
-        if fetch.missing.is_empty() {
-            let requester = fetch.requester;
-            let content = fetch.newest.take().unwrap_or(ZERO);
-            entry.busy = Busy::Reading(requester);
-            links.send(
-                requester,
-                Message::Data {
-                    page,
-                    seq: entry.seq,
-                    content,
-                },
-            );
-        }
+        self.finish_fetch(page, links);
         true
+    }
+
+    /// A store had the page and cannot read it. False if it was not asked.
+    #[must_use]
+    pub(crate) fn on_store_damaged(
+        &mut self,
+        from: NodeId,
+        page: PageId,
+        version: Version,
+        links: &mut Links,
+    ) -> bool {
+        let Some(fetch) = self.fetch_from(from, page) else {
+            return false;
+        };
+        fetch.damaged = fetch.damaged.max(Some(version));
+        self.finish_fetch(page, links);
+        true
+    }
+
+    /// The fetch in which the store's answer was missing until now.
+    fn fetch_from(&mut self, store: NodeId, page: PageId) -> Option<&mut Fetch> {
+        let Busy::Fetching(fetch) = &mut self.entries.get_mut(&page)?.busy else {
+            return None;
+        };
+        fetch.missing.remove(&store).then_some(fetch)
+    }
+
+    /// Serves the newest version once all stores have answered; nobody is served if the
+    /// only ones that are left are older than a damaged one.
+    fn finish_fetch(&mut self, page: PageId, links: &mut Links) {
+        let entry = self.entry(page);
+        let Busy::Fetching(fetch) = &mut entry.busy else {
+            unreachable!("its answers were just counted");
+        };
+        if !fetch.missing.is_empty() {
+            return;
+        }
+        if fetch.damaged > version(&fetch.newest) {
+            self.lost = fetch.damaged.map(|version| (page, version));
+            return;
+        }
+        let requester = fetch.requester;
+        let content = fetch.newest.take().unwrap_or(ZERO);
+        let seq = entry.seq;
+        entry.busy = Busy::Reading(requester);
+        links.send(requester, Message::Data { page, seq, content });
     }
 
     fn entry(&mut self, page: PageId) -> &mut HomeEntry {
@@ -255,6 +286,10 @@ const ZERO: PageVersion = PageVersion {
     bytes: None,
 };
 
+fn version(content: &Option<PageVersion>) -> Option<Version> {
+    content.as_ref().map(|content| content.version)
+}
+
 impl Default for HomeEntry {
     fn default() -> Self {
         Self {
@@ -308,6 +343,7 @@ impl HomeEntry {
                 requester,
                 missing,
                 newest: None,
+                damaged: None,
             });
             for &store in stores {
                 links.send(store, Message::StoreRead { page });

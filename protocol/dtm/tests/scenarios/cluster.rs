@@ -20,6 +20,8 @@ pub(crate) struct Node {
     pub(crate) dtm: Dtm,
     pub(crate) memory: TestMemory,
     store: BTreeMap<PageId, Vec<PageVersion>>,
+    /// Pages whose newest version the store cannot read any more.
+    damaged: BTreeSet<PageId>,
 }
 
 pub(crate) struct Cluster {
@@ -98,6 +100,7 @@ impl Cluster {
                     dtm,
                     memory: TestMemory::default(),
                     store: BTreeMap::new(),
+                    damaged: BTreeSet::new(),
                 },
             )
         };
@@ -429,15 +432,26 @@ impl Cluster {
             .unwrap_or_default()
     }
 
+    /// The newest version that a node's store has of a page cannot be read any more.
+    pub(crate) fn damage(&mut self, id: u32, page: PageId) {
+        self.nodes.get_mut(&id).unwrap().damaged.insert(page);
+    }
+
     fn serve_store(&mut self, id: u32, envelope: &Envelope) {
         let node = self.nodes.get_mut(&id).unwrap();
         let answer = match &envelope.message {
             Message::StoreRead { page } => {
                 let versions = node.store.get(page);
                 let newest = versions.and_then(|all| all.iter().max_by_key(|one| one.version));
-                Message::StoreData {
-                    page: *page,
-                    content: newest.cloned(),
+                match newest {
+                    Some(newest) if node.damaged.contains(page) => Message::StoreDamaged {
+                        page: *page,
+                        version: newest.version,
+                    },
+                    _ => Message::StoreData {
+                        page: *page,
+                        content: newest.cloned(),
+                    },
                 }
             }
             Message::StoreFrame { page, content } => {

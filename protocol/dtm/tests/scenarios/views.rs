@@ -1,6 +1,6 @@
 //! Views begin and fall back; what was said in another one does not count.
 use dtm::{Access, AccessResult, Input, TxnStatus, Why};
-use types::{Epoch, NodeId, ViewNumber};
+use types::{Epoch, NodeId, PageId, ViewNumber};
 use wire::{Envelope, Message};
 
 use crate::cluster::{Cluster, config, view};
@@ -161,6 +161,52 @@ fn a_page_is_read_from_whatever_store_has_the_newest_version() {
         .iter()
         .filter(|(.., message)| matches!(message, Message::StoreRead { .. }));
     assert_eq!(reads.count(), 2);
+}
+
+/// Nodes whose stores have the page, newest version first.
+fn stores_of(cluster: &Cluster, page: PageId) -> Vec<u32> {
+    let newest = |id: &u32| {
+        let stored = cluster.stored(*id, page);
+        stored.iter().map(|content| content.version).max()
+    };
+    let mut ids: Vec<u32> = (1..=3).filter(|id| newest(id).is_some()).collect();
+    ids.sort_by_key(newest);
+    ids.reverse();
+    ids
+}
+
+#[test]
+fn a_damaged_copy_is_not_missed_while_another_store_has_the_page() {
+    let mut cluster = Cluster::new(3);
+    let page = cluster.linear(1, 0);
+    cluster.put(2, page, 7);
+    let stable = cluster.make_stable();
+    let stores = stores_of(&cluster, page);
+    assert!(stores.len() > 1, "{stores:?}");
+    cluster.damage(stores[0], page);
+    cluster.enter_all(&view(2, 3, stable.0, 60));
+    cluster.pump();
+    assert_eq!(cluster.get(3, page), 7);
+    assert_eq!(cluster.dtm(1).lost_page(), None);
+}
+
+#[test]
+fn no_older_version_is_given_instead_of_a_damaged_one() {
+    let mut cluster = Cluster::new(3);
+    let page = cluster.linear(1, 0);
+    cluster.put(2, page, 7);
+    let stable = cluster.make_stable();
+    for store in stores_of(&cluster, page) {
+        cluster.damage(store, page);
+    }
+    cluster.enter_all(&view(2, 3, stable.0, 60));
+    cluster.pump();
+    cluster.begin(3);
+    assert_eq!(cluster.access(3, page, Access::Read), AccessResult::Wait);
+    cluster.pump();
+    assert_eq!(cluster.status(3), TxnStatus::Running);
+    let lost = cluster.dtm(1).lost_page().map(|(page, _)| page);
+    assert_eq!(lost, Some(page));
 }
 
 #[test]
