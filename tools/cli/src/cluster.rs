@@ -40,6 +40,8 @@ pub struct Plan {
     pub port: Option<u16>,
     /// Memory per node.
     pub memory_mib: u32,
+    /// Longest time that a step of a program may run.
+    pub step_limit_ms: u32,
 }
 
 /// A running cluster. Its nodes are killed when it is dropped.
@@ -63,7 +65,7 @@ impl Plan {
     pub fn new() -> Result<Self, Error> {
         let program = std::env::current_exe()
             .map_err(|error| Error::config(format!("find my own executable: {error}")))?;
-        let (epoch_ms, cores, memory_mib) = (100, 1, 1024);
+        let (epoch_ms, cores, memory_mib, step_limit_ms) = (100, 1, 1024, 10_000);
         Ok(Self {
             program,
             nodes: None,
@@ -71,6 +73,7 @@ impl Plan {
             cores,
             port: None,
             memory_mib,
+            step_limit_ms,
         })
     }
 }
@@ -228,6 +231,7 @@ impl Cluster {
             cores: self.plan.cores,
             name: format!("node-{number}"),
             memory: self.plan.memory_mib,
+            step_limit: self.plan.step_limit_ms,
         };
         let mut command = Command::new(&self.plan.program);
         command.args(args.to_command_line());

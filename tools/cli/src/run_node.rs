@@ -101,6 +101,9 @@ fn make_node(
     };
     let disk = open_disk(&args.data.join("store"), &wake)?;
     let store = Store::open(disk, identity).map_err(|error| unusable(&args.data, &error))?;
+    for damage in store.damage() {
+        crate::ui::note(format!("the store: {damage}"));
+    }
     let role = match args.role() {
         RoleArgs::Member { leader } => Role::Member {
             leader: leader.to_string(),
@@ -117,6 +120,7 @@ fn make_node(
         name: args.name.clone(),
         limits: limits(args),
         failure_timeout: FAILURE_TIMEOUT,
+        note: |line| crate::ui::note(line),
         ..Config::default()
     };
     let world = LinuxWorld::new(network, LinuxViews::new(), compiler);
@@ -148,12 +152,12 @@ fn leadership(
     Leadership::new(config, own, log, &records, LinuxClock.now()).map_err(Error::config)
 }
 
-/// A program may use as much memory as the node has for pages.
+/// A program may use as much memory as the node has for pages; a tick is a millisecond.
 fn limits(args: &NodeArgs) -> Limits {
     let memory_64k_max = args.memory.saturating_mul(16).min(1 << 16);
     Limits {
+        ticks_max: args.step_limit,
         memory_64k_max,
-        ..Limits::default()
     }
 }
 

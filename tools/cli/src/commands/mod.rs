@@ -127,6 +127,7 @@ mod tests {
             cores: 2,
             name: "node-2".into(),
             memory: 64,
+            step_limit: 250,
         };
         for args in [
             node::NodeArgs {

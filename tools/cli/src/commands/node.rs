@@ -55,6 +55,12 @@ pub struct NodeArgs {
     /// Memory that the node may use for pages, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 1024)]
     pub memory: u32,
+    /// Longest time that a step of a program may run, in milliseconds
+    #[arg(
+        long, value_name = "MS", default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub step_limit: u32,
 }
 
 /// What a node is to its cluster.
@@ -98,6 +104,7 @@ impl NodeArgs {
         option("--cores", self.cores.to_string().into());
         option("--name", self.name.clone().into());
         option("--memory", self.memory.to_string().into());
+        option("--step-limit", self.step_limit.to_string().into());
         match self.leader {
             Some(leader) => option("--leader", leader.to_string().into()),
             None => line.push("--lead".into()),

@@ -42,6 +42,12 @@ pub(crate) struct UpArgs {
     /// Memory that a node may use for pages, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 1024)]
     memory: u32,
+    /// Longest time that a step of a program may run, in milliseconds
+    #[arg(
+        long, value_name = "MS", default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    step_limit: u32,
 }
 
 pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Error> {
@@ -52,6 +58,7 @@ pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Error> {
         cores: args.cores,
         port: args.port,
         memory_mib: args.memory,
+        step_limit_ms: args.step_limit,
         ..Plan::new()?
     };
     let mut cluster = Cluster::start(&args.data.data, plan)?;
