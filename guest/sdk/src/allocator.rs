@@ -2,12 +2,12 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::arch::wasm32;
-use core::cell::UnsafeCell;
+use core::cell::{Cell, UnsafeCell};
 use core::ptr;
 
-use crate::heap::{Heap, Source};
+use crate::heap::{ARENAS, Heap, SHARED_ARENA, Source};
 use crate::host::node;
-use crate::shared::{PAGE_BYTES, Static};
+use crate::shared::{PAGE_BYTES, PageAligned, Static};
 
 /// Bytes in a page of WebAssembly, the unit in which memory grows.
 const WASM_PAGE_BYTES: usize = 64 << 10;
@@ -38,6 +38,28 @@ impl Source for LinearMemory {
 static HEAP: Static<UnsafeCell<Heap<LinearMemory>>> =
     Static::new(UnsafeCell::new(Heap::new(LinearMemory)));
 
+/// Whether [`share`] runs. On a page of its own, which only `share` writes; and as it is
+/// the same at the end of a step as at its beginning, that is no write either.
+static SHARING: Static<PageAligned<Cell<bool>>> = Static::new(PageAligned::new(Cell::new(false)));
+
+/// Makes a value that all nodes will read. What `make` allocates lies on pages where
+/// nothing else is allocated later, so that reading it never meets a write.
+pub fn share<T>(make: impl FnOnce() -> T) -> T {
+    let outer = SHARING.replace(true);
+    let value = make();
+    SHARING.set(outer);
+    value
+}
+
+/// The arena to allocate from and to give memory back to.
+fn arena() -> usize {
+    if SHARING.get() {
+        SHARED_ARENA
+    } else {
+        node() % ARENAS
+    }
+}
+
 struct Allocator;
 
 #[global_allocator]
@@ -48,7 +70,7 @@ static ALLOCATOR: Allocator = Allocator;
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the only reference at this time.
-        match unsafe { &mut *HEAP.get() }.allocate(layout, node()) {
+        match unsafe { &mut *HEAP.get() }.allocate(layout, arena()) {
             Some(block) => ptr::with_exposed_provenance_mut(block.address),
             None => ptr::null_mut(),
         }
@@ -56,7 +78,7 @@ unsafe impl GlobalAlloc for Allocator {
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the only reference at this time.
-        let Some(block) = unsafe { &mut *HEAP.get() }.allocate(layout, node()) else {
+        let Some(block) = unsafe { &mut *HEAP.get() }.allocate(layout, arena()) else {
             return ptr::null_mut();
         };
         let pointer: *mut u8 = ptr::with_exposed_provenance_mut(block.address);
@@ -69,7 +91,7 @@ unsafe impl GlobalAlloc for Allocator {
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         // SAFETY: the only reference at this time; the caller vouches for the block.
-        unsafe { (*HEAP.get()).free(pointer.expose_provenance(), layout, node) }
+        unsafe { (*HEAP.get()).free(pointer.expose_provenance(), layout, arena) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {

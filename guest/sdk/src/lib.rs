@@ -13,7 +13,7 @@
 //! - two steps conflict when they touch the same *page* (4096 bytes) and one changes it.
 //!   Data that different nodes write belongs on different pages: [`PageAligned`],
 //!   [`PerNode`], [`Counter`] and [`WorkList`] see to that, and the allocator gives every
-//!   node pages of its own.
+//!   node pages of its own; what is written once and read by all is made in [`share`].
 //!
 //! ```text
 //! use sdk::{Step, out, worker};
@@ -48,6 +48,8 @@ mod shared;
 mod step;
 mod work;
 
+#[cfg(target_arch = "wasm32")]
+pub use allocator::share;
 pub use host::{
     Input, arguments, clock_ns, exit, input, inputs, node, node_count, progress, random,
     result_write, signal, spawn, worker,

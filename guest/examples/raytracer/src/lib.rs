@@ -81,7 +81,7 @@ fn begin() -> Step {
     let Ok(text) = core::str::from_utf8(&bytes) else {
         return fail("the scene file is not text (UTF-8)");
     };
-    let scene = match parse(text) {
+    let scene = match sdk::share(|| parse(text)) {
         Ok(scene) => scene,
         Err(error) => return fail(&format!("the scene file, {error}")),
     };
@@ -94,7 +94,7 @@ fn begin() -> Step {
     sdk::result_write(0, &blob_header(&scene));
     let slices = (HEADER_PIXELS + scene.pixels() as usize).div_ceil(SLICE_PIXELS) as u64;
     sdk::progress(0, slices);
-    let slices = WorkList::new(slices, BLOCK_SLICES as u64);
+    let slices = sdk::share(|| WorkList::new(slices, BLOCK_SLICES as u64));
     let fresh = PICTURE.set(Picture { scene, slices }).is_ok();
     assert!(fresh, "main begins once");
     for number in 0..workers {

@@ -30,6 +30,8 @@ use crate::shared::{PAGE_BYTES, PageAligned};
 
 /// How many arenas there are; nodes that many positions apart share one.
 pub(crate) const ARENAS: usize = 16;
+/// One more arena, for what is written once and read by all nodes.
+pub(crate) const SHARED_ARENA: usize = ARENAS;
 /// The frontier grows the memory by at least this much.
 const GROWTH_BYTES: usize = 1 << 20;
 /// Sizes of an arena's first chunk and of its largest.
@@ -90,7 +92,7 @@ pub(crate) struct Block {
 pub(crate) struct Heap<S> {
     source: S,
     frontier: PageAligned<Frontier>,
-    arenas: [PageAligned<Arena>; ARENAS],
+    arenas: [PageAligned<Arena>; ARENAS + 1],
 }
 
 impl<S: Source> Heap<S> {
@@ -99,14 +101,13 @@ impl<S: Source> Heap<S> {
         Self {
             source,
             frontier: PageAligned::new(Frontier { next: 0, end: 0 }),
-            arenas: [const { PageAligned::new(Arena::new()) }; ARENAS],
+            arenas: [const { PageAligned::new(Arena::new()) }; ARENAS + 1],
         }
     }
 
-    /// Allocates for the node at a position. `None`: the memory cannot grow any more, or
-    /// the alignment is above that of a page.
-    pub(crate) fn allocate(&mut self, layout: Layout, node: usize) -> Option<Block> {
-        let arena = node % ARENAS;
+    /// Allocates from an arena: that of a node is its position modulo [`ARENAS`]. `None`:
+    /// the memory cannot grow any more, or the alignment is above that of a page.
+    pub(crate) fn allocate(&mut self, layout: Layout, arena: usize) -> Option<Block> {
         match Class::of(layout)? {
             Class::Small(class) => {
                 let address = self.small(class, arena)?;
@@ -127,16 +128,16 @@ impl<S: Source> Heap<S> {
         &mut self,
         address: usize,
         layout: Layout,
-        node: impl FnOnce() -> usize,
+        arena: impl FnOnce() -> usize,
     ) {
         match Class::of(layout).expect("it was allocated with this layout") {
-            Class::Run(bucket) => self.arenas[node() % ARENAS].put_run(bucket, address),
+            Class::Run(bucket) => self.arenas[arena()].put_run(bucket, address),
             Class::Small(class) => {
                 let page = SmallPage::of(address);
                 let was_full = page.is_full(class);
                 page.put(address);
                 if was_full {
-                    self.arenas[node() % ARENAS].put_page(class, page);
+                    self.arenas[arena()].put_page(class, page);
                 }
             }
         }

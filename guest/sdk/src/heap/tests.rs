@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::vec::Vec;
 
-use super::{ARENAS, Heap, Source};
+use super::{ARENAS, Heap, SHARED_ARENA, Source};
 use crate::shared::{PAGE_BYTES, PageAligned};
 
 /// Pages that are there at the start and pages that may be added.
@@ -78,7 +78,7 @@ fn blocks_never_overlap_whoever_frees_them() {
     let mut used: BTreeMap<usize, (Layout, u8)> = BTreeMap::new();
     for round in 0..60_000 {
         let free = random.below(1000) < if round / 10_000 % 2 == 0 { 400 } else { 600 };
-        let node = random.below(40);
+        let node = random.below(SHARED_ARENA + 1);
         if free && !used.is_empty() {
             let index = random.below(used.len());
             let (&address, &(layout, fill)) = used.iter().nth(index).expect("below the length");
@@ -141,14 +141,14 @@ fn freed_memory_is_used_again() {
             .map(|index| layout(40 + index * 97 % 9000, 16))
             .map(|layout| {
                 (
-                    heap.allocate(layout, round).expect("enough").address,
+                    heap.allocate(layout, round % ARENAS).expect("enough").address,
                     layout,
                 )
             })
             .collect();
         for (address, layout) in blocks {
             // SAFETY: it was just allocated with this layout.
-            unsafe { heap.free(address, layout, || round) };
+            unsafe { heap.free(address, layout, || round % ARENAS) };
         }
     }
 }
