@@ -12,10 +12,11 @@ use kernel::{Failure, ProcessId};
 use platform::{Disk, Wait};
 use types::Stamp;
 
-use crate::launch::{fault, named};
-use crate::requests::{Served, Unserved, bad_request, epoch_of, unavailable};
+use crate::launch::named;
+use crate::requests::{Served, Unserved, bad_request, epoch_of, guest_failed, unavailable};
 use crate::step::Running;
 use crate::transaction::{NotDone, Transaction};
+use crate::worker::report;
 use crate::{Node, Platform};
 
 /// What comes with a call and goes back from it.
@@ -155,7 +156,11 @@ impl<P: Platform, D: Disk> Node<P, D> {
             .expect("the caller has opened the process");
         let mut running = Running::new(&mut self.core, step, Some(call));
         let result = body(instance, &mut running, self.limits);
-        let mut step = running.step;
+        let Running {
+            mut step,
+            complaint,
+            ..
+        } = running;
         let value = match result {
             Ok(value) => value,
             Err(Stop::Conflict | Stop::Fallback) => return Err(None),
@@ -165,7 +170,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
                     "the function ended with exit({code})"
                 ))));
             }
-            Err(stop) => return Err(Some(fault(&stop))),
+            Err(stop) => return Err(Some(guest_failed(report(&stop, &complaint)))),
         };
         let pages = &mut Transaction {
             core: &mut self.core,

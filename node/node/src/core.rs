@@ -1,11 +1,12 @@
 //! What a node is made of, and how events flow through it, also while a transaction
 //! waits for a page: [`Core::pump`] may be called at any point where no borrow of the
 //! core is held, the guest's own faults included.
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use control::Follower;
 use dtm::{Dtm, Input, Output};
+use kernel::ProcessId;
 use platform::{Disk, Event, JoinerId, RequestId, Wait};
 use store::Store;
 use types::{Duration, Instant, NodeId, ViewNumber};
@@ -35,6 +36,8 @@ pub(crate) struct Core<P: Platform, D: Disk> {
     pub(crate) joining: Option<JoinerId>,
     /// Requests of tools, to be handled between transactions.
     pub(crate) requests: VecDeque<(RequestId, Vec<u8>)>,
+    /// Steps run here that the processes' counts do not contain yet.
+    pub(crate) steps: BTreeMap<ProcessId, u64>,
     /// Answers to tools that wait for their epoch to be stable.
     pub(crate) replies: Vec<Reply>,
     /// Messages of a view that this node has not entered yet.
@@ -63,6 +66,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             leadership: None,
             joining: None,
             requests: VecDeque::new(),
+            steps: BTreeMap::new(),
             replies: Vec::new(),
             early: Vec::new(),
             own: VecDeque::new(),

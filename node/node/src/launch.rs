@@ -15,7 +15,7 @@ use crate::apps::OpenError;
 use crate::call::CallData;
 use crate::core::Core;
 use crate::deploy::PIECE_BYTES;
-use crate::requests::{Served, Unserved, bad_request, epoch_of, guest_failed, unavailable};
+use crate::requests::{Served, Unserved, bad_request, epoch_of, unavailable};
 use crate::transaction::NotDone;
 use crate::{Node, Platform};
 
@@ -191,9 +191,4 @@ impl From<OpenError> for Unserved {
             OpenError::Unusable(why) => unavailable(why),
         }
     }
-}
-
-/// The guest's report as an answer.
-pub(crate) fn fault(report: &impl ToString) -> Unserved {
-    guest_failed(report.to_string())
 }

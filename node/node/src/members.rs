@@ -121,6 +121,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             view: view.clone(),
             you,
         });
+        self.steps.clear();
         self.undo_replies();
         self.say_inventory();
         self.flush();

@@ -3,7 +3,8 @@ use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 
 use engine::{Engine, Limits};
-use kernel::{Slot, Station, superblock};
+use kernel::blobs::Progress;
+use kernel::{Slot, Station, reap, superblock};
 use platform::{Disk, Wait};
 use store::Store;
 use types::{Duration, Instant, ViewNumber};
@@ -19,6 +20,11 @@ use crate::{Config, FatalReason, Platform};
 /// Shortest and longest pause of an idle node between two looks at others' queues.
 const STEAL_AFTER_MIN: Duration = Duration::from_millis(1);
 const STEAL_AFTER_MAX: Duration = Duration::from_millis(32);
+/// Processes that have ended are kept for people to look at, so many of them.
+const ENDED_KEPT: usize = 64;
+/// Pages that are cleared at a time behind those that are not kept.
+const REAPED_PAGES: u32 = 64;
+const REAP_EVERY: Duration = Duration::from_millis(1_000);
 /// Longest sleep of a node that has nothing to do.
 const SLEEP_MAX: Duration = Duration::from_millis(100);
 
@@ -43,6 +49,8 @@ pub struct Node<P: Platform, D: Disk> {
     search: Search,
     /// The kernel's tables are known to be there.
     is_formatted: bool,
+    /// When to look next for what processes have left behind.
+    next_reap: Instant,
 }
 
 /// An idle node's search for work at other slots.
@@ -72,6 +80,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
             Role::Leader(leadership) => core.leadership = Some(*leadership),
             Role::Member { leader } => core.join(&leader),
         }
+        let now = core.now;
         let search = Search {
             victim: 0,
             next: core.now,
@@ -87,6 +96,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
             limits,
             search,
             is_formatted: false,
+            next_reap: now,
         }
     }
 
@@ -104,6 +114,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
             self.format();
             self.serve();
             if self.run_next() == Ran::Nothing && self.look_elsewhere() == Ran::Nothing {
+                self.tidy_up();
                 let until = self.search.next.min(self.core.now + SLEEP_MAX);
                 self.core.pump(Wait::Until(until));
             }
@@ -121,6 +132,20 @@ impl<P: Platform, D: Disk> Node<P, D> {
                 self.core.fatal = Some(FatalReason::CannotLead(refusal.to_string()));
             }
             Err(NotDone::Undone | NotDone::Ending) => {}
+        }
+    }
+
+    /// What can wait until there is nothing else to do, a piece at a time.
+    fn tidy_up(&mut self) {
+        self.core.tell_steps();
+        if self.core.leadership.is_some() && self.core.now >= self.next_reap {
+            self.next_reap = self.core.now + REAP_EVERY;
+            let reaped = self
+                .core
+                .transact(|pages| reap(pages, ENDED_KEPT, REAPED_PAGES));
+            if let Ok((Progress::More, _)) = reaped {
+                self.next_reap = self.core.now;
+            }
         }
     }
 

@@ -25,8 +25,13 @@ pub(crate) struct Running<'a, P: Platform, D: Disk> {
     pub(crate) call: Option<&'a mut CallData>,
     /// Wall clock, read once: the same for the whole step.
     wall_ns: u64,
+    /// The end of what the step has printed as an error: if it fails, that is all that
+    /// is left of it.
+    pub(crate) complaint: Vec<u8>,
 }
 
+/// Bytes of a failed step's last words that go into its report.
+const COMPLAINT_BYTES_MAX: usize = 1024;
 /// Longest reply of a call.
 const REPLY_BYTES_MAX: usize = 16 << 20;
 
@@ -42,6 +47,7 @@ impl<'a, P: Platform, D: Disk> Running<'a, P, D> {
             step,
             call,
             wall_ns,
+            complaint: Vec::new(),
         }
     }
 
@@ -96,6 +102,11 @@ impl<'a, P: Platform, D: Disk> Running<'a, P, D> {
     }
 
     fn log(&mut self, level: i32, text: &[u8]) -> Result<(), Stop> {
+        if level == abi::level::ERROR {
+            self.complaint.extend_from_slice(text);
+            let excess = self.complaint.len().saturating_sub(COMPLAINT_BYTES_MAX);
+            self.complaint.drain(..excess);
+        }
         if let Some(call) = &mut self.call {
             call.output.extend_from_slice(text);
             return Ok(());

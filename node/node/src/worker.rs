@@ -6,7 +6,7 @@ use dtm::{Attempt, CommitMode, TxnStatus};
 use engine::{Instance, Limits, StepReturn, Stop};
 use kernel::queues::Owner;
 use kernel::step::{self, Step, StepEnd, Taken};
-use kernel::{EntryCall, Event, Failure, ModuleId, ProcessId, Slot, WorkerId, queues};
+use kernel::{EntryCall, Event, Failure, ModuleId, ProcessId, Slot, WorkerId, output, queues};
 use platform::{Disk, Wait};
 
 use crate::apps::OpenError;
@@ -96,6 +96,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
     }
 
     fn run_worker(&mut self, instance: &mut Instance, step: Step, limits: Limits) -> Attempted {
+        let process = step.process().id;
         let EntryCall { entry, argument } = step.entry().expect("a worker has an entry");
         let entry = entry.as_str();
         let worker = step.worker().expect("this is no call");
@@ -107,7 +108,11 @@ impl<P: Platform, D: Disk> Core<P, D> {
         } else {
             instance.step(&mut running, entry, argument, limits)
         };
-        let mut step = running.step;
+        let Running {
+            mut step,
+            complaint,
+            ..
+        } = running;
         let end = match result {
             Ok(StepReturn::Again) => StepEnd::Again,
             Ok(StepReturn::Wait(event)) => StepEnd::Wait(Event(event)),
@@ -120,10 +125,16 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 self.rollback();
                 return Attempted::Retry;
             }
-            Err(stop) => return self.failed(worker, &stop.to_string()),
+            Err(stop) => return self.failed(worker, &report(&stop, &complaint)),
         };
         match step.finish(&mut Transaction { core: self }, end) {
-            Ok(_) => self.commit_step(),
+            Ok(_) => {
+                let committed = self.commit_step();
+                if matches!(committed, Attempted::Committed) {
+                    *self.steps.entry(process).or_insert(0) += 1;
+                }
+                committed
+            }
             Err(Failure::Stop(_)) => {
                 self.rollback();
                 Attempted::Retry
@@ -176,6 +187,16 @@ impl<P: Platform, D: Disk> Core<P, D> {
         }
     }
 
+    /// Adds the steps counted here to what the processes are known to have run. Counted
+    /// apart, a step that runs again and again writes nothing of the kernel's.
+    pub(crate) fn tell_steps(&mut self) {
+        let slot = self.station().slot();
+        for (process, count) in core::mem::take(&mut self.steps) {
+            // A process that is gone needs no count; a node that ends tells none.
+            let _ = self.transact(|pages| Ok(output::add_steps(pages, process, slot, count)?));
+        }
+    }
+
     /// Takes over work from another slot; whether there was any.
     pub(crate) fn steal(&mut self, victim: Slot) -> Ran {
         let station = self.station();
@@ -193,5 +214,14 @@ impl<P: Platform, D: Disk> Core<P, D> {
             Ok((count, _)) if count > 0 => Ran::Something,
             _ => Ran::Nothing,
         }
+    }
+}
+
+/// What people read of a step that failed: why, and its own last words.
+pub(crate) fn report(stop: &Stop, complaint: &[u8]) -> String {
+    let words = String::from_utf8_lossy(complaint);
+    match words.trim() {
+        "" => stop.to_string(),
+        words => alloc::format!("{words}\n{stop}"),
     }
 }

@@ -140,8 +140,9 @@ impl Cluster {
     /// The next thing that happens to a node, if anything does within `time`.
     pub fn next(&mut self, time: Duration) -> Option<Happening> {
         let happening = self.nodes.next(time)?;
-        if let Happening::Ended { number, .. } = happening {
-            self.forget(number);
+        match happening {
+            Happening::Ended { number, .. } => self.forget(number),
+            Happening::Ready { number, ready } => self.remember(number, ready),
         }
         Some(happening)
     }
@@ -172,6 +173,31 @@ impl Cluster {
         self.nodes.stop(STOP_TIME);
         self.running.nodes.clear();
         self.data.clear_running();
+    }
+
+    /// Starts a node again, with its disk, while the others run. [`Cluster::next`] says
+    /// when it listens.
+    ///
+    /// # Errors
+    /// If the node that leads has ended, or the process cannot be started.
+    pub fn replace(&mut self, number: u32) -> Result<(), Error> {
+        let leader = self.running.nodes.iter().find(|node| node.number == LEADER);
+        let leader = leader.ok_or_else(|| Error::config("the node that leads has ended"))?;
+        self.spawn(number, Some(leader.link))
+    }
+
+    fn remember(&mut self, number: u32, ready: Ready) {
+        let pid = self.nodes.pid(number).unwrap_or_default();
+        let Ready { link, tools } = ready;
+        self.running.nodes.push(RunningNode {
+            number,
+            pid,
+            link,
+            tools,
+        });
+        self.running.nodes.sort_by_key(|node| node.number);
+        // The next change writes it again; until then tools do not find the node.
+        let _ = self.data.set_running(&self.running);
     }
 
     fn forget(&mut self, number: u32) {

@@ -1,18 +1,164 @@
-//! The place where the command becomes a benchmark.
+//! The place where the command becomes a benchmark: measures, and says what was found.
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use admin::{Request, Response};
+use bench::{Better, Report};
+
+use crate::client::Client;
+use crate::cluster::{Cluster, Plan};
 use crate::error::Error;
+use crate::{examples, ui};
+
+/// The benchmarks, in the order in which `all` runs them.
+const NAMES: [&str; 5] = ["barrier", "tx", "remote", "snapshot", "recovery"];
 
 /// How a benchmark says what it measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Format {
     /// A table.
     Text,
-    /// A line of JSON per measurement.
+    /// A line of JSON per benchmark.
     Json,
 }
 
-/// Runs the benchmark of this name.
-pub(crate) fn run_bench(name: &str, _format: Format) -> Result<(), Error> {
-    Err(Error::user(format!(
-        "there is no benchmark {name} in this build"
-    )))
+/// Runs the benchmark of this name, or `all`. Goals that are missed are no failure.
+pub(crate) fn run_bench(name: &str, format: Format) -> Result<(), Error> {
+    let names: Vec<&str> = NAMES
+        .into_iter()
+        .filter(|known| name == "all" || name == *known)
+        .collect();
+    if names.is_empty() {
+        return Err(
+            Error::user(format!("there is no benchmark {name}")).hint(format!(
+                "there are {}, and all of them: all",
+                NAMES.join(", ")
+            )),
+        );
+    }
+    for name in names {
+        let report = measure(name)?;
+        match format {
+            Format::Text => ui::say(table(&report)),
+            Format::Json => {
+                let line = serde_json::to_string(&report)
+                    .map_err(|error| Error::internal(error.to_string()))?;
+                ui::say(line);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn measure(name: &str) -> Result<Report, Error> {
+    let bank = examples::find("bank")
+        .expect("it comes with the command")
+        .wasm;
+    match name {
+        "barrier" => Ok(bench::barrier()),
+        "tx" => Ok(bench::tx()),
+        "remote" => Ok(bench::remote()),
+        "snapshot" => bench::snapshot(&start, bank).map_err(Error::config),
+        _ => bench::recovery(&start, bank).map_err(Error::config),
+    }
+}
+
+/// A report for people.
+fn table(report: &Report) -> String {
+    let mut text = format!("{} ({})\n", report.bench, report.machine);
+    let names = report.results.iter().map(|result| &result.name);
+    let names = names.chain(report.goals.iter().map(|goal| &goal.name));
+    let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
+    for result in &report.results {
+        let (name, value) = (&result.name, number(result.value));
+        text += &format!("  {name:width$}  {value:>10} {}\n", result.unit);
+    }
+    text += "goals\n";
+    for goal in &report.goals {
+        let (name, value) = (&goal.name, number(goal.value));
+        let side = match goal.better {
+            Better::Lower => "at most",
+            Better::Higher => "at least",
+        };
+        let met = if goal.met { "met" } else { "MISSED" };
+        text += &format!(
+            "  {name:width$}  {value:>10} ({side} {}): {met}\n",
+            number(goal.goal)
+        );
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// A value with three or four digits that count.
+fn number(value: f64) -> String {
+    match value.abs() {
+        size if size >= 1000.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+/// Starts a cluster of processes with new data, in a directory that goes away with it.
+fn start(plan: bench::Plan) -> Result<Box<dyn bench::Cluster>, String> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("plurix-bench-{}-{number}", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let directory = Directory(path);
+    let plan = Plan {
+        nodes: Some(plan.nodes),
+        epoch_ms: plan.epoch_ms,
+        memory_mib: plan.memory_mib,
+        ..Plan::new().map_err(|error| error.to_string())?
+    };
+    let cluster = Cluster::start(&directory.0, plan).map_err(|error| error.to_string())?;
+    Ok(Box::new(Measured {
+        cluster,
+        client: None,
+        _directory: directory,
+    }))
+}
+
+/// A cluster that is being measured. Its nodes end before its directory goes away.
+struct Measured {
+    cluster: Cluster,
+    client: Option<Client>,
+    _directory: Directory,
+}
+
+impl bench::Cluster for Measured {
+    fn ask(&mut self, request: &Request) -> Result<Response, String> {
+        let mut client = match self.client.take() {
+            Some(client) => client,
+            None => self.cluster.client().map_err(|error| error.to_string())?,
+        };
+        let answer = client.ask(request).map_err(|error| error.to_string())?;
+        self.client = Some(client);
+        Ok(answer)
+    }
+
+    fn kill(&mut self, number: u32) {
+        self.cluster.kill(number);
+    }
+
+    fn stop(&mut self) {
+        self.client = None;
+        self.cluster.stop();
+    }
+
+    fn restart(&mut self) -> Result<(), String> {
+        self.cluster.restart().map_err(|error| error.to_string())
+    }
+}
+
+/// A directory that is removed in the end.
+struct Directory(PathBuf);
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let path: &Path = &self.0;
+        // What cannot be removed is the system's to clean.
+        let _ = std::fs::remove_dir_all(path);
+    }
 }

@@ -1,4 +1,5 @@
 //! `plurix up`: starts a cluster and watches over it.
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -50,6 +51,9 @@ pub(crate) struct UpArgs {
     step_limit: u32,
 }
 
+/// Ends of a node after each of which it is started again.
+const REPLACEMENTS_MAX: u32 = 8;
+
 pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Error> {
     interrupt::watch()?;
     let plan = Plan {
@@ -63,6 +67,7 @@ pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Error> {
     };
     let mut cluster = Cluster::start(&args.data.data, plan)?;
     greet(&cluster, &args.data.data);
+    let mut ends = BTreeMap::new();
     while interrupt::count() == 0 {
         let Some(Happening::Ended { number, status }) = cluster.next(PATIENCE) else {
             continue;
@@ -73,6 +78,16 @@ pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Error> {
                 Error::config("the node that leads has ended, the cluster with it")
                     .hint("`plurix up` starts it again from the newest stable snapshot"),
             );
+        }
+        let count = ends.entry(number).or_insert(0);
+        *count += 1;
+        if *count <= REPLACEMENTS_MAX {
+            cluster.replace(number)?;
+            ui::note(format!("node {number} is started again with its disk"));
+        } else {
+            ui::note(format!(
+                "node {number} has ended {count} times: it stays away"
+            ));
         }
     }
     ui::note("stopping");
