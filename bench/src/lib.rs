@@ -1,13 +1,30 @@
 //! Side-by-side benchmarks: each compares ways to do the same and states its goals.
 //!
 //! A benchmark is a function that returns a [`Report`]. What they share is in
-//! [`rounds`]. They print nothing and are run through `cargo xtask`.
+//! [`rounds`]. They print nothing; `plurix bench` runs them. Three kinds: [`barrier`] runs
+//! code in the WebAssembly runtime alone; [`tx`] and [`remote`] run transactions through
+//! the memory and the engine as they are, in a node reduced to these (`site`);
+//! [`snapshot`] and [`recovery`] measure clusters of real processes, which whoever calls
+//! them starts ([`Cluster`]).
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod bare;
 mod barrier;
+mod cluster;
+mod guests;
+mod recovery;
+mod remote;
 mod report;
 pub mod rounds;
+mod site;
+mod snapshot;
+mod tx;
 
 pub use barrier::barrier;
+pub use cluster::{Cluster, Plan, Start};
+pub use recovery::recovery;
+pub use remote::remote;
 pub use report::{Better, Goal, Outcome, Report};
+pub use snapshot::snapshot;
+pub use tx::tx;

@@ -1,0 +1,164 @@
+//! What snapshots cost: throughput of a real cluster with short epochs against none, and
+//! the time that the end of an epoch keeps a node from committing.
+use std::time::Duration;
+
+use engine::Engine;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::cluster::{Cluster, Plan, Start, rate, run, status, until_full};
+use crate::guests;
+use crate::report::{Better, Goal, Outcome, Report};
+use crate::rounds::{machine, median};
+use crate::site::Site;
+
+/// Lengths of epochs with what is to be left of the throughput; the first is none.
+const EPOCHS: [(u32, Option<f64>); 4] = [
+    (60_000, None),
+    (100, Some(0.95)),
+    (10, Some(0.85)),
+    (1, Some(0.6)),
+];
+const BANK_ROUNDS: usize = 3;
+const RESIDENT_ROUNDS: usize = 2;
+const MEASURED: Duration = Duration::from_millis(2_000);
+/// Accounts, transfers, tellers.
+const BANK_ARGUMENTS: [&str; 3] = ["1000", "1000000000000", "4"];
+/// 1 GiB.
+const RESIDENT_PAGES: u32 = 1 << 18;
+/// So that 1 % of 1 GiB is written per second.
+const RESIDENT_PAUSE_NS: u32 = 381_000;
+
+/// Memory sizes for the ends of epochs, in pages.
+const SIZES: [(u32, &str); 2] = [(1 << 14, "64 MiB"), (1 << 18, "1 GiB")];
+const ENDS: u32 = 500;
+/// How much longer an end may take in the larger memory with as many pages written:
+/// caches and measuring allow for some.
+const GROWTH_GOAL: f64 = 2.0;
+/// Pages written in each epoch whose end is measured: of 1 GiB, 1 % per second in
+/// epochs of 100 ms.
+const WRITTEN: u32 = 262;
+
+/// Runs all of it; `bank` is the module of transfers between accounts.
+///
+/// # Errors
+/// Why the cluster could not be measured.
+pub fn snapshot(start: Start<'_>, bank: &[u8]) -> Result<Report, String> {
+    let (mut results, mut goals) = (Vec::new(), Vec::new());
+    let load = |cluster: &mut dyn Cluster| -> Result<(), String> {
+        run(cluster, "bank", bank, &BANK_ARGUMENTS)?;
+        Ok(())
+    };
+    let rates = throughput(start, BANK_ROUNDS, &load)?;
+    compare("bank", &rates, &mut results, &mut goals);
+    let resident = guests::resident(RESIDENT_PAGES, RESIDENT_PAUSE_NS);
+    let load = |cluster: &mut dyn Cluster| -> Result<(), String> {
+        let process = run(cluster, "resident", &resident, &[])?;
+        until_full(cluster, process)
+    };
+    let rates = throughput(start, RESIDENT_ROUNDS, &load)?;
+    compare("1 GiB, 1 % per second", &rates, &mut results, &mut goals);
+    ends(&mut results, &mut goals);
+    Ok(Report {
+        bench: "snapshot".to_owned(),
+        machine: machine(),
+        results,
+        goals,
+    })
+}
+
+/// What a load reached.
+#[derive(Default)]
+struct Reached {
+    /// Transactions per second, by round.
+    rates: Vec<f64>,
+    pause_us_max: u64,
+}
+
+/// Runs a load with each length of epochs, in turns.
+fn throughput(
+    start: Start<'_>,
+    rounds: usize,
+    load: &dyn Fn(&mut dyn Cluster) -> Result<(), String>,
+) -> Result<[Reached; 4], String> {
+    let mut reached: [Reached; 4] = Default::default();
+    for _ in 0..rounds {
+        for ((epoch_ms, _), reached) in EPOCHS.iter().zip(&mut reached) {
+            let plan = Plan {
+                nodes: 1,
+                epoch_ms: *epoch_ms,
+                memory_mib: 2048,
+            };
+            let mut cluster = start(plan)?;
+            load(&mut *cluster)?;
+            reached.rates.push(rate(&mut *cluster, MEASURED)?);
+            let pause_us_max = status(&mut *cluster)?.pause_us_max;
+            reached.pause_us_max = reached.pause_us_max.max(pause_us_max);
+        }
+    }
+    Ok(reached)
+}
+
+fn compare(load: &str, reached: &[Reached; 4], results: &mut Vec<Outcome>, goals: &mut Vec<Goal>) {
+    for ((epoch_ms, goal), one) in EPOCHS.iter().zip(reached) {
+        let name = match goal {
+            None => format!("{load}, no epoch ends"),
+            Some(_) => format!("{load}, epochs of {epoch_ms} ms"),
+        };
+        results.push(Outcome::new(&name, median(one.rates.clone()), "tx/s"));
+        let Some(goal) = goal else { continue };
+        let pause = f64::from(u32::try_from(one.pause_us_max).unwrap_or(u32::MAX));
+        results.push(Outcome::new(&format!("{name}, longest pause"), pause, "µs"));
+        let ratios = one.rates.iter().zip(&reached[0].rates);
+        let ratio = median(ratios.map(|(rate, none)| rate / none).collect());
+        let name = format!("{name}, against none");
+        goals.push(Goal::new(&name, ratio, *goal, Better::Higher));
+    }
+}
+
+/// How long the end of an epoch keeps a node from committing, in processor time.
+fn ends(results: &mut Vec<Outcome>, goals: &mut Vec<Goal>) {
+    let engine = Engine::new().expect("the runtime works on this machine");
+    let mut medians = Vec::new();
+    for (pages, size) in SIZES {
+        let mut site = Site::alone();
+        let wasm = guests::pages(pages, 8);
+        let mut guest = guests::instance(&engine, &wasm, site.space());
+        for page in 0..pages {
+            site.transact(&mut guest, "write", i64::from(page));
+        }
+        site.advance_epoch();
+        site.store_everything();
+        let mut times = Vec::new();
+        for end in 0..ENDS {
+            for nth in 0..WRITTEN {
+                let page = (end * WRITTEN + nth).wrapping_mul(40_503) % pages;
+                site.transact(&mut guest, "write", i64::from(page));
+            }
+            let begin = thread_micros();
+            site.advance_epoch();
+            times.push(thread_micros() - begin);
+            site.store_everything();
+        }
+        let longest = times.iter().copied().fold(0.0, f64::max);
+        let middle = median(times);
+        let name = format!("end of an epoch, {size}");
+        results.push(Outcome::new(&format!("{name}, median"), middle, "µs"));
+        results.push(Outcome::new(&format!("{name}, longest"), longest, "µs"));
+        medians.push(middle);
+    }
+    goals.push(Goal::new(
+        "end of an epoch, 1 GiB against 64 MiB",
+        medians[1] / medians[0],
+        GROWTH_GOAL,
+        Better::Lower,
+    ));
+}
+
+fn thread_micros() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    #[expect(clippy::cast_precision_loss, reason = "seconds of a benchmark")]
+    let seconds = time.tv_sec as f64;
+    #[expect(clippy::cast_precision_loss, reason = "below a billion")]
+    let nanos = time.tv_nsec as f64;
+    seconds * 1e6 + nanos / 1e3
+}
