@@ -24,7 +24,9 @@ const STEAL_AFTER_MAX: Duration = Duration::from_millis(32);
 const ENDED_KEPT: usize = 64;
 /// Pages that are cleared at a time behind those that are not kept.
 const REAPED_PAGES: u32 = 64;
-const REAP_EVERY: Duration = Duration::from_millis(1_000);
+const TIDY_EVERY: Duration = Duration::from_millis(500);
+/// Steps are run for so long between two looks at what has happened.
+const TURN: Duration = Duration::from_micros(50);
 /// Longest sleep of a node that has nothing to do.
 const SLEEP_MAX: Duration = Duration::from_millis(100);
 
@@ -49,8 +51,8 @@ pub struct Node<P: Platform, D: Disk> {
     search: Search,
     /// The kernel's tables are known to be there.
     is_formatted: bool,
-    /// When to look next for what processes have left behind.
-    next_reap: Instant,
+    /// When to do next what is not urgent.
+    next_tidying: Instant,
 }
 
 /// An idle node's search for work at other slots.
@@ -96,7 +98,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
             limits,
             search,
             is_formatted: false,
-            next_reap: now,
+            next_tidying: now,
         }
     }
 
@@ -113,12 +115,24 @@ impl<P: Platform, D: Disk> Node<P, D> {
             }
             self.format();
             self.serve();
-            if self.run_next() == Ran::Nothing && self.look_elsewhere() == Ran::Nothing {
-                self.tidy_up();
+            self.tidy_up();
+            if self.run_some() == Ran::Nothing && self.look_elsewhere() == Ran::Nothing {
                 let until = self.search.next.min(self.core.now + SLEEP_MAX);
                 self.core.pump(Wait::Until(until));
             }
         }
+    }
+
+    /// Runs steps for a while: asking the platform for events takes longer than a short
+    /// step.
+    fn run_some(&mut self) -> Ran {
+        let until = self.core.platform.now() + TURN;
+        while self.run_next() == Ran::Something {
+            if self.core.platform.now() >= until {
+                return Ran::Something;
+            }
+        }
+        Ran::Nothing
     }
 
     /// The leader makes the kernel's tables in a fresh memory, and refuses another's.
@@ -135,16 +149,19 @@ impl<P: Platform, D: Disk> Node<P, D> {
         }
     }
 
-    /// What can wait until there is nothing else to do, a piece at a time.
+    /// What is not urgent, a piece at a time.
     fn tidy_up(&mut self) {
+        if self.core.now < self.next_tidying {
+            return;
+        }
+        self.next_tidying = self.core.now + TIDY_EVERY;
         self.core.tell_steps();
-        if self.core.leadership.is_some() && self.core.now >= self.next_reap {
-            self.next_reap = self.core.now + REAP_EVERY;
+        if self.core.leadership.is_some() {
             let reaped = self
                 .core
                 .transact(|pages| reap(pages, ENDED_KEPT, REAPED_PAGES));
             if let Ok((Progress::More, _)) = reaped {
-                self.next_reap = self.core.now;
+                self.next_tidying = self.core.now;
             }
         }
     }
