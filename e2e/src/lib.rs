@@ -1,0 +1,60 @@
+//! What the tests of whole clusters share: the executable, a directory and a turn for
+//! each test, commands and waits that end.
+//!
+//! Everything goes through the outside: the `plurix` command, or the connection that
+//! tools use. A test has the machine to itself ([`Machine::new`] waits for its turn), so
+//! that two cores are enough. Waits are for conditions and end at a deadline that only a
+//! broken product meets.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod command;
+mod machine;
+
+pub use command::{Outcome, Started};
+pub use machine::Machine;
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Nothing that a test waits for takes so long unless it is broken.
+const DEADLINE: Duration = Duration::from_secs(60);
+const POLL_TIME: Duration = Duration::from_millis(10);
+
+/// The executable that is tested: beside the folder that the test itself was built in.
+///
+/// # Panics
+/// If it has not been built.
+#[must_use]
+pub fn plurix() -> PathBuf {
+    let test = std::env::current_exe().expect("a running test has a file");
+    let folder = test.parent().and_then(|deps| deps.parent());
+    let path = folder
+        .expect("tests are built in a folder of the target folder")
+        .join("plurix");
+    assert!(
+        path.is_file(),
+        "{} is missing: `cargo build --release` makes it",
+        path.display()
+    );
+    path
+}
+
+/// Waits until there is something.
+///
+/// # Panics
+/// If there is nothing for too long.
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + DEADLINE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(
+            Instant::now() < until,
+            "waited {DEADLINE:?} in vain: {what}"
+        );
+        thread::sleep(POLL_TIME);
+    }
+}

@@ -1,0 +1,188 @@
+//! A test's own place on this machine, and the cluster in it.
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use cli::client::Client;
+use cli::data::{DataDir, RunningFile};
+
+use crate::{Outcome, Started, eventually};
+
+static TURN: Mutex<()> = Mutex::new(());
+
+/// A directory with one cluster's data. Both go when it is dropped.
+#[derive(Debug)]
+pub struct Machine {
+    up: Option<Started>,
+    path: PathBuf,
+    commands: u32,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Machine {
+    /// Waits for its turn, then makes the directory.
+    ///
+    /// # Panics
+    /// If the directory cannot be made.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        // A test that failed leaves nothing behind that disturbs the next.
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = std::env::temp_dir().join(format!("plurix-e2e-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("there are temporary directories");
+        Self {
+            up: None,
+            path,
+            commands: 0,
+            _turn: turn,
+        }
+    }
+
+    /// The same with a cluster of three nodes, short epochs and short steps.
+    #[must_use]
+    pub fn with_cluster(name: &str) -> Self {
+        let mut machine = Self::new(name);
+        machine.up(&["--nodes", "3"]);
+        machine
+    }
+
+    /// Starts the cluster; returns when it is ready.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn up(&mut self, options: &[&str]) {
+        let mut started = self.start_up(options);
+        let is_ready = eventually("the cluster is ready or has ended", || {
+            let is_ready = started.out().contains("\nready; ");
+            (is_ready || !started.is_running()).then_some(is_ready)
+        });
+        if !is_ready {
+            panic!("the cluster has not started: {:#?}", started.wait());
+        }
+        self.up = Some(started);
+    }
+
+    /// Starts the cluster and does not wait.
+    #[must_use]
+    pub fn start_up(&mut self, options: &[&str]) -> Started {
+        let line = [&["up", "--step-limit", "400", "--epoch", "50"][..], options];
+        self.start(&line.concat())
+    }
+
+    /// The running `plurix up`, to be waited for.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn take_up(&mut self) -> Started {
+        self.up.take().expect("the test has started the cluster")
+    }
+
+    /// Stops the cluster in order.
+    pub fn down(&mut self) {
+        let _ = self.run(&["down"]).ok();
+        let _ = self.take_up().wait().ok();
+    }
+
+    /// Kills the whole cluster at once; its nodes die with the process that started them.
+    pub fn kill_all(&mut self) {
+        drop(self.take_up());
+        let data = DataDir::open(&self.data()).expect("a cluster ran here");
+        eventually("all processes are gone", || data.lock().ok());
+    }
+
+    /// Starts a command of the cluster.
+    pub fn start(&mut self, arguments: &[&str]) -> Started {
+        self.commands += 1;
+        let stem = self.path.join(format!("command-{}", self.commands));
+        let data = self.data();
+        let (verb, rest) = arguments.split_first().expect("a command has a verb");
+        let place = ["--data", data.to_str().expect("an ordinary path")];
+        let line = [&[*verb][..], &place, rest].concat();
+        Started::new(&line, stem.to_str().expect("an ordinary path"))
+    }
+
+    /// Runs a command of the cluster to its end.
+    pub fn run(&mut self, arguments: &[&str]) -> Outcome {
+        self.start(arguments).wait()
+    }
+
+    /// Writes a file into the test's directory; returns its path.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.path.join(name);
+        fs::write(&path, bytes).expect("the test's directory can be written to");
+        path.to_str().expect("an ordinary path").to_owned()
+    }
+
+    /// Path of a file in the test's directory.
+    #[must_use]
+    pub fn file(&self, name: &str) -> String {
+        let path = self.path.join(name);
+        path.to_str().expect("an ordinary path").to_owned()
+    }
+
+    /// The cluster's data directory.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.path.join("data")
+    }
+
+    /// The data directory of a node.
+    #[must_use]
+    pub fn node(&self, number: u32) -> PathBuf {
+        self.data().join(format!("node-{number}"))
+    }
+
+    /// What the running cluster says of itself.
+    ///
+    /// # Panics
+    /// If it does not run.
+    #[must_use]
+    pub fn running(&self) -> RunningFile {
+        let data = DataDir::open(&self.data()).expect("a cluster runs here");
+        data.running().expect("the cluster runs")
+    }
+
+    /// A connection to the first node that is alive.
+    ///
+    /// # Panics
+    /// If none is.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::connect(self.running().nodes[0].tools).expect("the node listens")
+    }
+
+    /// The cluster works: a bank of its own keeps its total.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn check_bank(&mut self) {
+        let line = ["run", "bank", "--", "64", "300", "3"];
+        let outcome = self.run(&line).ok();
+        assert!(outcome.out.contains("total 64000 of 64000"), "{outcome:#?}");
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.up = None;
+        if std::thread::panicking() {
+            show_logs(&self.data());
+        }
+        // What cannot be removed is the system's to clean.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// What the nodes of a failed test had to say.
+#[expect(clippy::print_stderr, reason = "a failed test explains itself")]
+fn show_logs(data: &Path) {
+    for number in 1..=3 {
+        let log = data.join(format!("node-{number}/log"));
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        eprintln!("{}:\n{text}", log.display());
+    }
+}

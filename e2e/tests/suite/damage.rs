@@ -1,0 +1,106 @@
+//! Bytes that a disk has lost are noticed, named, and replaced by another store's.
+use std::fs;
+use std::path::PathBuf;
+
+use e2e::Machine;
+
+use crate::picture::{native, render, scene};
+
+/// Changes the byte in the middle of some bytes wherever a node's store has them;
+/// returns in how many places.
+fn damage(machine: &Machine, node: u32, bytes: &[u8]) -> usize {
+    let mut places = 0;
+    for path in segments(machine, node) {
+        let mut content = fs::read(&path).unwrap();
+        let found: Vec<usize> = content
+            .windows(bytes.len())
+            .enumerate()
+            .filter_map(|(at, window)| (window == bytes).then_some(at))
+            .collect();
+        for at in &found {
+            content[at + bytes.len() / 2] ^= 0x10;
+        }
+        places += found.len();
+        fs::write(path, content).unwrap();
+    }
+    places
+}
+
+fn segments(machine: &Machine, node: u32) -> Vec<PathBuf> {
+    let entries = fs::read_dir(machine.node(node).join("store")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    // Beside them lies the lock, which is empty.
+    let is_segment = |path: &PathBuf| fs::metadata(path).unwrap().len() > 0;
+    paths.filter(is_segment).collect()
+}
+
+fn logs(machine: &Machine) -> String {
+    let read = |node| fs::read_to_string(machine.node(node).join("log")).unwrap();
+    (1..=3).map(read).collect()
+}
+
+/// A cluster that is stopped, with a picture in it; the picture and its process.
+fn with_picture(name: &str) -> (Machine, Vec<u8>, u32) {
+    let mut machine = Machine::with_cluster(name);
+    let process = render(&mut machine, &scene());
+    machine.check_bank();
+    machine.down();
+    (machine, native(&scene()), process)
+}
+
+#[test]
+fn a_damaged_page_is_read_from_the_other_store() {
+    let (mut machine, picture, process) = with_picture("damaged-page");
+    let piece = &picture[picture.len() / 2..][..256];
+    let node = (1..=3).find(|&node| damage(&machine, node, piece) > 0);
+    let node = node.expect("some store has the picture");
+    machine.up(&[]);
+    assert!(machine.client().result(process).unwrap() == picture);
+    let log = fs::read_to_string(machine.node(node).join("log")).unwrap();
+    assert!(log.contains("segment "), "{log}");
+    assert!(log.contains("is damaged at offset"), "{log}");
+    machine.check_bank();
+}
+
+#[test]
+fn a_page_that_every_store_has_lost_is_not_replaced_by_an_older_one() {
+    let (mut machine, picture, process) = with_picture("lost-page");
+    let piece = &picture[picture.len() / 2..][..256];
+    let damaged: usize = (1..=3).map(|node| damage(&machine, node, piece)).sum();
+    assert!(damaged >= 2, "{damaged} copies");
+    machine.up(&[]);
+    assert!(machine.client().result(process).is_err());
+    let outcome = machine.take_up().wait();
+    outcome.refused(&["the node that leads has ended"]);
+    let logs = logs(&machine);
+    assert!(
+        logs.contains("is damaged in every store that had it"),
+        "{logs}"
+    );
+    assert!(logs.contains("is damaged at offset"), "{logs}");
+}
+
+#[test]
+fn a_store_that_lost_its_structure_is_refused_and_can_be_replaced() {
+    let (mut machine, picture, process) = with_picture("damaged-store");
+    for path in segments(&machine, 2) {
+        let mut content = fs::read(&path).unwrap();
+        let middle = content.len() / 2;
+        content[middle..][..8192].fill(0xA5);
+        fs::write(path, content).unwrap();
+    }
+    let outcome = machine.start_up(&[]).wait();
+    outcome.refused(&[
+        "node 2",
+        "segment ",
+        "is damaged at offset",
+        "the other stores",
+    ]);
+    let store = machine.node(2).join("store");
+    fs::rename(&store, machine.file("damaged")).unwrap();
+    machine.up(&[]);
+    assert!(machine.client().result(process).unwrap() == picture);
+    let total = machine.run(&["call", "bank", "total", "--query"]).ok();
+    assert_eq!(total.out, "64000\n");
+    machine.check_bank();
+}

@@ -1,0 +1,11 @@
+//! Whole clusters on this machine, driven as their users drive them.
+#![expect(
+    clippy::tests_outside_test_module,
+    reason = "an integration test is nothing but tests"
+)]
+mod damage;
+mod ends;
+mod hostile;
+mod picture;
+mod programs;
+mod refusals;
