@@ -168,18 +168,24 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        self.up = None;
         if std::thread::panicking() {
-            show_logs(&self.data());
+            explain(&self.data());
         }
+        self.up = None;
         // What cannot be removed is the system's to clean.
         let _ = fs::remove_dir_all(&self.path);
     }
 }
 
-/// What the nodes of a failed test had to say.
+/// How the cluster of a failed test was, and what its nodes had to say.
 #[expect(clippy::print_stderr, reason = "a failed test explains itself")]
-fn show_logs(data: &Path) {
+fn explain(data: &Path) {
+    let running = DataDir::open(data).and_then(|data| data.running());
+    let asked = running.ok().and_then(|running| {
+        let mut client = Client::connect(running.nodes.first()?.tools).ok()?;
+        Some((client.status(), client.processes()))
+    });
+    eprintln!("{asked:#?}");
     for number in 1..=3 {
         let log = data.join(format!("node-{number}/log"));
         let text = fs::read_to_string(&log).unwrap_or_default();
