@@ -62,6 +62,14 @@ impl Started {
         assert!(status.expect("there is a shell").success());
     }
 
+    /// As a crash would end it.
+    ///
+    /// # Panics
+    /// If it has ended already.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it has not ended");
+    }
+
     /// Whether it goes on.
     pub fn is_running(&mut self) -> bool {
         self.status().is_none()

@@ -102,6 +102,19 @@ impl Machine {
         Started::new(&line, stem.to_str().expect("an ordinary path"))
     }
 
+    /// Starts one node of a cluster that nobody watches over.
+    pub fn start_node(&mut self, number: u32, options: &[&str]) -> Started {
+        self.commands += 1;
+        let stem = self.file(&format!("command-{}", self.commands));
+        let (data, name) = (
+            self.file(&format!("lone-{number}")),
+            format!("node-{number}"),
+        );
+        let line = ["node", "--cluster", "00000000000000ab", "--data", &data];
+        let line = [&line[..], &["--name", &name], options].concat();
+        Started::new(&line, &stem)
+    }
+
     /// Runs a command of the cluster to its end.
     pub fn run(&mut self, arguments: &[&str]) -> Outcome {
         self.start(arguments).wait()

@@ -2,6 +2,7 @@
 use std::path::PathBuf;
 
 use admin::ProcessState;
+use cli::client::Client;
 use e2e::{Machine, eventually};
 
 use crate::picture::newest;
@@ -34,6 +35,32 @@ fn without_its_leader_a_cluster_ends_and_can_be_restarted() {
     let total = machine.run(&["call", "bank", "total", "--query"]).ok();
     assert_eq!(total.out, "64000\n");
     machine.check_bank();
+}
+
+#[test]
+fn nodes_without_a_leader_say_so_and_end() {
+    let mut machine = Machine::new("leaderless");
+    let leader = machine.start_node(1, &["--lead", "--members", "3"]);
+    let words = ["link=", "tools="];
+    let [link, tools] = words.map(|word| {
+        eventually("the leader listens", || {
+            let out = leader.out();
+            let (_, rest) = out.split_once(word)?;
+            Some(rest[..rest.find([' ', '\n'])?].to_owned())
+        })
+    });
+    let members = [2, 3].map(|number| machine.start_node(number, &["--leader", &link]));
+    let mut client = Client::connect(tools.parse().unwrap()).unwrap();
+    eventually("all are members", || {
+        let status = client.status().ok()?;
+        (status.nodes.len() == 3).then_some(())
+    });
+    leader.kill();
+    for member in members {
+        member
+            .wait()
+            .refused(&["the leader is gone", "can be restarted from its data"]);
+    }
 }
 
 #[test]
