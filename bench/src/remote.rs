@@ -1,12 +1,10 @@
 //! A commit that needs a page of another node, against a bare exchange of a page over the
-//! same links: two nodes in two threads of this process, real loopback connections.
-use std::ops::Range;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread::{self, JoinHandle};
+//! same links: two nodes in two processes, real loopback connections. (Two threads of
+//! one process would disturb each other: taking a page out of one's view interrupts all
+//! processors that run the other.)
 use std::time::Instant;
 
 use engine::{Engine, Instance};
-use linux::Waker;
 use platform::Links;
 use types::{Duration, NodeId, PAGES_PER_EXTENT};
 
@@ -25,33 +23,70 @@ const MEMORY_PAGES: u32 = 1 << 14;
 /// Against the bare exchange.
 const GOAL: f64 = 3.0;
 
-/// Runs it with both ends asleep while they wait, and with both polling.
-#[must_use]
-pub fn remote() -> Report {
-    let (mut results, mut goals) = (Vec::new(), Vec::new());
-    for (spin, name) in [
-        (Duration::ZERO, "sleeping"),
-        (Duration::from_millis(5), "polling"),
-    ] {
-        compare(spin, name, &mut results, &mut goals);
+/// How both nodes wait for messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Waiting {
+    /// They sleep.
+    Sleeping,
+    /// They look again and again.
+    Polling,
+}
+
+impl Waiting {
+    fn spin(self) -> Duration {
+        match self {
+            Self::Sleeping => Duration::ZERO,
+            Self::Polling => Duration::from_millis(5),
+        }
     }
-    Report {
+}
+
+/// A process that runs [`remote_peer`]; it ends with this.
+pub trait Peer {
+    /// Where it is reached.
+    fn address(&self) -> &str;
+}
+
+/// Starts a process that runs [`remote_peer`] with this address.
+pub type StartPeer<'a> = &'a dyn Fn(&str, Waiting) -> Result<Box<dyn Peer>, String>;
+
+/// Runs it with both ends asleep while they wait, and with both polling.
+///
+/// # Errors
+/// Why the other process does not start.
+pub fn remote(start: StartPeer<'_>) -> Result<Report, String> {
+    let (mut results, mut goals) = (Vec::new(), Vec::new());
+    for (wait, name) in [
+        (Waiting::Sleeping, "sleeping"),
+        (Waiting::Polling, "polling"),
+    ] {
+        compare(start, wait, name, &mut results, &mut goals)?;
+    }
+    Ok(Report {
         bench: "remote".to_owned(),
         machine: machine(),
         results,
         goals,
-    }
+    })
 }
 
-fn compare(spin: Duration, name: &str, results: &mut Vec<Outcome>, goals: &mut Vec<Goal>) {
+fn compare(
+    start: StartPeer<'_>,
+    wait: Waiting,
+    name: &str,
+    results: &mut Vec<Outcome>,
+    goals: &mut Vec<Goal>,
+) -> Result<(), String> {
     let engine = Engine::new().expect("the runtime works on this machine");
-    let mut site = Site::with_links(ME, spin);
-    let mut other = Other::start(&engine, &mut site, spin);
+    let mut site = Site::with_links(ME, wait.spin());
+    let peer = start(&site.network().address(), wait)?;
+    site.network().connect(OTHER, peer.address());
+    site.enter(ME, &[ME, OTHER]);
     let mut guest = guest(&engine, &site);
     let [mut raw, mut reads, mut writes] = [const { Vec::new() }; 3];
     for round in 0..=ROUNDS {
-        let pages = (round % 8) * PAGES_PER_ROUND..(round % 8 + 1) * PAGES_PER_ROUND;
-        let times = one_round(&mut site, &mut other, &mut guest, &pages);
+        let pages = round % 8 * PAGES_PER_ROUND;
+        let times = one_round(&mut site, &mut guest, pages);
         // The first round sets up what later ones find.
         if round > 0 {
             raw.extend(&times[0]);
@@ -59,7 +94,7 @@ fn compare(spin: Duration, name: &str, results: &mut Vec<Outcome>, goals: &mut V
             writes.extend(&times[2]);
         }
     }
-    other.stop();
+    drop(peer);
     let [raw, reads, writes] = [raw, reads, writes].map(median);
     let figures = [
         ("4 KiB request and response", raw),
@@ -73,31 +108,26 @@ fn compare(spin: Duration, name: &str, results: &mut Vec<Outcome>, goals: &mut V
         let name = format!("{name}: {what}, against bare");
         goals.push(Goal::new(&name, micros / raw, GOAL, Better::Lower));
     }
+    Ok(())
 }
 
 /// Times in microseconds of bare exchanges, reading commits, writing commits.
-fn one_round(
-    site: &mut Site,
-    other: &mut Other,
-    guest: &mut Instance,
-    pages: &Range<u32>,
-) -> [Vec<f64>; 3] {
-    other.write(site, pages);
+fn one_round(site: &mut Site, guest: &mut Instance, pages: u32) -> [Vec<f64>; 3] {
+    site.order(OTHER, pages);
     let raw = spread(pages).map(|_| timed(|| site.exchange_raw(OTHER)));
     let raw = raw.collect();
     let reads = spread(pages).map(|page| timed(|| site.transact(guest, "read", page)));
     let reads = reads.collect();
-    other.write(site, pages);
+    site.order(OTHER, pages);
     let writes = spread(pages).map(|page| timed(|| site.transact(guest, "write", page)));
     [raw, reads, writes.collect()]
 }
 
-/// These pages of every extent.
-fn spread(pages: &Range<u32>) -> impl Iterator<Item = i64> + use<> {
-    let pages = pages.clone();
+/// Some pages of every extent, from this one of the extent on.
+fn spread(first: u32) -> impl Iterator<Item = i64> {
     (0..EXTENTS).flat_map(move |extent| {
-        let page = move |page| i64::from(extent * PAGES_PER_EXTENT + page);
-        pages.clone().map(page)
+        let pages = first..first + PAGES_PER_ROUND;
+        pages.map(move |page| i64::from(extent * PAGES_PER_EXTENT + page))
     })
 }
 
@@ -111,76 +141,22 @@ fn guest(engine: &Engine, site: &Site) -> Instance {
     guests::instance(engine, &guests::pages(MEMORY_PAGES, 8), site.space())
 }
 
-/// The other node: a thread that does what it is told and answers in between.
-struct Other {
-    /// Pages to be written.
-    orders: Option<Sender<Range<u32>>>,
-    done: Receiver<()>,
-    waker: Waker,
-    thread: JoinHandle<()>,
-}
-
-impl Other {
-    /// Starts it and brings both nodes into one view.
-    fn start(engine: &Engine, site: &mut Site, spin: Duration) -> Self {
-        let (orders, todo) = mpsc::channel();
-        let (done_sender, done) = mpsc::channel();
-        let (hello, greeted) = mpsc::channel();
-        let (engine, address) = (engine.clone(), site.network().address());
-        let waker_here = site.network().waker();
-        let thread = thread::spawn(move || {
-            let mut site = Site::with_links(OTHER, spin);
-            let network = site.network();
-            network.connect(ME, &address);
-            let greeting = (network.address(), network.waker());
-            hello.send(greeting).expect("the first node listens");
-            site.enter(OTHER, &[ME, OTHER]);
-            serve(&engine, &mut site, &todo, || {
-                done_sender.send(()).expect("the first node listens");
-                waker_here.wake();
-            });
-        });
-        let (address, waker) = greeted.recv().expect("the other node starts");
-        site.network().connect(OTHER, &address);
-        site.enter(ME, &[ME, OTHER]);
-        Self {
-            orders: Some(orders),
-            done,
-            waker,
-            thread,
-        }
-    }
-
-    /// Has it write pages, and serves it meanwhile.
-    fn write(&mut self, site: &mut Site, pages: &Range<u32>) {
-        let orders = self.orders.as_ref().expect("it has not been stopped");
-        orders.send(pages.clone()).expect("the other node listens");
-        self.waker.wake();
-        while self.done.try_recv().is_err() {
-            site.pump();
-        }
-    }
-
-    fn stop(mut self) {
-        self.orders = None;
-        self.waker.wake();
-        self.thread.join().expect("the other node ends");
-    }
-}
-
-/// Answers the first node, carries out orders, until there can be none any more.
-fn serve(engine: &Engine, site: &mut Site, orders: &Receiver<Range<u32>>, on_done: impl Fn()) {
-    let mut guest = guest(engine, site);
-    loop {
-        match orders.try_recv() {
-            Ok(pages) => {
-                for page in spread(&pages) {
-                    site.transact(&mut guest, "write", page);
-                }
-                on_done();
+/// Becomes the other node: writes pages when told to, answers, until the first node has
+/// ended. Tells `announce` where it is reached.
+pub fn remote_peer(address: &str, wait: Waiting, announce: impl FnOnce(&str)) {
+    let engine = Engine::new().expect("the runtime works on this machine");
+    let mut site = Site::with_links(OTHER, wait.spin());
+    site.network().connect(ME, address);
+    site.enter(OTHER, &[ME, OTHER]);
+    announce(&site.network().address());
+    let mut guest = guest(&engine, &site);
+    while !site.is_left() {
+        site.pump();
+        if let Some(pages) = site.next_order() {
+            for page in spread(pages) {
+                site.transact(&mut guest, "write", page);
             }
-            Err(mpsc::TryRecvError::Empty) => site.pump(),
-            Err(mpsc::TryRecvError::Disconnected) => return,
+            site.order_done(ME);
         }
     }
 }

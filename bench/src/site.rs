@@ -41,6 +41,9 @@ pub(crate) struct Site {
     network: Option<Network>,
     now: Instant,
     raw_answers: u64,
+    /// What the other node has ordered: the first of the pages to be written.
+    order: Option<u32>,
+    is_left: bool,
 }
 
 impl Pages {
@@ -132,6 +135,8 @@ impl Site {
             network,
             now: LinuxClock.now(),
             raw_answers: 0,
+            order: None,
+            is_left: false,
         }
     }
 
@@ -268,6 +273,7 @@ impl Site {
                 let input = Input::Message(envelope);
                 self.dtm.handle(self.now, input, &mut self.pages);
             }
+            Some(Event::LinkLost { .. }) => self.is_left = true,
             _ => self.dtm.handle(self.now, Input::Tick, &mut self.pages),
         }
         self.flush();
@@ -286,35 +292,64 @@ impl Site {
     /// Asks the other node for the bytes of a page, with no protocol about it, and waits
     /// for them.
     pub(crate) fn exchange_raw(&mut self, other: NodeId) {
-        let answers = self.raw_answers;
+        let ts = TxnTimestamp {
+            lamport: 0,
+            node: self.dtm.me(),
+        };
+        let page = PageId::new(REGION.0, 0);
         let message = Message::GetShared {
-            page: PageId::new(REGION.0, 0),
-            ts: TxnTimestamp {
-                lamport: 0,
-                node: self.dtm.me(),
-            },
+            page,
+            ts,
             from_owner: false,
         };
+        self.ask_raw(other, message);
+    }
+
+    /// Has the other node write pages, and serves it meanwhile.
+    pub(crate) fn order(&mut self, other: NodeId, first: u32) {
+        let page = PageId::new(REGION.0, first);
+        self.ask_raw(other, Message::Stale { page });
+    }
+
+    /// The order that has come.
+    pub(crate) fn next_order(&mut self) -> Option<u32> {
+        self.order.take()
+    }
+
+    pub(crate) fn order_done(&mut self, other: NodeId) {
+        self.say_raw(other, Message::Heartbeat);
+    }
+
+    /// Whether the other node has ended.
+    pub(crate) fn is_left(&self) -> bool {
+        self.is_left
+    }
+
+    fn ask_raw(&mut self, other: NodeId, message: Message) {
+        let answers = self.raw_answers;
         self.say_raw(other, message);
         while self.raw_answers == answers {
+            assert!(!self.is_left, "the other node has ended");
             self.pump();
         }
     }
 
     fn on_raw(&mut self, envelope: &Envelope) {
-        let Message::GetShared { page, .. } = envelope.message else {
-            self.raw_answers += 1;
-            return;
-        };
-        let mut bytes = zero_frame();
-        std::sync::Arc::make_mut(&mut bytes).fill(7);
-        let content = PageVersion {
-            version: Version(1),
-            stamp: Stamp::ZERO,
-            bytes: Some(bytes),
-        };
-        let seq = Seq(0);
-        self.say_raw(envelope.from, Message::Data { page, seq, content });
+        match envelope.message {
+            Message::GetShared { page, .. } => {
+                let mut bytes = zero_frame();
+                std::sync::Arc::make_mut(&mut bytes).fill(7);
+                let content = PageVersion {
+                    version: Version(1),
+                    stamp: Stamp::ZERO,
+                    bytes: Some(bytes),
+                };
+                let seq = Seq(0);
+                self.say_raw(envelope.from, Message::Data { page, seq, content });
+            }
+            Message::Stale { page } => self.order = Some(page.index.0),
+            _ => self.raw_answers += 1,
+        }
     }
 
     fn say_raw(&mut self, to: NodeId, message: Message) {

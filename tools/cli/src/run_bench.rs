@@ -1,9 +1,11 @@
 //! The place where the command becomes a benchmark: measures, and says what was found.
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use admin::{Request, Response};
-use bench::{Better, Report};
+use bench::{Better, Report, Waiting};
 
 use crate::client::Client;
 use crate::cluster::{Cluster, Plan};
@@ -57,9 +59,68 @@ fn measure(name: &str) -> Result<Report, Error> {
     match name {
         "barrier" => Ok(bench::barrier()),
         "tx" => Ok(bench::tx()),
-        "remote" => Ok(bench::remote()),
+        "remote" => bench::remote(&start_peer).map_err(Error::config),
         "snapshot" => bench::snapshot(&start, bank).map_err(Error::config),
         _ => bench::recovery(&start, bank).map_err(Error::config),
+    }
+}
+
+/// What the other process is to do, by the name with which it is started.
+const PEERS: [(Waiting, &str); 2] = [
+    (Waiting::Sleeping, "sleeping-peer"),
+    (Waiting::Polling, "polling-peer"),
+];
+
+/// Is the other process of a measurement, until the first one ends.
+pub(crate) fn be_peer(name: &str, address: &str) -> Result<(), Error> {
+    let found = PEERS.iter().find(|(_, known)| *known == name);
+    let (waiting, _) = found.ok_or_else(|| Error::user(format!("there is no peer {name}")))?;
+    bench::remote_peer(address, *waiting, |address| ui::say(address));
+    Ok(())
+}
+
+/// Starts this executable once more.
+fn start_peer(address: &str, waiting: Waiting) -> Result<Box<dyn bench::Peer>, String> {
+    let failed = |error: std::io::Error| format!("start the other process: {error}");
+    let (_, name) = PEERS
+        .iter()
+        .find(|(known, _)| *known == waiting)
+        .expect("every way to wait is listed");
+    let mut child = Command::new(std::env::current_exe().map_err(failed)?)
+        .args(["bench", name, "--peer-of", address])
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let output = child.stdout.take().expect("it was asked for");
+    let mut peer = PeerProcess {
+        child,
+        address: String::new(),
+    };
+    let mut line = String::new();
+    BufReader::new(output)
+        .read_line(&mut line)
+        .map_err(failed)?;
+    line.trim().clone_into(&mut peer.address);
+    Ok(Box::new(peer))
+}
+
+/// The other process; it ends with this.
+struct PeerProcess {
+    child: Child,
+    address: String,
+}
+
+impl bench::Peer for PeerProcess {
+    fn address(&self) -> &str {
+        &self.address
+    }
+}
+
+impl Drop for PeerProcess {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
