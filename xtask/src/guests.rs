@@ -30,6 +30,13 @@ pub(crate) struct Args {
     check: bool,
 }
 
+impl Args {
+    /// To compare, not to replace.
+    pub(crate) const fn check() -> Self {
+        Self { check: true }
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Result<()> {
     let modules = root().join("guest/modules");
     let Some(toolchain) = Toolchain::find()? else {

@@ -80,6 +80,8 @@ fn check() -> Result<()> {
 fn test() -> Result<()> {
     run::cargo(&["build", "--release", "--bin", "plurix"])?;
     run::cargo(&["test", "--release", "--workspace"])?;
+    run::cargo(&["test", "--release", "--manifest-path", "guest/Cargo.toml"])?;
+    guests::run(&guests::Args::check())?;
     sim(&["--seeds".into(), "300".into()])
 }
 
