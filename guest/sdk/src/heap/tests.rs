@@ -141,7 +141,9 @@ fn freed_memory_is_used_again() {
             .map(|index| layout(40 + index * 97 % 9000, 16))
             .map(|layout| {
                 (
-                    heap.allocate(layout, round % ARENAS).expect("enough").address,
+                    heap.allocate(layout, round % ARENAS)
+                        .expect("enough")
+                        .address,
                     layout,
                 )
             })
