@@ -81,6 +81,53 @@ fn a_page_that_every_store_has_lost_is_not_replaced_by_an_older_one() {
 }
 
 #[test]
+fn without_the_leaders_decisions_nothing_is_started() {
+    let mut machine = Machine::with_cluster("decisions");
+    machine.check_bank();
+    machine.down();
+    let control = machine.node(1).join("control");
+    let segment = control.join("00000001.segment");
+    let good = fs::read(&segment).unwrap();
+    let mut content = good.clone();
+    content[good.len() / 2] ^= 0x10;
+    fs::write(&segment, content).unwrap();
+    let damaged = machine.start_up(&[]).wait();
+    damaged.refused(&[
+        "the leader's decisions",
+        "segment 00000001 is damaged",
+        "a copy",
+    ]);
+    fs::remove_dir_all(&control).unwrap();
+    let empty = machine.start_up(&[]).wait();
+    empty.refused(&["the leader's decisions", "it is empty", "a copy"]);
+    fs::write(&segment, good).unwrap();
+    machine.up(&[]);
+    let total = machine.run(&["call", "bank", "total", "--query"]).ok();
+    assert_eq!(total.out, "64000\n");
+}
+
+#[test]
+fn a_cluster_without_enough_disks_names_those_it_needs() {
+    let mut machine = Machine::with_cluster("disks");
+    machine.check_bank();
+    machine.down();
+    for node in [2, 3] {
+        let store = machine.node(node).join("store");
+        fs::rename(store, machine.file(&format!("away-{node}"))).unwrap();
+    }
+    let outcome = machine.start_up(&[]).wait();
+    outcome.refused(&["of node-2", "of node-3", "are missing", "node 1 has ended"]);
+    for node in [2, 3] {
+        let store = machine.node(node).join("store");
+        fs::remove_dir_all(&store).unwrap();
+        fs::rename(machine.file(&format!("away-{node}")), store).unwrap();
+    }
+    machine.up(&[]);
+    let total = machine.run(&["call", "bank", "total", "--query"]).ok();
+    assert_eq!(total.out, "64000\n");
+}
+
+#[test]
 fn a_store_that_lost_its_structure_is_refused_and_can_be_replaced() {
     let (mut machine, picture, process) = with_picture("damaged-store");
     for path in segments(&machine, 2) {

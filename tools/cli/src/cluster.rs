@@ -2,7 +2,7 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use linux::LinuxEntropy;
@@ -23,6 +23,8 @@ const READY_TIME: Duration = Duration::from_secs(30);
 const MEMBERS_TIME: Duration = Duration::from_secs(60);
 /// Nodes that were told to stop have stopped long before this.
 const STOP_TIME: Duration = Duration::from_secs(10);
+/// Members end within less when their leader has.
+const CAUSE_TIME: Duration = Duration::from_secs(1);
 const POLL_TIME: Duration = Duration::from_millis(10);
 
 /// How a cluster is to be run.
@@ -278,7 +280,7 @@ impl Cluster {
                 Err(error) => return Err(error.into()),
             }
             if let Some(Happening::Ended { number, status }) = self.nodes.next(POLL_TIME) {
-                return Err(self.nodes.ended(number, status));
+                return Err(self.cause(number, status));
             }
         }
         Err(Error::internal(format!(
@@ -288,6 +290,21 @@ impl Cluster {
             "the nodes' logs are in {}/node-N/log",
             self.data.path().display()
         )))
+    }
+
+    /// The error for the end of a node. Members end when their leader does, and may be
+    /// heard of first: then the leader's end is what matters.
+    fn cause(&mut self, number: u32, status: ExitStatus) -> Error {
+        let until = Instant::now() + CAUSE_TIME;
+        while number != LEADER && Instant::now() < until {
+            let happening = self.nodes.next(POLL_TIME);
+            if let Some(Happening::Ended { number, status }) = happening
+                && number == LEADER
+            {
+                return self.nodes.ended(number, status);
+            }
+        }
+        self.nodes.ended(number, status)
     }
 }
 

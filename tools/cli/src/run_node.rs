@@ -13,7 +13,7 @@ use linux::{
 use node::{Config, FatalReason, Leadership, Node, Role};
 use platform::{Clock, DiskError, Entropy};
 use store::{ControlLog, Identity, OpenError, Store};
-use types::{Duration, NodeId, StoreId};
+use types::{Duration, Epoch, NodeId, StoreId};
 
 use crate::commands::node::{NodeArgs, Role as RoleArgs};
 use crate::error::Error;
@@ -113,7 +113,10 @@ fn make_node(
                 store: store.id(),
                 ..identity
             };
-            Role::Leader(Box::new(leadership(args, identity, link, members, &wake)?))
+            let decisions = open_decisions(args, identity, &wake, store.stable())?;
+            Role::Leader(Box::new(leadership(
+                args, identity, link, members, decisions,
+            )?))
         }
     };
     let config = Config {
@@ -127,16 +130,40 @@ fn make_node(
     Ok(Node::new(config, world, store, engine, role))
 }
 
+/// The log of what leaders decided, and what is in it.
+type Decisions = (ControlLog<LinuxDisk>, Vec<Vec<u8>>);
+
+fn open_decisions(
+    args: &NodeArgs,
+    identity: Identity,
+    wake: &DiskWaker,
+    stable: Epoch,
+) -> Result<Decisions, Error> {
+    let directory = args.data.join("control");
+    let disk = open_disk(&directory, wake)?;
+    let (log, records) = ControlLog::open(disk, identity).map_err(|error| match error {
+        // Unlike a store's pages, decisions have no other copy in the cluster.
+        OpenError::Damaged(damage) => lost_decisions(&directory, &damage.to_string()),
+        error => unusable(&args.data, &error),
+    })?;
+    if records.is_empty() && stable > Epoch(0) {
+        // To begin anew would put old pages into a young cluster.
+        let found = format!(
+            "it is empty, but the store beside it knows epoch {}",
+            stable.0
+        );
+        return Err(lost_decisions(&directory, &found));
+    }
+    Ok((log, records))
+}
+
 fn leadership(
     args: &NodeArgs,
     identity: Identity,
     link: SocketAddr,
     members: u32,
-    wake: &DiskWaker,
+    (log, records): Decisions,
 ) -> Result<Leadership<LinuxDisk>, Error> {
-    let disk = open_disk(&args.data.join("control"), wake)?;
-    let (log, records) =
-        ControlLog::open(disk, identity).map_err(|error| unusable(&args.data, &error))?;
     let config = control::Config {
         store: identity.store,
         expected: members as usize,
@@ -176,6 +203,14 @@ fn open_disk(directory: &Path, wake: &DiskWaker) -> Result<LinuxDisk, Error> {
 fn unusable(data: &Path, error: &OpenError) -> Error {
     Error::config(format!("open the data in {}: {error}", data.display()))
         .hint("nothing was changed; restore the directory from a copy, or start with another one")
+}
+
+fn lost_decisions(directory: &Path, found: &str) -> Error {
+    let message = format!(
+        "open the leader's decisions in {}: {found}; without them the stores make no sense",
+        directory.display()
+    );
+    Error::config(message).hint("nothing was changed; restore the directory from a copy")
 }
 
 fn ended(reason: FatalReason) -> Result<(), Error> {
