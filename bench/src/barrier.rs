@@ -84,12 +84,8 @@ pub fn barrier() -> Report {
             }));
         }
         let times = interleaved(ROUNDS, &mut ways);
-        let plain = median(
-            times[0]
-                .iter()
-                .map(|time| time.as_secs_f64() * 1e3)
-                .collect(),
-        );
+        let millis = times[0].iter().map(|time| time.as_secs_f64() * 1e3);
+        let plain = median(millis.collect());
         results.push(Outcome::new(
             &format!("{}, plain", kernel.name),
             plain,

@@ -96,7 +96,7 @@ fn scattered(
         let [bare_us, us] = [0, 1].map(|way| micros_each(&times[way], count));
         results.push(Outcome::new(&format!("{what}, bare"), bare_us, "µs"));
         results.push(Outcome::new(&format!("{what}, transaction"), us, "µs"));
-        results.push(Outcome::new(&format!("{what}"), ratio, "ratio"));
+        results.push(Outcome::new(&what, ratio, "ratio"));
         if dirty == 4 {
             let name = format!("{what}, against bare");
             goals.push(Goal::new(&name, ratio, RATIO_GOAL, Better::Lower));
@@ -121,6 +121,7 @@ fn bank(engine: &Engine, stride: u32, layout: &str, results: &mut Vec<Outcome>) 
         Box::new(|| {
             for _ in 0..TRANSFERS_PER_ROUND {
                 let (from, to, amount) = theirs.transfer();
+                let (from, to) = (usize::from(from), usize::from(to));
                 transfer(&accounts[from], &accounts[to], amount);
             }
         }),
@@ -143,7 +144,7 @@ fn bank(engine: &Engine, stride: u32, layout: &str, results: &mut Vec<Outcome>) 
 fn run_transfers(site: &mut Site, guest: &mut Instance, seeds: &mut Seeds) {
     for _ in 0..TRANSFERS_PER_ROUND {
         let (from, to, amount) = seeds.transfer();
-        let packed = from as i64 | (to as i64) << 16 | amount << 32;
+        let packed = i64::from(from) | i64::from(to) << 16 | amount << 32;
         site.transact(guest, "transfer", packed);
     }
 }
@@ -188,11 +189,11 @@ impl Seeds {
         (self.number() << 8 | u64::from(self.low)).cast_signed()
     }
 
-    fn transfer(&mut self) -> (usize, usize, i64) {
+    fn transfer(&mut self) -> (u16, u16, i64) {
         let number = self.number();
         let accounts = u64::from(ACCOUNTS);
         let below = |shift: u32, limit| ((number >> shift) & 0xFFFF) % limit;
-        let index = |number| usize::try_from(number).expect("below the number of accounts");
+        let index = |number| u16::try_from(number).expect("below the number of accounts");
         (
             index(below(0, accounts)),
             index(below(16, accounts)),
