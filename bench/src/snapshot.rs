@@ -14,16 +14,16 @@ use crate::site::Site;
 /// Lengths of epochs with what is to be left of the throughput. The first stands for none:
 /// it is measured between two ends, when all before is stored. (It is not longer because
 /// answers to tools wait for the end of an epoch.)
-const BANK_EPOCHS: Epochs = [
+const BANK_EPOCHS: Epochs = &[
     (2_000, None),
     (100, Some(0.95)),
     (10, Some(0.85)),
     (1, Some(0.6)),
 ];
-/// The same for a large memory. It is filled under these epochs, which takes minutes if
-/// they are long: commits wait while too many pages are kept for the store. So the first is
-/// no more than a rare end.
-const RESIDENT_EPOCHS: Epochs = [
+/// The same for a large memory. It is filled under these epochs, which takes long if they
+/// are long: commits wait while too many pages are kept for the store. So the first is no
+/// more than a rare end.
+const RESIDENT_EPOCHS: Epochs = &[
     (500, None),
     (100, Some(0.95)),
     (10, Some(0.85)),
@@ -49,7 +49,7 @@ const GROWTH_GOAL: f64 = 2.0;
 /// epochs of 100 ms.
 const WRITTEN: u32 = 262;
 
-type Epochs = [(u32, Option<f64>); 4];
+type Epochs = &'static [(u32, Option<f64>)];
 
 /// Runs all of it; `bank` is the module of transfers between accounts.
 ///
@@ -61,17 +61,17 @@ pub fn snapshot(start: Start<'_>, bank: &[u8]) -> Result<Report, String> {
         run(cluster, "bank", bank, &BANK_ARGUMENTS)?;
         Ok(())
     };
-    let rates = throughput(start, &BANK_EPOCHS, BANK_ROUNDS, &load)?;
-    compare("bank", &BANK_EPOCHS, &rates, &mut results, &mut goals);
+    let rates = throughput(start, BANK_EPOCHS, BANK_ROUNDS, &load)?;
+    compare("bank", BANK_EPOCHS, &rates, &mut results, &mut goals);
     let resident = guests::resident(RESIDENT_PAGES, RESIDENT_PAUSE_NS);
     let load = |cluster: &mut dyn Cluster| -> Result<(), String> {
         let process = run(cluster, "resident", &resident, &[])?;
         until_full(cluster, process)
     };
-    let rates = throughput(start, &RESIDENT_EPOCHS, RESIDENT_ROUNDS, &load)?;
+    let rates = throughput(start, RESIDENT_EPOCHS, RESIDENT_ROUNDS, &load)?;
     compare(
         "1 GiB, 1 % per second",
-        &RESIDENT_EPOCHS,
+        RESIDENT_EPOCHS,
         &rates,
         &mut results,
         &mut goals,
@@ -96,11 +96,11 @@ struct Reached {
 /// Runs a load with each length of epochs, in turns.
 fn throughput(
     start: Start<'_>,
-    epochs: &Epochs,
+    epochs: Epochs,
     rounds: usize,
     load: &dyn Fn(&mut dyn Cluster) -> Result<(), String>,
-) -> Result<[Reached; 4], String> {
-    let mut reached: [Reached; 4] = Default::default();
+) -> Result<Vec<Reached>, String> {
+    let mut reached: Vec<Reached> = epochs.iter().map(|_| Reached::default()).collect();
     for _ in 0..rounds {
         for ((epoch_ms, _), reached) in epochs.iter().zip(&mut reached) {
             let plan = Plan {
@@ -139,8 +139,8 @@ fn rate_within_epoch(cluster: &mut dyn Cluster) -> Result<f64, String> {
 
 fn compare(
     load: &str,
-    epochs: &Epochs,
-    reached: &[Reached; 4],
+    epochs: Epochs,
+    reached: &[Reached],
     results: &mut Vec<Outcome>,
     goals: &mut Vec<Goal>,
 ) {
