@@ -177,9 +177,11 @@ impl<P: Platform, D: Disk> Core<P, D> {
 
     pub(crate) fn feed(&mut self, input: Input) {
         let epoch = self.dtm.epoch();
+        // A new view is a fallback, which is told apart.
+        let is_view = matches!(input, Input::View { .. });
         let begun = self.platform.now();
         self.dtm.handle(begun, input, &mut self.memory);
-        if self.dtm.epoch() != epoch {
+        if self.dtm.epoch() != epoch && !is_view {
             self.figures.longest_pause(self.platform.now().since(begun));
         }
     }

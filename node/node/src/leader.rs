@@ -21,6 +21,10 @@ use crate::{FatalReason, Platform};
 /// The leader's own node joins like every other, over no connection.
 const OWN: ControlJoiner = ControlJoiner(u64::MAX);
 
+/// How long the leader waits for disks without which the cluster cannot go on, before it
+/// gives up: their nodes may be about to be started again.
+const DISKS_AWAITED: Duration = Duration::from_millis(4_000);
+
 /// What makes a node the leader.
 pub struct Leadership<D> {
     leader: Leader,
@@ -35,6 +39,14 @@ pub struct Leadership<D> {
     /// Sums of the members that are gone.
     gone: NodeReport,
     last_failure: Option<Failure>,
+    /// Too many disks are away to go on.
+    missing: Option<Missing>,
+}
+
+/// Disks that the cluster waits for.
+struct Missing {
+    message: String,
+    until: Instant,
 }
 
 /// A failure and when it was noticed.
@@ -79,11 +91,17 @@ impl<D: Disk> Leadership<D> {
             reports: BTreeMap::new(),
             gone: NodeReport::default(),
             last_failure: None,
+            missing: None,
         })
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.leader.next_deadline()
+        let patience = self.missing.as_ref().map(|missing| missing.until);
+        self.leader
+            .next_deadline()
+            .into_iter()
+            .chain(patience)
+            .min()
     }
 
     fn on_report(&mut self, from: NodeId, report: NodeReport, now: Instant) {
@@ -126,6 +144,7 @@ impl<D: Disk> Leadership<D> {
     }
 
     fn on_view_began(&mut self, members: usize, stable: Epoch) {
+        self.missing = None;
         if let Some(failure) = self
             .last_failure
             .as_mut()
@@ -198,6 +217,13 @@ impl<P: Platform, D: Disk> Core<P, D> {
         let due = self.leadership.as_ref().and_then(Leadership::next_deadline);
         if due.is_some_and(|deadline| deadline <= self.now) {
             self.tell_leader(Input::Tick);
+        }
+        let missing = self
+            .leadership
+            .as_ref()
+            .and_then(|leadership| leadership.missing.as_ref());
+        if let Some(missing) = missing.filter(|missing| missing.until <= self.now) {
+            self.fatal = Some(FatalReason::CannotLead(missing.message.clone()));
         }
     }
 
@@ -279,11 +305,13 @@ impl<P: Platform, D: Disk> Core<P, D> {
                     .iter()
                     .map(|(store, name)| format!("{store} (of {name})"))
                     .collect();
-                self.fatal = Some(FatalReason::CannotLead(format!(
-                    "the disks {} are missing, expected at most {may_miss} of the cluster's to be: \
-                     start it again with the nodes that have them",
-                    names.join(", ")
-                )));
+                let names = names.join(", ");
+                let message = format!(
+                    "the disks {names} are missing, expected at most {may_miss} of the cluster's \
+                     to be: start it again with the nodes that have them"
+                );
+                let until = now + DISKS_AWAITED;
+                leadership.missing = Some(Missing { message, until });
             }
             Event::Refused { .. } | Event::EpochsHeld { .. } => {}
         }
