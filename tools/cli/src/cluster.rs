@@ -44,6 +44,8 @@ pub struct Plan {
     pub memory_mib: u32,
     /// Longest time that a step of a program may run.
     pub step_limit_ms: u32,
+    /// Busy polling for messages before a node sleeps.
+    pub spin_us: u32,
 }
 
 /// A running cluster. Its nodes are killed when it is dropped.
@@ -76,6 +78,7 @@ impl Plan {
             port: None,
             memory_mib,
             step_limit_ms,
+            spin_us: 0,
         })
     }
 }
@@ -260,6 +263,7 @@ impl Cluster {
             name: format!("node-{number}"),
             memory: self.plan.memory_mib,
             step_limit: self.plan.step_limit_ms,
+            spin: self.plan.spin_us,
         };
         let mut command = Command::new(&self.plan.program);
         command.args(args.to_command_line());

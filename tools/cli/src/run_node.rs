@@ -75,7 +75,7 @@ fn open_network(args: &NodeArgs, tools: Option<SocketAddr>) -> Result<Network, E
         me: NodeId(0),
         listen: args.listen,
         tools,
-        spin: Duration::ZERO,
+        spin: Duration::from_micros(u64::from(args.spin)),
     };
     Network::open(config).map_err(|error| {
         Error::config(error.to_string()).hint("another process may use the port: choose others")

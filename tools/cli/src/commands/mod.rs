@@ -128,6 +128,7 @@ mod tests {
             name: "node-2".into(),
             memory: 64,
             step_limit: 250,
+            spin: 30,
         };
         for args in [
             node::NodeArgs {
