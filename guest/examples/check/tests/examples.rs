@@ -89,7 +89,7 @@ fn the_bank_keeps_its_total() {
         let total = bank.call("total", &[]).expect("a call");
         assert_eq!(total, accounts * 1000);
         assert!(
-            bank.output()
+            String::from_utf8_lossy(bank.result())
                 .starts_with(&format!("total {total} of {total}: as it must be"))
         );
         let sum: i64 = (0..accounts)
