@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use engine::{Engine, Limits};
 use linux::{
@@ -23,6 +24,9 @@ use crate::supervisor::{Ready, announce};
 const TICK: Duration = Duration::from_millis(1);
 /// Silence after which a member is given up.
 const FAILURE_TIMEOUT: Duration = Duration::from_millis(2_000);
+/// A killed process holds its disk until its last write has returned.
+const PREDECESSOR_TIME: std::time::Duration = std::time::Duration::from_secs(10);
+const RETRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 /// How long a leader that restarts a cluster waits for disks it could do without.
 const JOIN_GRACE: Duration = Duration::from_millis(5_000);
 
@@ -195,9 +199,17 @@ fn new_store_id() -> StoreId {
 }
 
 fn open_disk(directory: &Path, wake: &DiskWaker) -> Result<LinuxDisk, Error> {
-    LinuxDisk::open(directory, wake.clone()).map_err(|error: DiskError| {
-        Error::config(format!("open the disk {}: {error}", directory.display()))
-    })
+    let until = Instant::now() + PREDECESSOR_TIME;
+    loop {
+        match LinuxDisk::open(directory, wake.clone()) {
+            Err(DiskError::InUse) if Instant::now() < until => thread::sleep(RETRY_PAUSE),
+            opened => {
+                return opened.map_err(|error| {
+                    Error::config(format!("open the disk {}: {error}", directory.display()))
+                });
+            }
+        }
+    }
 }
 
 fn unusable(data: &Path, error: &OpenError) -> Error {
