@@ -169,7 +169,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
         let report = alloc::format!("{report}\n  on node {}", self.dtm.me());
         let station = self.station();
         let failed = self.transact(|pages| Ok(step::fail(pages, station, worker, &report)?));
-        debug_assert!(
+        assert!(
             failed.is_ok() || self.fatal.is_some(),
             "failing is never refused"
         );

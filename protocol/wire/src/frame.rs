@@ -2,7 +2,7 @@
 use alloc::sync::Arc;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serializer};
-use types::{Frame, PAGE_SIZE, PageBytes};
+use types::{Frame, PageBytes};
 
 pub(crate) fn serialize<S: Serializer>(
     frame: &Option<Frame>,
@@ -21,6 +21,5 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     let page: &PageBytes = bytes
         .try_into()
         .map_err(|_| D::Error::invalid_length(bytes.len(), &"no bytes or 4096"))?;
-    debug_assert_eq!(page.len(), PAGE_SIZE);
     Ok(Some(Arc::new(*page)))
 }
