@@ -14,7 +14,7 @@ use types::{
     Duration, Epoch, Instant, Member, NodeId, PAGE_SIZE, PageBytes, PageId, PageIndex, RegionId,
     Seq, Stamp, StoreId, TxnTimestamp, Version, View, ViewNumber, limits, zero_frame,
 };
-use wire::{Envelope, Message, PageVersion};
+use wire::{Envelope, Hold, Message, PageVersion, ReadWish};
 
 /// The region that all transactions are about.
 const REGION: RegionId = RegionId(limits::FIRST_APPLICATION_REGION);
@@ -192,7 +192,8 @@ impl Site {
     pub(crate) fn transact(&mut self, instance: &mut Instance, entry: &str, argument: i64) {
         let mut attempt = Attempt::First;
         loop {
-            self.dtm.begin(self.now, attempt, &mut self.pages);
+            self.dtm
+                .begin(self.now, attempt, CommitMode::Apply, &mut self.pages);
             attempt = Attempt::Retry;
             match instance.step(self, entry, argument, Limits::default()) {
                 Ok(_) if self.commit() => return,
@@ -206,8 +207,7 @@ impl Site {
     }
 
     fn commit(&mut self) -> bool {
-        self.dtm
-            .commit(self.now, CommitMode::Apply, &mut self.pages);
+        self.dtm.commit(self.now, &mut self.pages);
         loop {
             match self.dtm.transaction() {
                 TxnStatus::Committed(_) => return true,
@@ -300,7 +300,7 @@ impl Site {
         let message = Message::GetShared {
             page,
             ts,
-            from_owner: false,
+            wish: ReadWish::Copy,
         };
         self.ask_raw(other, message);
     }
@@ -345,7 +345,13 @@ impl Site {
                     bytes: Some(bytes),
                 };
                 let seq = Seq(0);
-                self.say_raw(envelope.from, Message::Data { page, seq, content });
+                let answer = Message::Data {
+                    page,
+                    seq,
+                    content,
+                    hold: Hold::Shared,
+                };
+                self.say_raw(envelope.from, answer);
             }
             Message::Stale { page } => self.order = Some(page.index.0),
             _ => self.raw_answers += 1,

@@ -64,7 +64,7 @@ enum Phase {
     Resting,
     Running,
     Waiting,
-    Committing(CommitMode),
+    Committing,
     Doomed { steps_left: u64 },
     Retrying,
 }
@@ -122,7 +122,7 @@ impl Client {
     pub(crate) fn is_pausing(&self) -> bool {
         matches!(
             self.phase,
-            Phase::Resting | Phase::Waiting | Phase::Committing(_)
+            Phase::Resting | Phase::Waiting | Phase::Committing
         )
     }
 
@@ -141,19 +141,17 @@ impl Client {
     pub(crate) fn react(&mut self, cause: Cause, desk: &mut Desk<'_>) -> Next {
         let status = desk.dtm.transaction();
         match (self.phase, status) {
-            (Phase::Running | Phase::Waiting | Phase::Committing(_), TxnStatus::Marked(why)) => {
+            (Phase::Running | Phase::Waiting | Phase::Committing, TxnStatus::Marked(why)) => {
                 self.doom(why, desk)
             }
-            (Phase::Committing(mode), TxnStatus::Committed(stamp)) => {
-                self.on_committed(mode, stamp, desk)
-            }
-            (Phase::Committing(_), TxnStatus::Committing) if desk.common.prng.chance(1, 400) => {
+            (Phase::Committing, TxnStatus::Committed(stamp)) => self.on_committed(stamp, desk),
+            (Phase::Committing, TxnStatus::Committing) if desk.common.prng.chance(1, 400) => {
                 self.give_up(desk)
             }
             (Phase::Waiting, TxnStatus::Running) if cause == Cause::Input => {
                 Next::After(desk.common.span(desk.common.scenario.wake_max))
             }
-            (Phase::Committing(_), TxnStatus::Committing)
+            (Phase::Committing, TxnStatus::Committing)
             | (Phase::Running | Phase::Waiting, TxnStatus::Running)
             | (Phase::Doomed { .. }, TxnStatus::Marked(_))
             | (Phase::Resting | Phase::Retrying, TxnStatus::Idle | TxnStatus::Committed(_)) => {
@@ -175,7 +173,7 @@ impl Client {
             Phase::Retrying => self.begin_again(desk),
             Phase::Running | Phase::Waiting => self.advance(desk),
             Phase::Doomed { steps_left } => self.wander(steps_left, desk),
-            Phase::Committing(_) => Next::Sleep,
+            Phase::Committing => Next::Sleep,
         }
     }
 
@@ -205,7 +203,7 @@ impl Client {
             "{node} {attempt:?} {id} of txn {}: {script:?}",
             txn.0
         ));
-        desk.dtm.begin(now, attempt, desk.memory);
+        desk.dtm.begin(now, attempt, script.mode(), desk.memory);
         let (seen, written) = Default::default();
         self.current = Some(Current {
             txn,
@@ -282,11 +280,11 @@ impl Client {
                 }
                 other => self.on_unready(other),
             },
-            Step::End(mode) => {
+            Step::End => {
                 self.verify(desk);
-                self.phase = Phase::Committing(mode);
+                self.phase = Phase::Committing;
                 let now = desk.clock;
-                desk.dtm.commit(now, mode, desk.memory);
+                desk.dtm.commit(now, desk.memory);
                 Next::Sleep
             }
         }
@@ -373,7 +371,7 @@ impl Client {
         let attempt = self.current().attempt;
         desk.common.recorder.abort(attempt, abort);
         let max = match self.phase {
-            Phase::Committing(_) => 0,
+            Phase::Committing => 0,
             _ => desk.common.scenario.zombie_steps_max,
         };
         let steps_left = desk.common.prng.below(max + 1);
@@ -407,7 +405,7 @@ impl Client {
                 false
             }
             Step::Write(..) => true,
-            Step::End(_) => {
+            Step::End => {
                 self.verify(desk);
                 true
             }
@@ -435,11 +433,11 @@ impl Client {
         self.pause(desk)
     }
 
-    fn on_committed(&mut self, mode: CommitMode, stamp: types::Stamp, desk: &mut Desk<'_>) -> Next {
+    fn on_committed(&mut self, stamp: types::Stamp, desk: &mut Desk<'_>) -> Next {
         let current = self.current.take().expect("a commit ends a transaction");
         desk.common
             .note(format_args!("{} committed {stamp:?}", current.attempt));
-        let written = match mode {
+        let written = match current.script.mode() {
             CommitMode::Apply => current.written,
             CommitMode::Discard => BTreeMap::new(),
         };

@@ -90,7 +90,7 @@ pub(crate) enum Step {
     Read(PageId),
     Write(PageId, Update),
     Pause,
-    End(CommitMode),
+    End,
 }
 
 /// How a write computes the new number from the old one.
@@ -180,19 +180,26 @@ impl Script {
         }
     }
 
+    /// What becomes of its effects.
+    pub(crate) fn mode(&self) -> CommitMode {
+        match self {
+            Self::Audit { mode, .. } => *mode,
+            Self::WhatIf { .. } => CommitMode::Discard,
+            _ => CommitMode::Apply,
+        }
+    }
+
     /// What comes after `taken` steps.
     pub(crate) fn step(&self, taken: usize, seen: &Seen) -> Step {
         match self {
             Self::Increment { pages } => match pages.get(taken) {
                 Some(&page) => Step::Write(page, Update::Add(1)),
-                None => Step::End(CommitMode::Apply),
+                None => Step::End,
             },
-            Self::Transfer { from, to } => {
-                transfer(taken, *from, *to, seen).unwrap_or(Step::End(CommitMode::Apply))
-            }
-            Self::Audit { accounts, mode } => accounts
+            Self::Transfer { from, to } => transfer(taken, *from, *to, seen).unwrap_or(Step::End),
+            Self::Audit { accounts, .. } => accounts
                 .get(taken)
-                .map_or(Step::End(*mode), |&page| Step::Read(page)),
+                .map_or(Step::End, |&page| Step::Read(page)),
             Self::Append { head, slots } => append(taken, *head, slots, seen),
             Self::Browse { pages, then } => browse(taken, pages, *then),
             Self::Long { pages, then } if taken.is_multiple_of(2) => {
@@ -201,7 +208,7 @@ impl Script {
             Self::Long { .. } => Step::Pause,
             Self::Rewrite { pages } => match pages.get(taken) {
                 Some(&page) => Step::Write(page, Update::Same),
-                None => Step::End(CommitMode::Apply),
+                None => Step::End,
             },
             Self::WhatIf { from, to, accounts } => transfer(taken, *from, *to, seen)
                 .or_else(|| {
@@ -209,7 +216,7 @@ impl Script {
                         .get(taken - TRANSFER_STEPS)
                         .map(|&page| Step::Read(page))
                 })
-                .unwrap_or(Step::End(CommitMode::Discard)),
+                .unwrap_or(Step::End),
         }
     }
 
@@ -265,7 +272,7 @@ fn append(taken: usize, head: PageId, slots: &[PageId], seen: &Seen) -> Step {
             Step::Write(slot, Update::Set(number + 1))
         }
         2 => Step::Write(head, Update::Add(1)),
-        _ => Step::End(CommitMode::Apply),
+        _ => Step::End,
     }
 }
 
@@ -273,7 +280,7 @@ fn browse(taken: usize, pages: &[PageId], then: Option<PageId>) -> Step {
     match (pages.get(taken), then) {
         (Some(&page), _) => Step::Read(page),
         (None, Some(page)) if taken == pages.len() => Step::Write(page, Update::Add(1)),
-        _ => Step::End(CommitMode::Apply),
+        _ => Step::End,
     }
 }
 

@@ -448,6 +448,7 @@ pub(crate) fn add(one: Counters, other: &Counters) -> Counters {
         aborts_conflict: one.aborts_conflict + other.aborts_conflict,
         aborts_fallback: one.aborts_fallback + other.aborts_fallback,
         fetches_remote: one.fetches_remote + other.fetches_remote,
+        pages_given_away: one.pages_given_away + other.pages_given_away,
         exclusive_transitions: one.exclusive_transitions + other.exclusive_transitions,
         exclusive_refused: one.exclusive_refused + other.exclusive_refused,
         reads_refused: one.reads_refused + other.reads_refused,

@@ -106,17 +106,17 @@ impl<P: Platform, D: Disk> Node<P, D> {
             }
             call.reply.clear();
             call.output.clear();
-            self.core.begin(attempt);
+            let mode = if call.is_query {
+                CommitMode::Discard
+            } else {
+                CommitMode::Apply
+            };
+            self.core.begin(attempt, mode);
             attempt = Attempt::Retry;
             let outcome = self.attempt_call(process, state, call, &mut body);
             match outcome {
                 Ok(value) => {
-                    let mode = if call.is_query {
-                        CommitMode::Discard
-                    } else {
-                        CommitMode::Apply
-                    };
-                    if let Ok(stamp) = self.core.commit(mode) {
+                    if let Ok(stamp) = self.core.commit() {
                         return Ok((value, stamp));
                     }
                 }

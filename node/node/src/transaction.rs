@@ -55,8 +55,8 @@ impl<P: Platform, D: Disk> Core<P, D> {
     }
 
     /// Commits the running transaction, or says why it cannot. Either way it is over.
-    pub(crate) fn commit(&mut self, mode: CommitMode) -> Result<Stamp, Why> {
-        self.dtm.commit(self.now, mode, &mut self.memory);
+    pub(crate) fn commit(&mut self) -> Result<Stamp, Why> {
+        self.dtm.commit(self.now, &mut self.memory);
         loop {
             match self.dtm.transaction() {
                 TxnStatus::Committed(stamp) => {
@@ -113,11 +113,11 @@ impl<P: Platform, D: Disk> Core<P, D> {
             if view.is_some_and(|view| view != self.view_number()) {
                 return Err(NotDone::Undone);
             }
-            self.dtm.begin(self.now, attempt, &mut self.memory);
+            self.begin(attempt, CommitMode::Apply);
             attempt = Attempt::Retry;
             match body(&mut Transaction { core: self }) {
                 Ok(value) => {
-                    if let Ok(stamp) = self.commit(CommitMode::Apply) {
+                    if let Ok(stamp) = self.commit() {
                         return Ok((value, stamp));
                     }
                 }

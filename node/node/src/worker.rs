@@ -42,7 +42,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
         let mut attempt = Attempt::First;
         while self.core.fatal.is_none() {
             self.apps.follow_view(&mut self.core);
-            self.core.begin(attempt);
+            self.core.begin(attempt, CommitMode::Apply);
             attempt = Attempt::Retry;
             match self.attempt_step() {
                 Attempted::Committed => return Ran::Something,
@@ -91,8 +91,8 @@ impl<P: Platform, D: Disk> Node<P, D> {
 }
 
 impl<P: Platform, D: Disk> Core<P, D> {
-    pub(crate) fn begin(&mut self, attempt: Attempt) {
-        self.dtm.begin(self.now, attempt, &mut self.memory);
+    pub(crate) fn begin(&mut self, attempt: Attempt, mode: CommitMode) {
+        self.dtm.begin(self.now, attempt, mode, &mut self.memory);
     }
 
     fn run_worker(&mut self, instance: &mut Instance, step: Step, limits: Limits) -> Attempted {
@@ -144,7 +144,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
     }
 
     fn commit_step(&mut self) -> Attempted {
-        match self.commit(CommitMode::Apply) {
+        match self.commit() {
             Ok(_) => {
                 self.figures.step_done();
                 Attempted::Committed

@@ -15,6 +15,8 @@ pub struct Counters {
     pub aborts_fallback: u64,
     /// Read requests sent to another node.
     pub fetches_remote: u64,
+    /// Pages given away whole to a reader that meant to write them.
+    pub pages_given_away: u64,
     /// Pages that became the only copy by a transition asked for here.
     pub exclusive_transitions: u64,
     /// Exclusive transitions asked for here that some holder refused.

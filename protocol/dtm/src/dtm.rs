@@ -130,12 +130,18 @@ impl Dtm {
         self.backoffs.next()
     }
 
-    /// Begins a transaction.
+    /// Begins a transaction whose effects will be kept or not.
     ///
     /// # Panics
     /// If one is running, or there is no view.
-    pub fn begin(&mut self, _now: Instant, attempt: Attempt, memory: &mut impl PageMemory) {
-        self.begin_attempt(attempt, memory);
+    pub fn begin(
+        &mut self,
+        _now: Instant,
+        attempt: Attempt,
+        mode: CommitMode,
+        memory: &mut impl PageMemory,
+    ) {
+        self.begin_attempt(attempt, mode, memory);
     }
 
     /// The transaction is about to use `page`.
@@ -157,8 +163,8 @@ impl Dtm {
     ///
     /// # Panics
     /// If no transaction runs its body.
-    pub fn commit(&mut self, now: Instant, mode: CommitMode, memory: &mut impl PageMemory) {
-        self.end_body(now, mode, memory);
+    pub fn commit(&mut self, now: Instant, memory: &mut impl PageMemory) {
+        self.end_body(now, memory);
     }
 
     /// Undoes the transaction, be it running, committing or marked.

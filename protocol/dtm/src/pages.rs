@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use types::{Epoch, Frame, PAGES_PER_EXTENT, PageId, RegionId, Stamp, Version};
 
 use crate::PageState;
+use crate::coherence::habit::Habit;
 
 const ENTRIES: usize = PAGES_PER_EXTENT as usize;
 
@@ -39,6 +40,8 @@ pub(crate) struct PageEntry {
     /// The current version was written here, in the epoch of `stamp`, and no frame of it
     /// has been taken for the stores yet. Invariant: the page is owned.
     pub(crate) is_uncaptured: bool,
+    /// What was done with it here before.
+    pub(crate) habit: Habit,
     /// A sharer had no copy to serve: ask the owner next time.
     pub(crate) from_owner: bool,
     /// Aborts that the page caused while it was calm and perhaps not even read.
@@ -63,6 +66,7 @@ impl Default for PageEntry {
             mapping: Mapping::Absent,
             is_contended: false,
             is_uncaptured: false,
+            habit: Habit::default(),
             from_owner: false,
             conflicts: 0,
             version: Version(0),

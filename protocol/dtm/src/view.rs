@@ -9,6 +9,7 @@ use alloc::collections::VecDeque;
 use types::{Instant, NodeId, View};
 use wire::{Envelope, Message};
 
+use crate::coherence::holder::Reader;
 use crate::coherence::home::{Home, Request, Wish};
 use crate::pages::{Mapping, PageTable};
 use crate::snapshot::parts::Parts;
@@ -110,21 +111,12 @@ impl Dtm {
         memory: &mut impl PageMemory,
     ) {
         match message {
-            Message::GetShared {
-                page,
-                ts,
-                from_owner,
-            } => {
-                let wish = if from_owner {
-                    Wish::ReadFromOwner
-                } else {
-                    Wish::Read
-                };
+            Message::GetShared { page, ts, wish } => {
                 self.on_request(Request {
                     page,
                     requester: from,
                     ts,
-                    wish,
+                    wish: Wish::Read(wish),
                 });
             }
             Message::GetExclusive { page, ts } => {
@@ -140,9 +132,15 @@ impl Dtm {
                 seq,
                 requester,
                 ts,
+                hold,
             } => {
                 self.see(ts);
-                self.on_forward(page, seq, requester, ts, memory);
+                let reader = Reader {
+                    node: requester,
+                    ts,
+                    hold,
+                };
+                self.on_forward(page, seq, reader, memory);
             }
             Message::Invalidate {
                 page,
@@ -153,7 +151,12 @@ impl Dtm {
                 self.see(ts);
                 self.on_invalidate(page, seq, requester, ts, memory);
             }
-            Message::Data { page, seq, content } => self.on_data(page, seq, content, memory),
+            Message::Data {
+                page,
+                seq,
+                content,
+                hold,
+            } => self.on_data(page, seq, content, hold, memory),
             Message::ReadNack { page, seq, reason } => self.on_read_nack(now, page, seq, reason),
             Message::Stale { page } => self.on_stale(page),
             Message::Grant { page, seq, need } => self.on_grant(now, page, seq, need, memory),
@@ -172,13 +175,9 @@ impl Dtm {
 
     fn on_other(&mut self, from: NodeId, message: Message) {
         let is_expected = match message {
-            Message::ReadConfirm {
-                page,
-                seq,
-                has_copy,
-            } => {
+            Message::ReadConfirm { page, seq, held } => {
                 self.home
-                    .on_read_confirm(from, page, seq, has_copy, &mut self.links);
+                    .on_read_confirm(from, page, seq, held, &mut self.links);
                 true
             }
             Message::Confirm { page, seq, outcome } => {

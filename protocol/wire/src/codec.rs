@@ -129,7 +129,7 @@ fn split_header(header: [u8; HEADER_SIZE]) -> (usize, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::PageVersion;
+    use crate::{Hold, PageVersion};
     use alloc::{sync::Arc, vec};
     use types::{PAGE_SIZE, PageId, Seq, Stamp, Version};
 
@@ -146,6 +146,7 @@ mod tests {
                     stamp: Stamp::ZERO,
                     bytes,
                 },
+                hold: Hold::Shared,
             },
         }
     }

@@ -16,5 +16,5 @@ mod message;
 mod report;
 
 pub use codec::{BODY_SIZE_MAX, DecodeError, HEADER_SIZE, decode, encode};
-pub use message::{Envelope, Message, Outcome, PageVersion, ReadRefusal};
+pub use message::{Envelope, Hold, Message, Outcome, PageVersion, ReadRefusal, ReadWish};
 pub use report::NodeReport;

@@ -41,6 +41,26 @@ pub enum ReadRefusal {
     Miss,
 }
 
+/// What a reader means to do with the page, as far as it knows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ReadWish {
+    /// Look at it: a copy from whoever is near.
+    Copy,
+    /// The same, but not from a sharer: one had none.
+    CopyOfOwner,
+    /// Write it: if just one node holds the page and does not need it, that node gives it away.
+    Whole,
+}
+
+/// How a reader will hold the page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Hold {
+    /// As one of several.
+    Shared,
+    /// As the only one: it may write without asking again.
+    Exclusive,
+}
+
 /// Result of an exclusive transition, as its requester tells the home.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Outcome {
@@ -64,8 +84,8 @@ pub enum Message {
         page: PageId,
         /// Priority of the transaction that waits for it.
         ts: TxnTimestamp,
-        /// Have the owner serve it, not a sharer.
-        from_owner: bool,
+        /// What for.
+        wish: ReadWish,
     },
     /// Home to owner or sharer: send `requester` your committed bytes.
     Forward {
@@ -77,8 +97,10 @@ pub enum Message {
         requester: NodeId,
         /// The reader's priority.
         ts: TxnTimestamp,
+        /// `Exclusive`: you are the only holder; give the page away if you do not need it.
+        hold: Hold,
     },
-    /// Owner, sharer or home (from the store) to requester: the read copy.
+    /// Owner, sharer or home (from the store) to requester: the read copy, or the page.
     Data {
         /// The page.
         page: PageId,
@@ -86,6 +108,8 @@ pub enum Message {
         seq: Seq,
         /// The committed version.
         content: PageVersion,
+        /// `Exclusive`: the sender has given its copy up, nobody else has one.
+        hold: Hold,
     },
     /// Owner or sharer to requester: read refused.
     ReadNack {
@@ -102,8 +126,8 @@ pub enum Message {
         page: PageId,
         /// The read transition.
         seq: Seq,
-        /// Whether the requester now holds a copy.
-        has_copy: bool,
+        /// How the requester holds the page now; `None`: the read was refused.
+        held: Option<Hold>,
     },
     /// Requester to home: I hold a copy and want to be the only holder.
     GetExclusive {

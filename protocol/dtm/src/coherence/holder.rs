@@ -1,10 +1,19 @@
 //! A node that has a page which another one wants. It answers at once, always: an
 //! answer that waited for a transaction could wait in a circle.
 use types::{NodeId, PageId, Seq, TxnTimestamp};
-use wire::{Message, PageVersion, ReadRefusal};
+use wire::{Hold, Message, PageVersion, ReadRefusal};
 
+use crate::coherence::habit::Stay;
 use crate::pages::{Mapping, Pending};
 use crate::{Dtm, Event, PageMemory, PageState, Why};
+
+/// Who wants to read a page, and how it may hold it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reader {
+    pub(crate) node: NodeId,
+    pub(crate) ts: TxnTimestamp,
+    pub(crate) hold: Hold,
+}
 
 impl Dtm {
     pub(crate) fn on_invalidate(
@@ -47,9 +56,8 @@ impl Dtm {
         &mut self,
         page: PageId,
         seq: Seq,
-        requester: NodeId,
-        ts: TxnTimestamp,
-        memory: &impl PageMemory,
+        reader: Reader,
+        memory: &mut impl PageMemory,
     ) {
         let entry = self.pages.entry(page);
         if entry.state == PageState::Invalid {
@@ -58,31 +66,51 @@ impl Dtm {
                 seq,
                 reason: ReadRefusal::Miss,
             };
-            self.links.send(requester, message);
+            self.links.send(reader.node, message);
             return;
         }
         let is_needed =
             self.txn.is_committing() && entry.is_dirty() && entry.state == PageState::Modified;
-        if is_needed && self.txn.refuses(ts) {
+        if is_needed && self.txn.refuses(reader.ts) {
             let message = Message::ReadNack {
                 page,
                 seq,
                 reason: ReadRefusal::Busy,
             };
-            self.links.send(requester, message);
+            self.links.send(reader.node, message);
             return;
         }
-        if entry.state == PageState::Modified {
-            entry.state = PageState::Owned;
-        }
         let content = self.committed(page, memory);
-        self.links
-            .send(requester, Message::Data { page, seq, content });
+        let hold = self.give(page, reader.hold, memory);
+        let message = Message::Data {
+            page,
+            seq,
+            content,
+            hold,
+        };
+        self.links.send(reader.node, message);
         if is_needed {
             // The committer has lost its exclusiveness to an older reader.
             self.txn.missing += 1;
             self.ask_again(page);
         }
+    }
+
+    /// Gives the reader a copy, or the page itself if it may have that and the running
+    /// transaction has not touched it: no transaction is marked for a reader's sake.
+    fn give(&mut self, page: PageId, wanted: Hold, memory: &mut impl PageMemory) -> Hold {
+        let is_touched = self.is_touched(page);
+        let entry = self.pages.entry(page);
+        if entry.state != PageState::Modified {
+            return Hold::Shared;
+        }
+        if wanted == Hold::Exclusive && !is_touched {
+            self.drop_copy(page, false, memory);
+            self.counters.pages_given_away += 1;
+            return Hold::Exclusive;
+        }
+        entry.state = PageState::Owned;
+        Hold::Shared
     }
 
     /// The committed version of a page of which there is a copy here.
@@ -117,6 +145,11 @@ impl Dtm {
         }
         let entry = self.pages.entry(page);
         let was_owner = entry.is_owner();
+        let stay = match entry.stamp.node == self.links.me {
+            true => Stay::Written,
+            false => Stay::Read,
+        };
+        entry.habit.learn(stay);
         entry.state = PageState::Invalid;
         for frame in [entry.before.take(), entry.side.take()]
             .into_iter()

@@ -7,17 +7,15 @@
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use types::{Extent, NodeId, PageId, Seq, Stamp, TxnTimestamp, Version, View, placement};
-use wire::{Message, Outcome, PageVersion};
+use wire::{Hold, Message, Outcome, PageVersion, ReadWish};
 
 use crate::links::Links;
 
 /// What a requester wants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Wish {
-    /// A read copy, from whoever is near.
-    Read,
-    /// A read copy, not from a sharer.
-    ReadFromOwner,
+    /// A copy, or the page itself.
+    Read(ReadWish),
     /// To be the only holder.
     Exclusive,
 }
@@ -44,6 +42,7 @@ enum Busy {
 #[derive(Debug, PartialEq, Eq)]
 struct Fetch {
     requester: NodeId,
+    hold: Hold,
     missing: BTreeSet<NodeId>,
     newest: Option<PageVersion>,
     /// The newest version that a store has lost.
@@ -131,7 +130,7 @@ impl Home {
         from: NodeId,
         page: PageId,
         seq: Seq,
-        has_copy: bool,
+        held: Option<Hold>,
         links: &mut Links,
     ) {
         let entry = self.entry(page);
@@ -140,8 +139,15 @@ impl Home {
             "one-transition: {page} {from}"
         );
         assert!(entry.seq == seq, "one-transition: {page} {seq:?}");
-        if has_copy {
-            entry.sharers.insert(from);
+        match held {
+            None => {}
+            Some(Hold::Shared) => {
+                entry.sharers.insert(from);
+            }
+            Some(Hold::Exclusive) => {
+                assert!(entry.sharers.is_empty(), "given-away-whole: {page}");
+                entry.owner = Some(from);
+            }
         }
         entry.busy = Busy::No;
         self.serve_queue(page, links);
@@ -224,11 +230,17 @@ impl Home {
             self.lost = fetch.damaged.map(|version| (page, version));
             return;
         }
-        let requester = fetch.requester;
+        let (requester, hold) = (fetch.requester, fetch.hold);
         let content = fetch.newest.take().unwrap_or(ZERO);
         let seq = entry.seq;
         entry.busy = Busy::Reading(requester);
-        links.send(requester, Message::Data { page, seq, content });
+        let message = Message::Data {
+            page,
+            seq,
+            content,
+            hold,
+        };
+        links.send(requester, message);
     }
 
     fn entry(&mut self, page: PageId) -> &mut HomeEntry {
@@ -248,9 +260,10 @@ impl Home {
             };
             match request.wish {
                 Wish::Exclusive => entry.serve_exclusive(request, links),
-                Wish::Read | Wish::ReadFromOwner => {
+                Wish::Read(wish) => {
                     let stores = self.stored.get(&page.extent());
-                    entry.serve_read(request, stores.map_or(&[], Vec::as_slice), links);
+                    let stores: &[NodeId] = stores.map_or(&[], Vec::as_slice);
+                    entry.serve_read(request, wish, stores, links);
                 }
             }
         }
@@ -303,12 +316,18 @@ impl Default for HomeEntry {
 }
 
 impl HomeEntry {
-    fn serve_read(&mut self, request: Request, stores: &[NodeId], links: &mut Links) {
+    fn serve_read(
+        &mut self,
+        request: Request,
+        wish: ReadWish,
+        stores: &[NodeId],
+        links: &mut Links,
+    ) {
         let Request {
             page,
             requester,
             ts,
-            wish,
+            ..
         } = request;
         assert!(
             self.owner != Some(requester),
@@ -318,6 +337,11 @@ impl HomeEntry {
         self.sharers.remove(&requester);
         self.busy = Busy::Reading(requester);
         let seq = self.seq;
+        let hold = if wish == ReadWish::Whole && self.sharers.is_empty() {
+            Hold::Exclusive
+        } else {
+            Hold::Shared
+        };
         if let Some(source) = self.source(wish, links.me) {
             links.send(
                 source,
@@ -326,6 +350,7 @@ impl HomeEntry {
                     seq,
                     requester,
                     ts,
+                    hold,
                 },
             );
         } else if stores.is_empty() {
@@ -335,12 +360,14 @@ impl HomeEntry {
                     page,
                     seq,
                     content: ZERO,
+                    hold,
                 },
             );
         } else {
             let missing = stores.iter().copied().collect();
             self.busy = Busy::Fetching(Fetch {
                 requester,
+                hold,
                 missing,
                 newest: None,
                 damaged: None,
@@ -353,8 +380,8 @@ impl HomeEntry {
 
     /// Who serves a read: this node if it can, else the owner, else some sharer;
     /// `None`: nobody has written the page in this view, so the stores are current.
-    fn source(&self, wish: Wish, me: NodeId) -> Option<NodeId> {
-        if wish == Wish::ReadFromOwner {
+    fn source(&self, wish: ReadWish, me: NodeId) -> Option<NodeId> {
+        if wish == ReadWish::CopyOfOwner {
             return self.owner;
         }
         let near = self.sharers.get(&me);

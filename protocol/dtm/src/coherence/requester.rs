@@ -1,7 +1,7 @@
 //! A node that wants a page: asks the home, collects the answers, reports the outcome.
 use alloc::vec::Vec;
 use types::{Instant, NodeId, PageId, Seq, placement};
-use wire::{Message, Outcome, PageVersion, ReadRefusal};
+use wire::{Hold, Message, Outcome, PageVersion, ReadRefusal, ReadWish};
 
 use crate::pages::Pending;
 use crate::{Dtm, PageMemory, PageState};
@@ -47,7 +47,12 @@ impl Dtm {
             return;
         }
         entry.pending = Pending::Read;
-        let from_owner = core::mem::take(&mut entry.from_owner);
+        let is_to_be_written = self.txn.means_to_write(entry.habit.expects_write());
+        let wish = match core::mem::take(&mut entry.from_owner) {
+            true => ReadWish::CopyOfOwner,
+            false if is_to_be_written => ReadWish::Whole,
+            false => ReadWish::Copy,
+        };
         let home = self.home_of(page);
         if home != self.links.me {
             self.counters.fetches_remote += 1;
@@ -57,7 +62,7 @@ impl Dtm {
             Message::GetShared {
                 page,
                 ts: self.txn.ts,
-                from_owner,
+                wish,
             },
         );
     }
@@ -107,6 +112,7 @@ impl Dtm {
         page: PageId,
         seq: Seq,
         content: PageVersion,
+        hold: Hold,
         memory: &mut impl PageMemory,
     ) {
         let entry = self.pages.entry(page);
@@ -120,7 +126,10 @@ impl Dtm {
             "data-brings-its-epoch: {page}"
         );
         entry.pending = Pending::None;
-        entry.state = PageState::Shared;
+        entry.state = match hold {
+            Hold::Shared => PageState::Shared,
+            Hold::Exclusive => PageState::Modified,
+        };
         entry.version = content.version;
         entry.stamp = content.stamp;
         entry.side = Some(content.bytes.unwrap_or_else(|| self.images.zero()));
@@ -130,7 +139,7 @@ impl Dtm {
             self.map(page, memory);
             self.touch(page);
         }
-        self.confirm_read(page, seq, true);
+        self.confirm_read(page, seq, Some(hold));
     }
 
     pub(crate) fn on_read_nack(
@@ -146,19 +155,13 @@ impl Dtm {
         entry.from_owner = reason == ReadRefusal::Miss;
         self.counters.reads_refused += 1;
         self.backoffs.start(now, page);
-        self.confirm_read(page, seq, false);
+        self.confirm_read(page, seq, None);
     }
 
-    fn confirm_read(&mut self, page: PageId, seq: Seq, has_copy: bool) {
+    fn confirm_read(&mut self, page: PageId, seq: Seq, held: Option<Hold>) {
         let home = self.home_of(page);
-        self.links.send(
-            home,
-            Message::ReadConfirm {
-                page,
-                seq,
-                has_copy,
-            },
-        );
+        self.links
+            .send(home, Message::ReadConfirm { page, seq, held });
     }
 
     pub(crate) fn on_grant(

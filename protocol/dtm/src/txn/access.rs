@@ -22,7 +22,7 @@ impl Dtm {
             return AccessResult::Stopped;
         }
         if self.pages.entry(page).mapping != Mapping::Current
-            && let Some(result) = self.bring(now, page, memory)
+            && let Some(result) = self.bring(now, page, access, memory)
         {
             return result;
         }
@@ -45,13 +45,14 @@ impl Dtm {
         &mut self,
         now: Instant,
         page: PageId,
+        access: Access,
         memory: &mut impl PageMemory,
     ) -> Option<AccessResult> {
         if self.pages.entry(page).state != PageState::Invalid {
             self.map(page, memory);
             return None;
         }
-        self.txn.waiting = Some(page);
+        self.txn.waiting = Some((page, access));
         self.request_shared(page);
         self.settle(now, memory);
         if self.txn.is_marked() {

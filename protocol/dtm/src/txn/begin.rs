@@ -3,10 +3,15 @@ use types::TxnTimestamp;
 
 use crate::pages::Mapping;
 use crate::txn::Phase;
-use crate::{Attempt, Dtm, PageMemory};
+use crate::{Attempt, CommitMode, Dtm, PageMemory};
 
 impl Dtm {
-    pub(crate) fn begin_attempt(&mut self, attempt: Attempt, memory: &mut impl PageMemory) {
+    pub(crate) fn begin_attempt(
+        &mut self,
+        attempt: Attempt,
+        mode: CommitMode,
+        memory: &mut impl PageMemory,
+    ) {
         assert!(self.view.is_some(), "nothing runs without a view");
         assert!(
             !self.txn.is_active(),
@@ -25,6 +30,7 @@ impl Dtm {
             self.txn.losses = 0;
         }
         self.txn.number += 1;
+        self.txn.mode = mode;
         self.txn.phase = Phase::Running;
         self.txn.mark = None;
         assert!(

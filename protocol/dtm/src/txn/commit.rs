@@ -11,12 +11,7 @@ use crate::txn::Phase;
 use crate::{CommitMode, Dtm, Event, PageMemory, PageState};
 
 impl Dtm {
-    pub(crate) fn end_body(
-        &mut self,
-        now: Instant,
-        mode: CommitMode,
-        memory: &mut impl PageMemory,
-    ) {
+    pub(crate) fn end_body(&mut self, now: Instant, memory: &mut impl PageMemory) {
         assert!(
             self.txn.phase == Phase::Running,
             "only a running transaction commits"
@@ -24,7 +19,7 @@ impl Dtm {
         if self.txn.is_marked() {
             return;
         }
-        match mode {
+        match self.txn.mode {
             CommitMode::Discard => {
                 self.restore_dirty(memory);
                 self.counters.queries += 1;

@@ -7,6 +7,8 @@ mod commit;
 use alloc::vec::Vec;
 use types::{NodeId, PageId, Stamp, TxnTimestamp};
 
+use crate::Access;
+
 /// Whether a transaction starts afresh.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Attempt {
@@ -74,6 +76,8 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) struct Transaction {
     pub(crate) phase: Phase,
+    /// What becomes of its effects.
+    pub(crate) mode: CommitMode,
     mark: Option<Why>,
     pub(crate) ts: TxnTimestamp,
     /// Attempts of this transaction that lost a page.
@@ -89,7 +93,7 @@ pub(crate) struct Transaction {
     pub(crate) stale: Vec<PageId>,
     /// What the last committed transaction has written.
     pub(crate) written: Vec<PageId>,
-    waiting: Option<PageId>,
+    waiting: Option<(PageId, Access)>,
     /// The commit was put off because too many frames are kept.
     is_throttled: bool,
 }
@@ -98,6 +102,7 @@ impl Transaction {
     pub(crate) fn new(ageing_losses: u32) -> Self {
         Self {
             phase: Phase::Idle,
+            mode: CommitMode::Apply,
             mark: None,
             ts: TxnTimestamp {
                 lamport: 0,
@@ -141,7 +146,17 @@ impl Transaction {
 
     /// A living transaction waits for just this page.
     pub(crate) fn is_waiting_for(&self, page: PageId) -> bool {
-        self.phase == Phase::Running && self.mark.is_none() && self.waiting == Some(page)
+        let is_waited_for = self.waiting.is_some_and(|(waited, _)| waited == page);
+        self.phase == Phase::Running && self.mark.is_none() && is_waited_for
+    }
+
+    /// The page that it waits for will be written, as far as one knows; `is_usual`: it was
+    /// the last time. A query writes nothing, whatever it does to its view.
+    pub(crate) fn means_to_write(&self, is_usual: bool) -> bool {
+        let wants_to = self
+            .waiting
+            .is_some_and(|(_, access)| access == Access::Write);
+        self.mode == CommitMode::Apply && (wants_to || is_usual)
     }
 
     /// Whether it keeps a page that it touched from a request of this priority: older

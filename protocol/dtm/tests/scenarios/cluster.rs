@@ -148,8 +148,16 @@ impl Cluster {
     // Transactions.
 
     pub(crate) fn begin(&mut self, id: u32) {
+        self.begin_with(id, Attempt::First, CommitMode::Apply);
+    }
+
+    pub(crate) fn begin_query(&mut self, id: u32) {
+        self.begin_with(id, Attempt::First, CommitMode::Discard);
+    }
+
+    fn begin_with(&mut self, id: u32, attempt: Attempt, mode: CommitMode) {
         self.with(id, |node, now| {
-            node.dtm.begin(now, Attempt::First, &mut node.memory)
+            node.dtm.begin(now, attempt, mode, &mut node.memory)
         });
     }
 
@@ -163,9 +171,7 @@ impl Cluster {
     }
 
     pub(crate) fn retry(&mut self, id: u32) {
-        self.with(id, |node, now| {
-            node.dtm.begin(now, Attempt::Retry, &mut node.memory)
-        });
+        self.begin_with(id, Attempt::Retry, CommitMode::Apply);
     }
 
     pub(crate) fn access(&mut self, id: u32, page: PageId, access: Access) -> AccessResult {
@@ -199,17 +205,15 @@ impl Cluster {
             .set_value(page, value);
     }
 
-    /// Ends the body; what comes of it is left to later deliveries.
-    pub(crate) fn commit(&mut self, id: u32) {
-        self.with(id, |node, now| {
-            node.dtm.commit(now, CommitMode::Apply, &mut node.memory)
-        });
+    /// Writes a page that was looked at first: it is fetched as a copy, not whole.
+    pub(crate) fn update(&mut self, id: u32, page: PageId, value: u64) {
+        self.read(id, page);
+        self.write(id, page, value);
     }
 
-    pub(crate) fn discard(&mut self, id: u32) {
-        self.with(id, |node, now| {
-            node.dtm.commit(now, CommitMode::Discard, &mut node.memory)
-        });
+    /// Ends the body; what comes of it is left to later deliveries.
+    pub(crate) fn commit(&mut self, id: u32) {
+        self.with(id, |node, now| node.dtm.commit(now, &mut node.memory));
     }
 
     /// Ends the body and lets time pass until the transaction has committed.

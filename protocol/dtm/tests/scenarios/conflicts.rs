@@ -40,10 +40,10 @@ fn who_became_owner_by_a_refused_transition_serves_reads() {
     cluster.put(1, page, 1);
     for id in [2, 3] {
         cluster.begin(id);
-        cluster.write(id, page, u64::from(id) * 10);
+        cluster.update(id, page, u64::from(id) * 10);
     }
     let other = cluster.exact(4, 1);
-    cluster.write(2, other, 1);
+    cluster.update(2, other, 1);
     cluster.hold(2, 4); // 2 is committing but its requests do not reach the home.
     cluster.commit(2);
     cluster.commit(3);
@@ -174,10 +174,10 @@ fn a_page_won_for_a_dead_transaction_stays() {
     let mut cluster = Cluster::new(4);
     let (won, lost) = (cluster.exact(4, 0), cluster.exact(3, 0));
     cluster.begin(2);
-    cluster.write(2, lost, 2);
+    cluster.update(2, lost, 2);
     cluster.begin_younger(1);
-    cluster.write(1, won, 1);
-    cluster.write(1, lost, 1);
+    cluster.update(1, won, 1);
+    cluster.update(1, lost, 1);
     cluster.pump();
     cluster.hold(4, 1);
     cluster.hold(3, 2);

@@ -67,7 +67,7 @@ fn a_transaction_belongs_to_the_epoch_of_its_commit() {
     let mut cluster = Cluster::new(2);
     let page = cluster.linear(2, 0);
     cluster.begin(1);
-    cluster.write(1, page, 1);
+    cluster.update(1, page, 1);
     cluster.commit(1);
     assert_eq!(cluster.status(1), TxnStatus::Committing);
     cluster.input(1, Input::AdvanceEpoch);

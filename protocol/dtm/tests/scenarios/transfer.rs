@@ -87,10 +87,10 @@ fn a_query_sees_its_writes_and_leaves_none() {
     let mut cluster = Cluster::new(2);
     let page = cluster.linear(1, 0);
     cluster.put(2, page, 3);
-    cluster.begin(1);
+    cluster.begin_query(1);
     cluster.write(1, page, 9);
     let sent = cluster.sent.len();
-    cluster.discard(1);
+    cluster.commit(1);
     assert!(cluster.is_committed(1));
     assert_eq!(cluster.sent.len(), sent);
     assert_eq!(cluster.dtm(1).written(), []);
@@ -102,10 +102,10 @@ fn a_query_sees_its_writes_and_leaves_none() {
 fn a_query_that_lost_a_page_is_not_answered() {
     let mut cluster = Cluster::new(2);
     let page = cluster.linear(1, 0);
-    cluster.begin(1);
+    cluster.begin_query(1);
     cluster.read(1, page);
     cluster.put(2, page, 3);
-    cluster.discard(1);
+    cluster.commit(1);
     assert!(matches!(cluster.status(1), TxnStatus::Marked(_)));
 }
 
@@ -132,4 +132,84 @@ fn a_page_on_the_way_is_asked_for_once() {
         let _ = cluster.access(1, page, dtm::Access::Read);
     }
     assert_eq!(cluster.sent.len(), before + 1);
+}
+
+/// One exchange instead of two: the page comes as the only copy.
+#[test]
+fn a_page_fetched_to_be_written_comes_whole() {
+    for home in 1..=3 {
+        let mut cluster = Cluster::new(3);
+        let page = cluster.linear(home, 0);
+        cluster.put(2, page, 3);
+        cluster.begin(1);
+        cluster.write(1, page, 4);
+        assert_eq!(cluster.state(1, page), PageState::Modified);
+        assert_eq!(cluster.state(2, page), PageState::Invalid);
+        let sent = cluster.sent.len();
+        cluster.commit(1);
+        assert!(cluster.is_committed(1));
+        assert_eq!(cluster.sent.len(), sent);
+        assert_eq!(cluster.dtm(2).counters().pages_given_away, 1);
+        assert_eq!(cluster.get(3, page), 4);
+    }
+}
+
+/// Nobody loses a transaction because another one might write.
+#[test]
+fn a_page_that_its_holder_uses_is_not_given_away() {
+    let mut cluster = Cluster::new(2);
+    let page = cluster.linear(1, 0);
+    cluster.put(2, page, 3);
+    cluster.begin(2);
+    assert_eq!(cluster.read(2, page), 3);
+    cluster.begin(1);
+    cluster.write(1, page, 4);
+    assert_eq!(cluster.state(2, page), PageState::Owned);
+    assert_eq!(cluster.state(1, page), PageState::Shared);
+    cluster.commit(2);
+    assert!(cluster.is_committed(2));
+    cluster.finish(1);
+    assert_eq!(cluster.get(2, page), 4);
+}
+
+/// A transaction looks before it writes, mostly: the second time one knows that it will.
+#[test]
+fn a_page_that_was_written_last_time_is_fetched_whole_until_it_is_not_written() {
+    let mut cluster = Cluster::new(2);
+    let page = cluster.linear(1, 0);
+    cluster.put(1, page, 1);
+    cluster.put(2, page, 2);
+    cluster.begin(1);
+    cluster.update(1, page, 3);
+    assert_eq!(cluster.state(1, page), PageState::Modified);
+    cluster.finish(1);
+    for (stay, state) in [
+        PageState::Modified,
+        PageState::Modified,
+        PageState::Modified,
+        PageState::Shared,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let value = 4 + u64::try_from(stay).unwrap();
+        cluster.put(2, page, value);
+        assert_eq!(cluster.get(1, page), value);
+        assert_eq!(cluster.state(1, page), state);
+    }
+}
+
+/// Queries scale because they take nothing from anybody.
+#[test]
+fn a_query_takes_no_page_from_its_owner() {
+    let mut cluster = Cluster::new(2);
+    let page = cluster.linear(1, 0);
+    cluster.put(1, page, 1);
+    cluster.put(2, page, 2);
+    cluster.begin_query(1);
+    cluster.write(1, page, 9);
+    cluster.commit(1);
+    assert!(cluster.is_committed(1));
+    assert_eq!(cluster.state(2, page), PageState::Owned);
+    assert_eq!(cluster.dtm(2).counters().pages_given_away, 0);
 }

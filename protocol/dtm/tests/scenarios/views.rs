@@ -62,7 +62,7 @@ fn a_committing_transaction_is_undone_by_a_new_view() {
     let mut cluster = Cluster::new(2);
     let page = cluster.linear(2, 0);
     cluster.begin(1);
-    cluster.write(1, page, 5);
+    cluster.update(1, page, 5);
     cluster.commit(1);
     cluster.enter_all(&view(2, 2, 0, 50));
     cluster.pump();
