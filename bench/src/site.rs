@@ -12,9 +12,9 @@ use linux::{LinuxClock, LinuxViews, Network, NetworkConfig};
 use platform::{Clock, ClusterId, Event, Events, GuestSpace, Links, ViewMemory, Views, Wait};
 use types::{
     Duration, Epoch, Instant, Member, NodeId, PAGE_SIZE, PageBytes, PageId, PageIndex, RegionId,
-    Seq, Stamp, StoreId, TxnTimestamp, Version, View, ViewNumber, limits, zero_frame,
+    Seq, Stamp, StoreId, TxnTimestamp, Version, View, ViewNumber, limits,
 };
-use wire::{Envelope, Hold, Message, PageVersion, ReadWish};
+use wire::{Envelope, Hold, Image, Message, PageVersion, ReadWish};
 
 /// The region that all transactions are about.
 const REGION: RegionId = RegionId(limits::FIRST_APPLICATION_REGION);
@@ -337,12 +337,10 @@ impl Site {
     fn on_raw(&mut self, envelope: &Envelope) {
         match envelope.message {
             Message::GetShared { page, .. } => {
-                let mut bytes = zero_frame();
-                std::sync::Arc::make_mut(&mut bytes).fill(7);
                 let content = PageVersion {
                     version: Version(1),
                     stamp: Stamp::ZERO,
-                    bytes: Some(bytes),
+                    image: Image::of(&[7; PAGE_SIZE]),
                 };
                 let seq = Seq(0);
                 let answer = Message::Data {

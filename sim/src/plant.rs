@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use types::{Duration, Epoch, Instant, NodeId, PageId, Prng, zero_frame};
+use types::{Duration, Epoch, Instant, NodeId, PAGE_SIZE, PageId, Prng};
 use wire::{Envelope, Message};
 
 use crate::memory::Cell;
@@ -217,8 +217,9 @@ impl Ghosts {
             return;
         }
         if let Message::Data { page, content, .. } = message {
-            let frame = content.bytes.clone().unwrap_or_else(zero_frame);
-            let cell = Cell::of(&frame).expect("lines do not tear pages");
+            let mut bytes = [0; PAGE_SIZE];
+            content.image.write_to(&mut bytes);
+            let cell = Cell::of(&bytes).expect("lines do not tear pages");
             self.0.insert(*page, cell);
         }
     }

@@ -2,8 +2,8 @@
 //! homes with the newest, acknowledges parts after a while.
 use std::collections::BTreeMap;
 
-use types::{Epoch, Extent, Frame, NodeId, PageId, Stamp, StoreId, Version, View};
-use wire::PageVersion;
+use types::{Epoch, Extent, NodeId, PageId, Stamp, StoreId, Version, View};
+use wire::{Image, PageVersion};
 
 /// One disk.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(crate) struct Store {
     unfinished: BTreeMap<(NodeId, Epoch), u32>,
 }
 
-type Versions = BTreeMap<(Version, Stamp), Option<Frame>>;
+type Versions = BTreeMap<(Version, Stamp), Image>;
 
 impl Store {
     pub(crate) fn new(id: StoreId) -> Self {
@@ -48,7 +48,7 @@ impl Store {
         self.pages
             .entry(page)
             .or_default()
-            .insert(key, content.bytes.clone());
+            .insert(key, content.image.clone());
     }
 
     /// A part is complete: how many frames of it came.
@@ -58,11 +58,11 @@ impl Store {
 
     /// The newest version of a page.
     pub(crate) fn newest(&self, page: PageId) -> Option<PageVersion> {
-        let (&(version, stamp), bytes) = self.pages.get(&page)?.last_key_value()?;
+        let (&(version, stamp), image) = self.pages.get(&page)?.last_key_value()?;
         Some(PageVersion {
             version,
             stamp,
-            bytes: bytes.clone(),
+            image: image.clone(),
         })
     }
 
@@ -70,14 +70,14 @@ impl Store {
     pub(crate) fn snapshot(&self, view: &View, stable: Epoch) -> BTreeMap<PageId, PageVersion> {
         let is_stable = |stamp: Stamp| stamp.epoch() <= stable && !view.is_undone(stamp);
         let newest = |versions: &Versions| {
-            let (&(version, stamp), bytes) = versions
+            let (&(version, stamp), image) = versions
                 .iter()
                 .rev()
                 .find(|&(&(_, stamp), _)| is_stable(stamp))?;
             Some(PageVersion {
                 version,
                 stamp,
-                bytes: bytes.clone(),
+                image: image.clone(),
             })
         };
         self.pages

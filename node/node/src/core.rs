@@ -20,8 +20,8 @@ use crate::{Config, FatalReason, Platform};
 
 /// Events handled per call of the pump: bounds its work.
 const EVENTS_PER_PUMP: usize = 64;
-/// Pages captured for the stores per call of the pump: about 20 µs.
-const CAPTURES_PER_PUMP: usize = 16;
+/// Pages captured for the stores per call of the pump: some 20 µs.
+const CAPTURES_PER_PUMP: usize = 64;
 
 /// All of a node but the guests it runs.
 pub(crate) struct Core<P: Platform, D: Disk> {

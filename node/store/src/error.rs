@@ -16,6 +16,8 @@ pub enum DamagedPart {
     Kind,
     /// The checksum of the record's payload.
     Payload,
+    /// The bytes of the payload, which are no page although their checksum is right.
+    Image,
     /// The segment ends before the record does.
     Length,
     /// Another record is there than the index says.
@@ -110,6 +112,7 @@ impl fmt::Display for DamagedPart {
             Self::Head => "checksum of a record's head",
             Self::Kind => "kind of a record",
             Self::Payload => "checksum of a record's payload",
+            Self::Image => "image of a page in a record",
             Self::Length => "length of the segment",
             Self::Place => "offset of the record",
         })

@@ -2,7 +2,7 @@
 //! read the frames. Its history part repeats the heads of stable epochs and decisions.
 use alloc::vec::Vec;
 use platform::SegmentNumber;
-use types::{Epoch, Interval, NodeId, PAGE_SIZE, PageId, Stamp, Version};
+use types::{Epoch, Interval, NodeId, PageId, Stamp, Version};
 
 use crate::index::Entry;
 use crate::record::{HEAD_SIZE, Head, Position, put, u32_at, u64_at};
@@ -56,7 +56,7 @@ pub(crate) fn decode(
 
 fn encode_entry(entry: &Entry) -> [u8; ENTRY_SIZE] {
     let mut bytes = [0; ENTRY_SIZE];
-    let length = if entry.is_zero { 0 } else { PAGE_SIZE as u64 };
+    let length = u64::from(entry.length);
     put(&mut bytes, 0, &entry.page.to_u64().to_le_bytes());
     put(&mut bytes, 8, &entry.version.0.to_le_bytes());
     put(&mut bytes, 16, &entry.stamp.interval.epoch.0.to_le_bytes());
@@ -86,6 +86,6 @@ fn decode_entry(bytes: &[u8; ENTRY_SIZE], segment: SegmentNumber) -> Entry {
             segment,
             offset: u32_at(bytes, 32),
         },
-        is_zero: u32_at(bytes, 36) == 0,
+        length: u16::try_from(u32_at(bytes, 36)).expect("no image is longer than a page"),
     }
 }

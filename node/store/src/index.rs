@@ -1,5 +1,6 @@
-//! Where each version of a page is: per extent a sorted list, so that a page costs
-//! one entry and a lookup two searches.
+//! Where each version of a page is. What is stable lies in a sorted list per extent, so
+//! that a page costs one entry and a lookup two searches; what is not lies apart, so that
+//! the versions that every epoch brings and supersedes do not move those lists about.
 //!
 //! Kept per page: the newest version that is stable, which is what a fallback goes
 //! back to, and every version above it; all others are superseded.
@@ -17,125 +18,87 @@ pub(crate) struct Entry {
     pub(crate) stamp: Stamp,
     /// Where its record begins.
     pub(crate) position: Position,
-    /// Its bytes are zeroes and are not stored.
-    pub(crate) is_zero: bool,
+    /// Bytes of its image.
+    pub(crate) length: u16,
 }
 
 /// All versions that may still be needed.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    /// Sorted by page and version; never empty.
-    extents: BTreeMap<Extent, Vec<Slot>>,
-    /// Extents with versions above stable: where there is something to settle.
-    unsettled: BTreeSet<Extent>,
+    /// The newest stable version of each page, sorted by page; no list is empty.
+    settled: BTreeMap<Extent, Vec<Slot>>,
+    /// Versions that are not stable yet: few, and they come and go with every epoch.
+    pending: BTreeMap<(PageId, Version), Place>,
+    /// Pages in `settled`.
     pages: u64,
 }
 
-/// An entry without what its extent says.
+/// What is known of a version apart from its page and number.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    stamp: Stamp,
+    position: Position,
+    length: u16,
+}
+
+/// The newest stable version of a page.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     page: PageIndex,
-    is_zero: bool,
     version: Version,
-    stamp: Stamp,
-    position: Position,
-}
-
-impl Slot {
-    fn new(entry: &Entry) -> Self {
-        let Entry {
-            page,
-            version,
-            stamp,
-            position,
-            is_zero,
-        } = *entry;
-        Self {
-            page: page.index,
-            is_zero,
-            version,
-            stamp,
-            position,
-        }
-    }
+    place: Place,
 }
 
 impl Index {
-    /// The index of these versions, of which a page may have several.
-    pub(crate) fn build(mut entries: Vec<Entry>) -> Self {
+    /// The index of these versions, of which a page may have several: of those up to
+    /// `stable` the newest counts.
+    pub(crate) fn build(mut entries: Vec<Entry>, stable: Epoch) -> Self {
         entries.sort_unstable_by_key(|entry| (entry.page, entry.version, entry.position));
-        let is_same_extent = |a: &Entry, b: &Entry| a.page.extent() == b.page.extent();
-        let extents = entries.chunk_by(is_same_extent).map(|entries| {
-            let mut slots: Vec<Slot> = Vec::with_capacity(entries.len());
-            for entry in entries {
-                // A frame that was sent again counts where it was written last.
-                let last = slots.last().map(|slot| (slot.page, slot.version));
-                slots.pop_if(|_| last == Some((entry.page.index, entry.version)));
-                slots.push(Slot::new(entry));
+        let mut index = Self::default();
+        for versions in entries.chunk_by(|a, b| a.page == b.page) {
+            // Versions of a page grow with their epochs.
+            let first_pending = versions.partition_point(|one| one.stamp.epoch() <= stable);
+            let (settled, pending) = versions.split_at(first_pending);
+            if let Some(newest) = settled.last() {
+                index.pages += 1;
+                let extent = newest.page.extent();
+                let slots = index.settled.entry(extent).or_default();
+                slots.push(Slot::new(
+                    newest.page.index,
+                    newest.version,
+                    Place::of(newest),
+                ));
             }
-            (entries[0].page.extent(), slots)
-        });
-        let extents: BTreeMap<_, _> = extents.collect();
-        let unsettled = extents.keys().copied().collect();
-        let pages = extents.values().map(|slots| count_pages(slots)).sum();
-        Self {
-            extents,
-            unsettled,
-            pages,
+            // A frame that was sent again counts where it was written last.
+            let pending = pending.iter();
+            let pending = pending.map(|one| ((one.page, one.version), Place::of(one)));
+            index.pending.extend(pending);
         }
+        index
     }
 
     /// Adds a version, not stable yet. Gives the place of the same version if it was
     /// there already: a frame may be sent again.
     pub(crate) fn insert(&mut self, entry: Entry) -> Option<Position> {
-        let extent = entry.page.extent();
-        let slots = self.extents.entry(extent).or_default();
-        self.unsettled.insert(extent);
-        let Entry {
-            page,
-            version,
-            stamp,
-            position,
-            is_zero,
-        } = entry;
-        let slot = Slot {
-            page: page.index,
-            is_zero,
-            version,
-            stamp,
-            position,
-        };
-        match slots.binary_search_by_key(&(page.index, version), |slot| (slot.page, slot.version)) {
-            Ok(at) => Some(core::mem::replace(&mut slots[at], slot).position),
-            Err(at) => {
-                let is_known = slots.get(at).is_some_and(|next| next.page == page.index)
-                    || at > 0 && slots[at - 1].page == page.index;
-                self.pages += u64::from(!is_known);
-                slots.insert(at, slot);
-                None
-            }
-        }
+        let Entry { page, version, .. } = entry;
+        let replaced = self.pending.insert((page, version), Place::of(&entry));
+        replaced.map(|place| place.position)
     }
 
     /// The newest version of a page.
     pub(crate) fn newest(&self, page: PageId) -> Option<Entry> {
-        let slots = self.extents.get(&page.extent())?;
-        let end = slots.partition_point(|slot| slot.page <= page.index);
-        let slot = slots[..end].last().filter(|slot| slot.page == page.index)?;
-        let Slot {
-            version,
-            stamp,
-            position,
-            is_zero,
-            ..
-        } = *slot;
-        Some(Entry {
-            page,
-            version,
-            stamp,
-            position,
-            is_zero,
-        })
+        let all = (page, Version(0))..=(page, Version(u64::MAX));
+        let pending = self.pending.range(all).next_back();
+        let (version, place) = match pending {
+            Some((&(_, version), &place)) => (version, place),
+            None => {
+                let slots = self.settled.get(&page.extent())?;
+                let at = slots.binary_search_by_key(&page.index, |slot| slot.page);
+                let slot = &slots[at.ok()?];
+                (slot.version, slot.place)
+            }
+        };
+        Some(place.entry(page, version))
     }
 
     /// Drops every version with such a stamp; `freed` gets their places.
@@ -144,77 +107,103 @@ impl Index {
         is_undone: impl Fn(Stamp) -> bool,
         mut freed: impl FnMut(Position),
     ) {
-        let mut pages = 0;
-        self.extents.retain(|_, slots| {
-            slots.retain(|slot| {
-                let undone = is_undone(slot.stamp);
-                if undone {
-                    freed(slot.position);
-                }
-                !undone
-            });
-            pages += count_pages(slots);
+        let mut is_kept = |place: &Place| {
+            let undone = is_undone(place.stamp);
+            if undone {
+                freed(place.position);
+            }
+            !undone
+        };
+        self.pending.retain(|_, place| is_kept(place));
+        self.settled.retain(|_, slots| {
+            slots.retain(|slot| is_kept(&slot.place));
             !slots.is_empty()
         });
-        self.unsettled
-            .retain(|extent| self.extents.contains_key(extent));
-        self.pages = pages;
+        let settled: usize = self.settled.values().map(Vec::len).sum();
+        self.pages = settled as u64;
     }
 
     /// Drops what is superseded by a version that is stable; `freed` gets the places.
     pub(crate) fn settle(&mut self, stable: Epoch, mut freed: impl FnMut(Position)) {
-        self.unsettled.retain(|extent| {
-            let slots = self
-                .extents
-                .get_mut(extent)
-                .expect("unsettled extents have versions");
-            drop_superseded(slots, stable, &mut freed);
-            slots.iter().any(|slot| slot.stamp.epoch() > stable)
+        let (settled, pages) = (&mut self.settled, &mut self.pages);
+        self.pending.retain(|&(page, version), place| {
+            let is_pending = place.stamp.epoch() > stable;
+            if !is_pending {
+                let slots = settled.entry(page.extent()).or_default();
+                let slot = Slot::new(page.index, version, *place);
+                // In ascending order of versions, so the newest is what stays.
+                match slots.binary_search_by_key(&page.index, |slot| slot.page) {
+                    Ok(at) => freed(core::mem::replace(&mut slots[at], slot).place.position),
+                    Err(at) => {
+                        slots.insert(at, slot);
+                        *pages += 1;
+                    }
+                }
+            }
+            is_pending
         });
     }
 
     /// Extents of which there is any page, ascending.
     pub(crate) fn extents(&self) -> impl Iterator<Item = Extent> + '_ {
-        self.extents.keys().copied()
+        let pending = self.pending.keys().map(|(page, _)| page.extent());
+        let all: BTreeSet<Extent> = self.settled.keys().copied().chain(pending).collect();
+        all.into_iter()
     }
 
-    /// Pages of which there is any version.
+    /// Pages of which there is a stable version.
     pub(crate) fn pages(&self) -> u64 {
         self.pages
     }
 
     /// Places of all versions.
     pub(crate) fn positions(&self) -> impl Iterator<Item = Position> + '_ {
-        self.extents.values().flatten().map(|slot| slot.position)
+        let settled = self.settled.values().flatten().map(|slot| &slot.place);
+        settled
+            .chain(self.pending.values())
+            .map(|place| place.position)
     }
 }
 
-/// Keeps per page the newest version that is stable, and all above it. Versions of a
-/// page grow with their epochs, so "above" is the same in both.
-fn drop_superseded(slots: &mut Vec<Slot>, stable: Epoch, freed: &mut impl FnMut(Position)) {
-    let mut kept = 0;
-    for at in 0..slots.len() {
-        let superseded = slots
-            .get(at + 1)
-            .is_some_and(|next| next.page == slots[at].page && next.stamp.epoch() <= stable);
-        if superseded {
-            freed(slots[at].position);
-        } else {
-            slots[kept] = slots[at];
-            kept += 1;
+impl Place {
+    fn of(entry: &Entry) -> Self {
+        let Entry {
+            stamp,
+            position,
+            length,
+            ..
+        } = *entry;
+        Self {
+            stamp,
+            position,
+            length,
         }
     }
-    slots.truncate(kept);
+
+    fn entry(self, page: PageId, version: Version) -> Entry {
+        let Self {
+            stamp,
+            position,
+            length,
+        } = self;
+        Entry {
+            page,
+            version,
+            stamp,
+            position,
+            length,
+        }
+    }
 }
 
-fn count_pages(slots: &[Slot]) -> u64 {
-    let mut count = 0;
-    let mut last = None;
-    for slot in slots {
-        count += u64::from(last != Some(slot.page));
-        last = Some(slot.page);
+impl Slot {
+    fn new(page: PageIndex, version: Version, place: Place) -> Self {
+        Self {
+            page,
+            version,
+            place,
+        }
     }
-    count
 }
 
 #[cfg(test)]
@@ -237,7 +226,7 @@ mod tests {
                 interval,
             },
             position: at(u32::try_from(version).unwrap()),
-            is_zero: false,
+            length: 4096,
         }
     }
 
@@ -274,6 +263,7 @@ mod tests {
         index.insert(entry(7, 1, 4));
         index.insert(entry(300, 1, 2));
         index.drop_undone(|stamp| stamp.epoch() > Epoch(3), |_| ());
+        index.settle(Epoch(3), |_| ());
         assert_eq!(index.newest(PageId::new(1, 7)), None);
         assert_eq!(
             index.extents().collect::<Vec<_>>(),
@@ -291,6 +281,8 @@ mod tests {
             ..entry(7, 1, 4)
         };
         assert_eq!(index.insert(again), Some(at(1)));
+        assert_eq!(index.newest(PageId::new(1, 7)), Some(again));
+        index.settle(Epoch(4), |_| ());
         assert_eq!(index.newest(PageId::new(1, 7)), Some(again));
         assert_eq!(index.pages(), 1);
     }

@@ -393,17 +393,14 @@ fn frame_entry(position: Position, head: &Head) -> Option<Entry> {
     else {
         return None;
     };
-    let is_zero = head.payload_length == 0;
-    assert!(
-        is_zero || head.payload_length as usize == PAGE_SIZE,
-        "a frame is a page or zeroes"
-    );
+    let length = u16::try_from(head.payload_length).ok();
+    let length = length.filter(|&length| usize::from(length) <= PAGE_SIZE);
     Some(Entry {
         page,
         version,
         stamp,
         position,
-        is_zero,
+        length: length.expect("no image is longer than a page"),
     })
 }
 

@@ -4,11 +4,10 @@
 //! that began after its end has completed, and all parts that ended in the meantime
 //! share the next sync.
 use alloc::collections::{BTreeMap, VecDeque};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use platform::{ClusterId, Disk, DiskError, SegmentNumber};
 use types::{Epoch, Extent, Fallback, NodeId, PAGE_SIZE, PageId, Stamp, StoreId, View};
-use wire::PageVersion;
+use wire::{Image, NoImage, PageVersion};
 
 use crate::error::{Damage, DamagedPart, OpenError, ReadError};
 use crate::footer::{self, Contents};
@@ -56,7 +55,7 @@ pub struct Snapshot {
     pub wall_ms: u64,
     /// Bytes written to this store since the snapshot before.
     pub bytes: u64,
-    /// Pages of which this store had any version.
+    /// Pages of which this store had a stable version.
     pub pages: u64,
 }
 
@@ -75,7 +74,7 @@ pub struct Stats {
     pub segments: u64,
     /// Bytes on the disk.
     pub bytes_stored: u64,
-    /// Pages of which there is any version.
+    /// Pages of which there is a stable version.
     pub pages: u64,
 }
 
@@ -190,8 +189,7 @@ impl<D: Disk> Store<D> {
         }
         let entries = all().flat_map(|contents| &contents.entries).copied();
         let kept = entries.filter(|entry| !is_undone(&self.fallbacks, entry.stamp));
-        self.index = Index::build(kept.collect());
-        self.index.settle(self.stable, |_| ());
+        self.index = Index::build(kept.collect(), self.stable);
         for position in self.index.positions() {
             match self.sealed.get_mut(&position.segment) {
                 Some(segment) => segment.live += 1,
@@ -228,13 +226,12 @@ impl<D: Disk> Store<D> {
         let PageVersion {
             version,
             stamp,
-            ref bytes,
+            ref image,
         } = *content;
         if is_undone(&self.fallbacks, stamp) {
             return Ok(());
         }
-        let bytes = bytes.as_deref().filter(|bytes| !is_zeroes(&bytes[..]));
-        let payload = bytes.map_or(&[][..], |bytes| &bytes[..]);
+        let payload = image.encoded();
         let position = self.log.append(
             Meta::Frame {
                 page,
@@ -248,7 +245,7 @@ impl<D: Disk> Store<D> {
             version,
             stamp,
             position,
-            is_zero: bytes.is_none(),
+            length: u16::try_from(payload.len()).expect("a page at most"),
         };
         self.contents.entries.push(entry);
         self.live += 1;
@@ -311,21 +308,18 @@ impl<D: Disk> Store<D> {
             version,
             stamp,
             position,
-            is_zero,
+            length,
             ..
         } = entry;
         let mut record = [0; HEAD_SIZE + PAGE_SIZE];
-        let size = if is_zero { HEAD_SIZE } else { record.len() };
+        let size = HEAD_SIZE + usize::from(length);
         self.log.read(position, &mut record[..size])?;
         let (head, payload) = record[..size].split_first_chunk().expect("a head was read");
-        check_frame(&entry, head, payload).map_err(ReadError::Damaged)?;
-        let bytes = payload
-            .first_chunk::<PAGE_SIZE>()
-            .map(|bytes| Arc::new(*bytes));
+        let image = check_frame(&entry, head, payload).map_err(ReadError::Damaged)?;
         Ok(Some(PageVersion {
             version,
             stamp,
-            bytes,
+            image,
         }))
     }
 
@@ -367,6 +361,8 @@ impl<D: Disk> Store<D> {
         if epoch <= self.stable {
             return Ok(());
         }
+        let mut freed = Vec::new();
+        self.index.settle(epoch, |position| freed.push(position));
         let bytes = self.log.bytes_written() - self.bytes_at_snapshot;
         let meta = StableMeta {
             epoch,
@@ -377,8 +373,6 @@ impl<D: Disk> Store<D> {
         self.append_history(Meta::Stable(meta))?;
         self.note_snapshot(meta);
         self.bytes_at_snapshot = self.log.bytes_written();
-        let mut freed = Vec::new();
-        self.index.settle(epoch, |position| freed.push(position));
         freed.into_iter().for_each(|position| self.free(position));
         self.delete_dead_segments()
     }
@@ -564,12 +558,8 @@ fn is_undone(fallbacks: &[Fallback], stamp: Stamp) -> bool {
         .any(|fallback| fallback.undoes(stamp.epoch()))
 }
 
-fn is_zeroes(bytes: &[u8]) -> bool {
-    bytes.iter().all(|&byte| byte == 0)
-}
-
-/// Whether the record is the frame that the index says it is.
-fn check_frame(entry: &Entry, head: &[u8; HEAD_SIZE], payload: &[u8]) -> Result<(), Damage> {
+/// The image in the record, if that is the frame that the index says it is.
+fn check_frame(entry: &Entry, head: &[u8; HEAD_SIZE], payload: &[u8]) -> Result<Image, Damage> {
     let Entry {
         page,
         version,
@@ -611,5 +601,8 @@ fn check_frame(entry: &Entry, head: &[u8; HEAD_SIZE], payload: &[u8]) -> Result<
     if found != head.payload_checksum {
         return damage(DamagedPart::Payload, head.payload_checksum, found);
     }
-    Ok(())
+    Image::decode(payload).or_else(|NoImage { length }| {
+        let found = u32::try_from(length).expect("a page at most");
+        damage(DamagedPart::Image, 0, found)
+    })
 }

@@ -7,13 +7,12 @@
 #![expect(clippy::tests_outside_test_module, reason = "the whole file is a test")]
 use platform::{ClusterId, DiskError};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use store::{Identity, MemoryDisk, Part, Store, SyncMode, Tail};
 use types::{
     Epoch, Fallback, Interval, NodeId, PAGE_SIZE, PageId, Prng, Stamp, StoreId, Version, View,
     ViewNumber,
 };
-use wire::PageVersion;
+use wire::{Image, PageVersion};
 
 const US: Identity = Identity {
     cluster: ClusterId(7),
@@ -84,16 +83,19 @@ impl Model {
                 sub: 0,
             },
         };
-        let bytes = prng.chance(3, 4).then(|| {
-            let mut bytes = [0; PAGE_SIZE];
-            bytes[..8].copy_from_slice(&prng.next_u64().to_le_bytes());
-            bytes[PAGE_SIZE - 1] = 1;
-            Arc::new(bytes)
-        });
+        let mut bytes = [0; PAGE_SIZE];
+        match prng.below(4) {
+            0 => {}
+            1 => bytes[..8].copy_from_slice(&prng.next_u64().to_le_bytes()),
+            _ => {
+                bytes.fill(1);
+                bytes[..8].copy_from_slice(&prng.next_u64().to_le_bytes());
+            }
+        }
         let content = PageVersion {
             version,
             stamp,
-            bytes,
+            image: Image::of(&bytes),
         };
         versions.push(content.clone());
         store.put_frame(page, &content)

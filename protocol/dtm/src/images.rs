@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use types::{Frame, PageBytes, zero_frame};
+use wire::Image;
 
 /// Buffers kept at most: 4 MiB.
 const SPARE_MAX: usize = 1024;
@@ -11,15 +12,11 @@ const SPARE_MAX: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Images {
     spare: Vec<Frame>,
-    zero: Frame,
 }
 
 impl Images {
     pub(crate) fn new() -> Self {
-        Self {
-            spare: Vec::new(),
-            zero: zero_frame(),
-        }
+        Self { spare: Vec::new() }
     }
 
     /// A frame with these contents.
@@ -31,9 +28,23 @@ impl Images {
         frame
     }
 
-    /// The frame of a page that nobody has written.
-    pub(crate) fn zero(&self) -> Frame {
-        Arc::clone(&self.zero)
+    /// The frame of an image.
+    pub(crate) fn frame_of(&mut self, image: &Image) -> Frame {
+        if let Some(frame) = image.whole() {
+            return Arc::clone(frame);
+        }
+        let mut frame = self.spare.pop().unwrap_or_else(zero_frame);
+        image.write_to(Arc::get_mut(&mut frame).expect("only unshared frames are spare"));
+        frame
+    }
+
+    /// The image of a frame, which is taken back if the image does not need it.
+    pub(crate) fn image_of(&mut self, frame: Frame) -> Image {
+        let (image, left) = Image::of_frame(frame);
+        if let Some(frame) = left {
+            self.recycle(frame);
+        }
+        image
     }
 
     /// Takes a frame back; if somebody else still holds it, it is just let go.

@@ -52,6 +52,8 @@ pub(crate) struct PageEntry {
     pub(crate) touched: u64,
     /// Last epoch in whose list of written pages the page stands.
     pub(crate) listed: Epoch,
+    /// Its place in that list.
+    pub(crate) listed_at: u32,
     /// Committed bytes of a dirty page. Invariant: present iff the page is writable.
     pub(crate) before: Option<Frame>,
     /// Committed bytes of a page that is cached but not mapped.
@@ -73,6 +75,7 @@ impl Default for PageEntry {
             stamp: Stamp::ZERO,
             touched: 0,
             listed: Epoch(0),
+            listed_at: 0,
             before: None,
             side: None,
         }
@@ -100,11 +103,17 @@ struct Region {
     extents: Vec<Option<Box<ExtentPages>>>,
 }
 
+/// Regions that are found without a search, by the low bits of their ids.
+const HINTS: usize = 16;
+
 /// All pages this node has met in this view.
 #[derive(Debug, Default)]
 pub(crate) struct PageTable {
     /// Ascending by id.
     regions: Vec<Region>,
+    /// Where in `regions` the region of these low bits was that was looked for last:
+    /// a transaction uses few regions, again and again.
+    hints: [u32; HINTS],
 }
 
 impl PageTable {
@@ -118,18 +127,11 @@ impl PageTable {
     /// The entry of a page; one that was not met before is invalid.
     pub(crate) fn entry(&mut self, page: PageId) -> &mut PageEntry {
         let (extent, offset) = position(page);
-        let region = match self.find(page.region) {
-            Ok(at) => at,
-            Err(at) => {
-                self.regions.insert(
-                    at,
-                    Region {
-                        id: page.region,
-                        extents: Vec::new(),
-                    },
-                );
-                at
-            }
+        let hint = self.hints[page.region.0 as usize % HINTS] as usize;
+        let is_right = |region: &Region| region.id == page.region;
+        let region = match self.regions.get(hint).is_some_and(is_right) {
+            true => hint,
+            false => self.meet(page.region),
         };
         let extents = &mut self.regions[region].extents;
         if extents.len() <= extent {
@@ -137,6 +139,18 @@ impl PageTable {
         }
         let pages = extents[extent].get_or_insert_with(new_extent);
         &mut pages[offset]
+    }
+
+    /// Where the region is, from now on if it was not met before.
+    #[cold]
+    fn meet(&mut self, id: RegionId) -> usize {
+        let at = self.find(id).unwrap_or_else(|at| {
+            let extents = Vec::new();
+            self.regions.insert(at, Region { id, extents });
+            at
+        });
+        self.hints[id.0 as usize % HINTS] = u32::try_from(at).expect("regions are few");
+        at
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (PageId, &PageEntry)> {

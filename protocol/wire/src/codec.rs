@@ -129,11 +129,11 @@ fn split_header(header: [u8; HEADER_SIZE]) -> (usize, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Hold, PageVersion};
-    use alloc::{sync::Arc, vec};
+    use crate::{Hold, Image, PageVersion};
+    use alloc::vec;
     use types::{PAGE_SIZE, PageId, Seq, Stamp, Version};
 
-    fn data(bytes: Option<types::Frame>) -> Envelope {
+    fn data(image: Image) -> Envelope {
         Envelope {
             from: NodeId(3),
             view: ViewNumber(2),
@@ -144,7 +144,7 @@ mod tests {
                 content: PageVersion {
                     version: Version(5),
                     stamp: Stamp::ZERO,
-                    bytes,
+                    image,
                 },
                 hold: Hold::Shared,
             },
@@ -153,8 +153,8 @@ mod tests {
 
     #[test]
     fn a_page_survives_the_line() {
-        for bytes in [None, Some(Arc::new([0xA5; PAGE_SIZE]))] {
-            let sent = data(bytes);
+        for image in [Image::ZERO, Image::of(&[0xA5; PAGE_SIZE])] {
+            let sent = data(image);
             let mut line = vec![];
             encode(&sent, &mut line);
             let length = line.len();
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn every_prefix_asks_for_more() {
         let mut line = vec![];
-        encode(&data(None), &mut line);
+        encode(&data(Image::ZERO), &mut line);
         for end in 0..line.len() {
             assert_eq!(decode(&line[..end]), Ok(None), "prefix of {end} bytes");
         }
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn every_damaged_byte_is_noticed() {
         let mut line = vec![];
-        encode(&data(None), &mut line);
+        encode(&data(Image::ZERO), &mut line);
         for at in 0..line.len() {
             let mut damaged = line.clone();
             damaged[at] ^= 0x10;

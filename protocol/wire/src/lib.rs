@@ -11,10 +11,11 @@
 extern crate alloc;
 
 mod codec;
-mod frame;
+mod image;
 mod message;
 mod report;
 
 pub use codec::{BODY_SIZE_MAX, DecodeError, HEADER_SIZE, decode, encode};
+pub use image::{Image, NoImage};
 pub use message::{Envelope, Hold, Message, Outcome, PageVersion, ReadRefusal, ReadWish};
 pub use report::NodeReport;

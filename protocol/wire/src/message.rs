@@ -2,9 +2,9 @@
 //! `docs/protocol.md` has the table of who sends which to whom, and the rules.
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
-use types::{
-    Epoch, Extent, Frame, NodeId, PageId, Seq, Stamp, TxnTimestamp, Version, View, ViewNumber,
-};
+use types::{Epoch, Extent, NodeId, PageId, Seq, Stamp, TxnTimestamp, Version, View, ViewNumber};
+
+use crate::Image;
 
 /// A message with what every message carries.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,9 +27,9 @@ pub struct PageVersion {
     pub version: Version,
     /// Who produced it.
     pub stamp: Stamp,
-    /// Its contents; `None` means zeroes.
-    #[serde(with = "crate::frame")]
-    pub bytes: Option<Frame>,
+    /// Its contents.
+    #[serde(with = "crate::image::in_message")]
+    pub image: Image,
 }
 
 /// Why a read was refused.
@@ -283,11 +283,6 @@ pub enum Message {
 
 impl core::fmt::Debug for PageVersion {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let kind = if self.bytes.is_some() {
-            "bytes"
-        } else {
-            "zero"
-        };
-        write!(f, "v{} {:?} {kind}", self.version.0, self.stamp)
+        write!(f, "v{} {:?} {:?}", self.version.0, self.stamp, self.image)
     }
 }

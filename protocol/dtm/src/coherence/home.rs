@@ -7,7 +7,7 @@
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use types::{Extent, NodeId, PageId, Seq, Stamp, TxnTimestamp, Version, View, placement};
-use wire::{Hold, Message, Outcome, PageVersion, ReadWish};
+use wire::{Hold, Image, Message, Outcome, PageVersion, ReadWish};
 
 use crate::links::Links;
 
@@ -296,7 +296,7 @@ impl Home {
 const ZERO: PageVersion = PageVersion {
     version: Version(0),
     stamp: Stamp::ZERO,
-    bytes: None,
+    image: Image::ZERO,
 };
 
 fn version(content: &Option<PageVersion>) -> Option<Version> {

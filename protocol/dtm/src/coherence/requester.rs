@@ -132,7 +132,7 @@ impl Dtm {
         };
         entry.version = content.version;
         entry.stamp = content.stamp;
-        entry.side = Some(content.bytes.unwrap_or_else(|| self.images.zero()));
+        entry.side = Some(self.images.frame_of(&content.image));
         if self.txn.is_waiting_for(page) {
             // In this very step, lest it is lost before the transaction has used it.
             // A marked transaction waits for nothing: it must not see newer pages.

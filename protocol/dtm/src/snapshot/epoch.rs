@@ -8,6 +8,9 @@ use wire::{Message, PageVersion};
 
 use crate::{Dtm, Event, PageMemory};
 
+/// Letting a frame go costs a fraction of capturing one, and must not fall behind.
+const FREED_PER_CAPTURE: usize = 8;
+
 impl Dtm {
     /// The leader's timer: the next epoch begins, and everybody hears of it.
     pub(crate) fn on_advance_epoch(&mut self) {
@@ -57,13 +60,8 @@ impl Dtm {
             page,
             epoch: content.stamp.epoch(),
         });
-        if let Some(older) = self
-            .snapshot
-            .keep(page, content)
-            .and_then(|content| content.bytes)
-        {
-            self.images.recycle(older);
-        }
+        let place = entry.listed_at;
+        self.snapshot.keep(page, place, content);
         self.counters.frames_captured += 1;
         let retained = self.snapshot.retained() as u64;
         self.counters.frames_retained_max = self.counters.frames_retained_max.max(retained);
@@ -72,6 +70,7 @@ impl Dtm {
     /// One slice of the work on closed epochs; true if more is left. A part ends before
     /// the next one begins: a store counts frames from part to part.
     pub(crate) fn send_parts(&mut self, pages_max: usize, memory: &impl PageMemory) -> bool {
+        self.snapshot.free(FREED_PER_CAPTURE * pages_max);
         for _ in 0..pages_max {
             let Some((epoch, page)) = self.snapshot.next_unsent() else {
                 break;
@@ -131,11 +130,7 @@ impl Dtm {
     pub(crate) fn on_stable(&mut self, epoch: Epoch, memory: &mut impl PageMemory) {
         assert!(epoch < self.links.epoch, "stable-is-left: {epoch}");
         self.stable = self.stable.max(epoch);
-        while let Some(content) = self.snapshot.release(self.stable) {
-            if let Some(frame) = content.bytes {
-                self.images.recycle(frame);
-            }
-        }
+        self.snapshot.release(self.stable);
         self.try_commit(memory);
     }
 }

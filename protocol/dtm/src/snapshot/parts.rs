@@ -5,16 +5,24 @@ use alloc::vec::Vec;
 use types::{Epoch, NodeId, PageId};
 use wire::PageVersion;
 
+/// A page written in an epoch.
+#[derive(Debug)]
+struct Written {
+    page: PageId,
+    /// Its last version, once it was captured.
+    frame: Option<PageVersion>,
+}
+
 /// One epoch of this node: the pages it wrote, the last version of each.
 #[derive(Debug)]
 struct Part {
     epoch: Epoch,
     /// Each page once, in the order of first writing.
-    pages: Vec<PageId>,
+    pages: Vec<Written>,
     /// Of `pages`: frames sent.
     sent: usize,
-    /// The last versions, as far as they were captured.
-    frames: BTreeMap<PageId, PageVersion>,
+    /// Of `pages`: frames captured.
+    captured: usize,
     /// Stores that have not acknowledged, with the number of frames sent to them.
     unacknowledged: BTreeMap<NodeId, u32>,
     /// Every frame was sent, and so was the end of the part.
@@ -27,7 +35,7 @@ impl Part {
             epoch,
             pages: Vec::new(),
             sent: 0,
-            frames: BTreeMap::new(),
+            captured: 0,
             unacknowledged: BTreeMap::new(),
             is_ended: false,
         }
@@ -43,9 +51,15 @@ impl Part {
 pub(crate) struct Parts {
     /// Ascending; not empty parts only.
     closed: VecDeque<Part>,
+    /// Of `closed`, from the front: parts that have ended. The next one is being sent.
+    ended: usize,
+    /// Of these, from the front: parts that all their stores have.
+    stored: usize,
     open: Part,
     /// Frames in all parts.
     retained: usize,
+    /// Stable parts, to be freed a piece at a time.
+    released: Vec<Part>,
     /// The leader knows that everything up to here is stored.
     reported: Epoch,
 }
@@ -55,8 +69,11 @@ impl Parts {
         let reported = Epoch(epoch.0.saturating_sub(1));
         Self {
             closed: VecDeque::new(),
+            ended: 0,
+            stored: 0,
             open: Part::new(epoch),
             retained: 0,
+            released: Vec::new(),
             reported,
         }
     }
@@ -76,13 +93,16 @@ impl Parts {
         }
     }
 
-    /// A page is written for the first time in the open epoch.
-    pub(crate) fn list(&mut self, page: PageId) {
-        self.open.pages.push(page);
+    /// A page is written for the first time in the open epoch; its place in the list.
+    pub(crate) fn list(&mut self, page: PageId) -> u32 {
+        let place = self.open.pages.len();
+        self.open.pages.push(Written { page, frame: None });
+        u32::try_from(place).expect("fewer pages than 2^32 are held")
     }
 
-    /// Keeps a version for the epoch of its stamp; gives back an earlier one of it.
-    pub(crate) fn keep(&mut self, page: PageId, content: PageVersion) -> Option<PageVersion> {
+    /// Keeps a version for the epoch of its stamp, instead of an earlier one of it. The
+    /// page has this place in the epoch's list.
+    pub(crate) fn keep(&mut self, page: PageId, place: u32, content: PageVersion) {
         let epoch = content.stamp.epoch();
         let part = if epoch == self.open.epoch {
             &mut self.open
@@ -90,39 +110,39 @@ impl Parts {
             let at = self.closed.binary_search_by_key(&epoch, |part| part.epoch);
             &mut self.closed[at.expect("what is not captured is not stable")]
         };
-        let older = part.frames.insert(page, content);
-        if older.is_none() {
+        let written = &mut part.pages[place as usize];
+        assert!(written.page == page, "every-write-is-kept: {page}");
+        if written.frame.replace(content).is_none() {
+            part.captured += 1;
             self.retained += 1;
         }
-        older
     }
 
     /// The next page of a closed epoch whose frame must be sent.
     pub(crate) fn next_unsent(&self) -> Option<(Epoch, PageId)> {
-        let part = self
-            .closed
-            .iter()
-            .find(|part| part.sent < part.pages.len())?;
-        Some((part.epoch, part.pages[part.sent]))
+        let part = self.closed.get(self.ended)?;
+        Some((part.epoch, part.pages[part.sent].page))
     }
 
     /// The page of [`Parts::next_unsent`] goes to these stores: its frame.
     pub(crate) fn mark_sent(&mut self, page: PageId, stores: &[NodeId]) -> &PageVersion {
-        let mut parts = self.closed.iter_mut();
-        let part = parts.find(|part| part.sent < part.pages.len());
-        let part = part.expect("only called with an unsent page");
-        assert!(part.pages[part.sent] == page, "pages are sent in order");
+        let part = &mut self.closed[self.ended];
+        let written = &part.pages[part.sent];
+        assert!(written.page == page, "pages are sent in order");
         part.sent += 1;
         for &store in stores {
             *part.unacknowledged.entry(store).or_insert(0) += 1;
         }
-        part.frames.get(&page).expect("every-write-is-kept")
+        written.frame.as_ref().expect("every-write-is-kept")
     }
 
     /// A closed epoch whose frames were all sent just now, with the number for each store.
     pub(crate) fn next_unended(&mut self) -> Option<(Epoch, Vec<(NodeId, u32)>)> {
-        let mut parts = self.closed.iter_mut();
-        let part = parts.find(|part| !part.is_ended && part.sent == part.pages.len())?;
+        let part = self.closed.get_mut(self.ended)?;
+        if part.sent < part.pages.len() {
+            return None;
+        }
+        self.ended += 1;
         part.is_ended = true;
         let stores = part
             .unacknowledged
@@ -142,7 +162,10 @@ impl Parts {
 
     /// The newest epoch up to which everything is stored, if the leader does not know.
     pub(crate) fn next_report(&mut self) -> Option<Epoch> {
-        let unstored = self.closed.iter().find(|part| !part.is_stored());
+        while self.closed.get(self.stored).is_some_and(Part::is_stored) {
+            self.stored += 1;
+        }
+        let unstored = self.closed.get(self.stored);
         let first_missing = unstored.map_or(self.open.epoch, |part| part.epoch);
         let stored = Epoch(first_missing.0 - 1);
         if stored <= self.reported {
@@ -152,19 +175,29 @@ impl Parts {
         Some(stored)
     }
 
-    /// Takes one frame out that is not needed any more, because it is stable.
-    pub(crate) fn release(&mut self, stable: Epoch) -> Option<PageVersion> {
-        loop {
-            let part = self
-                .closed
-                .front_mut()
-                .filter(|part| part.epoch <= stable)?;
+    /// What is stable is needed no more.
+    pub(crate) fn release(&mut self, stable: Epoch) {
+        while let Some(part) = self.closed.pop_front_if(|part| part.epoch <= stable) {
             assert!(part.is_stored(), "stable-is-stored: {}", part.epoch);
-            if let Some((_, content)) = part.frames.pop_first() {
-                self.retained -= 1;
-                return Some(content);
+            self.retained -= part.captured;
+            self.ended -= 1;
+            self.stored = self.stored.saturating_sub(1);
+            self.released.push(part);
+        }
+    }
+
+    /// Frees up to so many pages of released parts: of a large part it takes a while.
+    pub(crate) fn free(&mut self, pages_max: usize) {
+        let mut left = pages_max;
+        while left > 0
+            && let Some(part) = self.released.last_mut()
+        {
+            let freed = left.min(part.pages.len());
+            part.pages.truncate(part.pages.len() - freed);
+            left -= freed;
+            if part.pages.is_empty() {
+                self.released.pop();
             }
-            self.closed.pop_front();
         }
     }
 
@@ -173,19 +206,26 @@ impl Parts {
         let parts = self.closed.iter().chain([&self.open]);
         parts
             .filter(|part| part.epoch == epoch)
-            .any(|part| part.pages.contains(&page))
+            .any(|part| part.pages.iter().any(|written| written.page == page))
     }
 
     /// Asserts what the parts promise of themselves.
     pub(crate) fn check(&self, epoch: Epoch) {
         assert!(self.open.epoch == epoch, "open-part-is-current");
         let parts = self.closed.iter().chain([&self.open]);
-        let frames: usize = parts.map(|part| part.frames.len()).sum();
+        let kept = |part: &Part| {
+            part.pages
+                .iter()
+                .filter(|page| page.frame.is_some())
+                .count()
+        };
+        let frames: usize = parts.map(kept).sum();
         assert!(frames == self.retained, "frames-are-counted");
         assert!(
             self.closed.iter().is_sorted_by_key(|part| part.epoch),
             "epochs-ascend"
         );
         assert!(self.reported < epoch, "reported-is-left");
+        assert!(self.stored <= self.ended, "parts end in order");
     }
 }

@@ -99,7 +99,7 @@ impl Dtm {
             let content = PageVersion {
                 version: entry.version,
                 stamp: entry.stamp,
-                bytes: Some(before),
+                image: self.images.image_of(before),
             };
             self.keep_frame(page, content);
         } else {
@@ -111,7 +111,7 @@ impl Dtm {
         entry.is_uncaptured = true;
         if entry.listed != stamp.epoch() {
             entry.listed = stamp.epoch();
-            self.snapshot.list(page);
+            entry.listed_at = self.snapshot.list(page);
         }
         self.events.push(Event::Wrote {
             page,

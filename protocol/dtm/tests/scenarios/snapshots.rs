@@ -1,10 +1,16 @@
 //! What reaches the stores is what each epoch's last commits wrote.
 use dtm::{Config, PageState, TxnStatus};
-use types::{Epoch, NodeId, PageId, placement};
-use wire::Message;
+use types::{Epoch, NodeId, PAGE_SIZE, PageBytes, PageId, placement};
+use wire::{Message, PageVersion};
 
 use crate::cluster::{Cluster, config};
 use crate::memory::page_of;
+
+fn bytes_of(content: &PageVersion) -> PageBytes {
+    let mut bytes = [0; PAGE_SIZE];
+    content.image.write_to(&mut bytes);
+    bytes
+}
 
 /// What all stores of a page hold, as (epoch, value), ascending.
 fn stored(cluster: &Cluster, page: PageId) -> Vec<(u64, u64)> {
@@ -14,8 +20,7 @@ fn stored(cluster: &Cluster, page: PageId) -> Vec<(u64, u64)> {
             .stored(store.0, page)
             .iter()
             .map(|content| {
-                let bytes = content.bytes.as_ref().unwrap();
-                let value = u64::from_le_bytes(bytes[..8].try_into().unwrap());
+                let value = u64::from_le_bytes(bytes_of(content)[..8].try_into().unwrap());
                 (content.stamp.epoch().0, value)
             })
             .collect();
@@ -176,5 +181,5 @@ fn frames_hold_the_bytes_that_were_committed() {
     cluster.put(1, page, 4);
     let stored = cluster.stored(1, page);
     assert_eq!(stored.len(), 1);
-    assert_eq!(**stored[0].bytes.as_ref().unwrap(), page_of(3));
+    assert_eq!(bytes_of(&stored[0]), page_of(3));
 }
