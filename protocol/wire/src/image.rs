@@ -270,7 +270,7 @@ mod tests {
         let mut prng = Prng::new(1);
         for words in 0..=512 {
             let words: Vec<_> = (0..words)
-                .map(|_| (prng.below(512) as usize, prng.next_u64()))
+                .map(|_| (usize::try_from(prng.below(512)).unwrap(), prng.next_u64()))
                 .collect();
             let length = survives(&page_of(&words));
             assert!(length <= SPARSE_MAX || length == PAGE_SIZE);
