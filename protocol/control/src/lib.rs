@@ -16,9 +16,11 @@ extern crate alloc;
 
 mod follower;
 mod leader;
+mod line;
 mod roll;
 mod state;
 
 pub use follower::Follower;
 pub use leader::{Config, Event, FailedWhy, Input, JoinerId, Leader, Output, RefusedWhy};
+pub use line::recovery_line;
 pub use state::{Command, ControlState, EPOCHS_AHEAD_MAX, Effect, Process, Record, RecordError};

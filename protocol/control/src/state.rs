@@ -159,10 +159,8 @@ impl ControlState {
         let (mut members, mut fallbacks) =
             last.map_or_else(Default::default, |view| (view.members, view.fallbacks));
         if number > ViewNumber(1) {
-            fallbacks.push(Fallback {
-                stable: self.stable,
-                first_epoch,
-            });
+            let nodes = (1..=self.last_node).map(NodeId);
+            fallbacks.push(Fallback::to_stable(self.stable, first_epoch, nodes));
         }
         members.retain(|member| !leave.contains(&member.node));
         for process in join {

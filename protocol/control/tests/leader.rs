@@ -330,10 +330,8 @@ fn a_lost_link_makes_one_fallback_and_the_survivors_keep_their_ids() {
     assert_eq!(view.number, ViewNumber(2));
     assert_eq!(view.nodes().collect::<Vec<_>>(), [nodes[0], nodes[2]]);
     assert!(view.first_epoch > used);
-    let fallback = Fallback {
-        stable: Epoch(2),
-        first_epoch: view.first_epoch,
-    };
+    let all = (1..=3).map(NodeId);
+    let fallback = Fallback::to_stable(Epoch(2), view.first_epoch, all);
     assert_eq!((view.stable, view.fallbacks), (Epoch(2), vec![fallback]));
     assert!(world.sent.contains(&(nodes[1], Message::Expelled)));
 }

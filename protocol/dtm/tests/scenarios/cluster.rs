@@ -6,8 +6,8 @@ use dtm::{
     Access, AccessResult, Attempt, CommitMode, Config, Dtm, Input, Output, PageState, TxnStatus,
 };
 use types::{
-    Duration, Epoch, Extent, Fallback, Instant, Member, NodeId, PageId, StoreId, Version, View,
-    ViewNumber, placement,
+    Duration, Epoch, Extent, Fallback, Instant, Member, NodeId, PageId, Stamp, StoreId, Version,
+    View, ViewNumber, placement,
 };
 use wire::{Envelope, Message, PageVersion};
 
@@ -34,6 +34,8 @@ pub(crate) struct Cluster {
     /// What each member has told the leader.
     pub(crate) reported: BTreeMap<u32, Epoch>,
     committed: BTreeMap<PageId, Version>,
+    /// Every commit of a page, in order.
+    commits: Vec<(PageId, Version, Stamp)>,
 }
 
 pub(crate) fn config() -> Config {
@@ -53,10 +55,8 @@ pub(crate) fn view(number: u64, count: u32, stable: u64, first_epoch: u64) -> Vi
         node: NodeId(node),
         store: StoreId(u64::from(node) * 11),
     };
-    let decision = Fallback {
-        stable: Epoch(stable),
-        first_epoch: Epoch(first_epoch),
-    };
+    let nodes = (1..=count).map(NodeId);
+    let decision = Fallback::to_stable(Epoch(stable), Epoch(first_epoch), nodes);
     View {
         number: ViewNumber(number),
         leader: NodeId(1),
@@ -112,7 +112,20 @@ impl Cluster {
             sent: vec![],
             reported: BTreeMap::new(),
             committed: BTreeMap::new(),
+            commits: vec![],
         }
+    }
+
+    /// All processes end and start again, with the disks that they had.
+    pub(crate) fn restart_all(&mut self, view: &View) {
+        for (&id, node) in &mut self.nodes {
+            let seed = u64::from(id);
+            node.dtm = Dtm::new(Config { seed, ..config() });
+            node.memory = TestMemory::default();
+        }
+        self.links.clear();
+        self.enter_all(view);
+        self.pump();
     }
 
     /// A page of linear memory, homed at `home`.
@@ -397,8 +410,9 @@ impl Cluster {
                 you: NodeId(id),
             },
         );
-        let store = &self.nodes[&id].store;
-        let extents: BTreeSet<Extent> = store.keys().map(|page| page.extent()).collect();
+        let node = &self.nodes[&id];
+        let stored = node.store.keys().map(|page| page.extent());
+        let extents: BTreeSet<Extent> = stored.chain(node.dtm.offered_extents()).collect();
         let extents: Vec<Extent> = extents.into_iter().collect();
         for to in view.nodes().map(|node| node.0) {
             let message = Message::Inventory {
@@ -416,15 +430,17 @@ impl Cluster {
 
     /// Stores drop undone versions; the truth to check against goes back with them.
     pub(crate) fn forget_undone(&mut self, view: &View) {
-        self.committed.clear();
         for node in self.nodes.values_mut() {
-            for (&page, versions) in &mut node.store {
+            for versions in node.store.values_mut() {
                 versions.retain(|content| !view.is_undone(content.stamp));
-                let newest = versions.iter().map(|content| content.version).max();
-                let known = self.committed.entry(page).or_default();
-                *known = (*known).max(newest.unwrap_or_default());
             }
         }
+        self.commits.retain(|&(.., stamp)| !view.is_undone(stamp));
+        let left = self
+            .commits
+            .iter()
+            .map(|&(page, version, _)| (page, version));
+        self.committed = left.collect();
     }
 
     /// What a node's store has of a page, oldest first.
@@ -445,8 +461,9 @@ impl Cluster {
         let node = self.nodes.get_mut(&id).unwrap();
         let answer = match &envelope.message {
             Message::StoreRead { page } => {
-                let versions = node.store.get(page);
-                let newest = versions.and_then(|all| all.iter().max_by_key(|one| one.version));
+                let versions = node.store.get(page).into_iter().flatten();
+                let versions = versions.chain(node.dtm.offer(*page));
+                let newest = versions.max_by_key(|one| one.version);
                 match newest {
                     Some(newest) if node.damaged.contains(page) => Message::StoreDamaged {
                         page: *page,
@@ -495,6 +512,8 @@ impl Cluster {
             let version = self.nodes[&id].dtm.page(page).version;
             let known = self.committed.insert(page, version).unwrap_or_default();
             assert_eq!(known.next(), version, "{page} written by {id}");
+            let stamp = self.nodes[&id].dtm.page(page).stamp;
+            self.commits.push((page, version, stamp));
         }
     }
 
