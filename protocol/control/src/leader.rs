@@ -10,6 +10,8 @@ use types::limits::MEMBERS_MAX;
 use types::{Duration, Epoch, Instant, NodeId, StoreId, View, ViewNumber};
 use wire::{Envelope, Message};
 
+use crate::gather::Gather;
+use crate::line::recovery_line;
 use crate::roll::Roll;
 use crate::state::{Command, ControlState, Effect, Process, Record};
 
@@ -132,8 +134,10 @@ pub enum Event {
         number: ViewNumber,
         /// Its members.
         members: usize,
-        /// Everything after this epoch was undone.
+        /// The newest stable epoch: nobody went back further.
         stable: Epoch,
+        /// Members that went back.
+        reset: usize,
     },
     /// A member was given up; a view without it follows.
     MemberFailed {
@@ -178,6 +182,8 @@ pub struct Leader {
     roll: Roll,
     epoch: Epoch,
     is_held: bool,
+    /// What the members of the view are asked before the next one.
+    gather: Option<Gather>,
     /// The decision on its way to the disk.
     deciding: Option<Command>,
     /// Everything stable was replicated in this view; not decided yet.
@@ -212,6 +218,7 @@ impl Leader {
             roll: Roll::default(),
             epoch: Epoch(0),
             is_held: false,
+            gather: None,
             deciding: None,
             replicated: None,
             missing: Vec::new(),
@@ -324,6 +331,11 @@ impl Leader {
                 self.roll.on_epoch_stored(from, epoch);
             }
             Message::Unreachable { node } => self.roll.on_unreachable(now, from, node),
+            Message::Intervals { ref intervals } => {
+                if let Some(gather) = &mut self.gather {
+                    gather.on_report(from, intervals);
+                }
+            }
             _ => (),
         }
     }
@@ -379,7 +391,14 @@ impl Leader {
         if self.deciding.is_some() {
             return;
         }
-        let command = self.membership_due().or_else(|| self.stable_due());
+        let command = match self.membership_due() {
+            Some(change) => match self.draw_line(change) {
+                Some(change) => Some(change),
+                // Nothing else is decided while the members stand fenced.
+                None => return,
+            },
+            None => self.stable_due(),
+        };
         let command = command.or_else(|| {
             let view = self.replicated.take()?;
             self.view()
@@ -392,6 +411,48 @@ impl Leader {
                 .push_back(Output::Persist(Record::Command(command.clone())));
             self.deciding = Some(command);
         }
+    }
+
+    /// Completes a change of members with how far each of them goes back. `None` while
+    /// survivors have still to say on what their work depends.
+    fn draw_line(&mut self, change: Command) -> Option<Command> {
+        let Command::ChangeMembers {
+            leave,
+            join,
+            leader,
+            ..
+        } = change
+        else {
+            unreachable!("only changes of members are due here");
+        };
+        let Some(last) = self.state.view() else {
+            let cuts = Vec::new();
+            return Some(Command::ChangeMembers {
+                leave,
+                join,
+                leader,
+                cuts,
+            });
+        };
+        let survivors: Vec<NodeId> = last.nodes().filter(|node| !leave.contains(node)).collect();
+        let (number, stable) = (last.number, self.state.stable());
+        let asked = self.gather.as_ref();
+        if asked.is_none_or(|asked| !asked.is_of(number, &survivors)) {
+            for &to in &survivors {
+                let message = Message::Fence { stable };
+                self.outputs.push_back(Output::Send { to, message });
+            }
+            self.gather = Some(Gather::new(number, survivors));
+        }
+        let reports = self.gather.as_ref().and_then(Gather::reports)?;
+        let past = &self.state.view().expect("looked at above").fallbacks;
+        let cuts = recovery_line(stable, past, &leave, reports);
+        Some(Command::ChangeMembers {
+            leave,
+            join,
+            leader,
+            cuts,
+        })
     }
 
     /// Who must leave and who may join, if that is anybody and enough disks are there.
@@ -435,6 +496,7 @@ impl Leader {
             leave,
             join,
             leader: self.config.store,
+            cuts: Vec::new(),
         })
     }
 
@@ -500,6 +562,7 @@ impl Leader {
             }
         }
         self.is_running = true;
+        self.gather = None;
         self.is_held = false;
         self.epoch = view.first_epoch;
         self.next_epoch = now + self.config.epoch_length;
@@ -519,6 +582,7 @@ impl Leader {
             number: view.number,
             members: view.members.len(),
             stable: view.stable,
+            reset: view.reset().count(),
         });
     }
 

@@ -15,6 +15,7 @@
 extern crate alloc;
 
 mod follower;
+mod gather;
 mod leader;
 mod line;
 mod roll;

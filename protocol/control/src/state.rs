@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 use types::limits::{MEMBERS_MAX, REPLICAS};
-use types::{Epoch, Fallback, Member, NodeId, StoreId, View, ViewNumber};
+use types::{Cut, Epoch, Fallback, Member, NodeId, StoreId, View, ViewNumber};
 
 /// How many epochs may begin before one of them is stable.
 ///
@@ -30,8 +30,7 @@ pub struct Process {
 /// A decision.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Command {
-    /// A new view: some members leave, some processes join. All that is not stable is
-    /// undone, unless it is the first view.
+    /// A new view: some members leave, some processes join.
     ChangeMembers {
         /// Members of the last view that are not in the new one.
         leave: Vec<NodeId>,
@@ -39,6 +38,9 @@ pub enum Command {
         join: Vec<Process>,
         /// The disk of the member that leads.
         leader: StoreId,
+        /// How far the nodes of the last view go back: those that leave to what is stable,
+        /// others if they depend on lost work.
+        cuts: Vec<Cut>,
     },
     /// The epoch cannot be lost any more.
     Stable {
@@ -137,7 +139,8 @@ impl ControlState {
                 leave,
                 join,
                 leader,
-            } => Effect::View(self.change_members(leave, join, *leader)),
+                cuts,
+            } => Effect::View(self.change_members(leave, join, *leader, cuts)),
             Command::Stable { epoch } if *epoch > self.stable => {
                 self.stable = *epoch;
                 Effect::Stable(*epoch)
@@ -150,7 +153,13 @@ impl ControlState {
         }
     }
 
-    fn change_members(&mut self, leave: &[NodeId], join: &[Process], leader: StoreId) -> View {
+    fn change_members(
+        &mut self,
+        leave: &[NodeId],
+        join: &[Process],
+        leader: StoreId,
+        cuts: &[Cut],
+    ) -> View {
         let first_epoch = self.epoch_limit().next();
         let last = self.view.take();
         let number = last
@@ -159,8 +168,11 @@ impl ControlState {
         let (mut members, mut fallbacks) =
             last.map_or_else(Default::default, |view| (view.members, view.fallbacks));
         if number > ViewNumber(1) {
-            let nodes = (1..=self.last_node).map(NodeId);
-            fallbacks.push(Fallback::to_stable(self.stable, first_epoch, nodes));
+            fallbacks.push(Fallback {
+                stable: self.stable,
+                cuts: cuts.to_vec(),
+                first_epoch,
+            });
         }
         members.retain(|member| !leave.contains(&member.node));
         for process in join {

@@ -2,7 +2,7 @@
 //! of the running transaction, outputs, getters.
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use types::{Epoch, Extent, Instant, NodeId, PageId, Stamp, Version, View};
+use types::{Epoch, Extent, Instant, NodeId, PageId, RegionId, Stamp, Version, View};
 use wire::{IntervalEdges, PageVersion};
 
 use crate::coherence::contention::Contention;
@@ -219,6 +219,14 @@ impl Dtm {
     #[must_use]
     pub fn offered_extents(&self) -> BTreeSet<Extent> {
         self.offers.keys().map(|page| page.extent()).collect()
+    }
+
+    /// Regions of which some page is mapped.
+    #[must_use]
+    pub fn mapped_regions(&self) -> BTreeSet<RegionId> {
+        let mapped = self.pages.iter();
+        let mapped = mapped.filter(|(_, entry)| entry.mapping != Mapping::Absent);
+        mapped.map(|(page, _)| page.region).collect()
     }
 
     /// How the transaction stands.

@@ -97,6 +97,13 @@ impl View {
         self.fallbacks.iter().any(|fallback| fallback.undoes(stamp))
     }
 
+    /// Members that went back when the view began.
+    pub fn reset(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let decided = self.fallbacks.last();
+        let cut = move |node: &NodeId| decided.is_some_and(|decided| decided.cut(*node).is_some());
+        self.nodes().filter(cut)
+    }
+
     /// The member with this node id.
     #[must_use]
     pub fn member(&self, node: NodeId) -> Option<&Member> {

@@ -321,6 +321,18 @@ pub enum Message {
         /// The silent member.
         node: NodeId,
     },
+    /// Leader to member, before the next view: stand still but for local work, and say on
+    /// what your work depends that is not stable.
+    Fence {
+        /// The newest stable epoch.
+        stable: Epoch,
+    },
+    /// Member to leader: the intervals in which I have committed something, with what they
+    /// depend on. None is added in this view.
+    Intervals {
+        /// Ascending.
+        intervals: Vec<IntervalEdges>,
+    },
     /// Leader to members: the cluster stops, in order; everything is stable.
     Down,
     /// Leader to member: stop; you are no member of the view any more.
