@@ -122,7 +122,7 @@ impl Client {
     pub(crate) fn is_pausing(&self) -> bool {
         matches!(
             self.phase,
-            Phase::Resting | Phase::Waiting | Phase::Committing
+            Phase::Resting | Phase::Retrying | Phase::Waiting | Phase::Committing
         )
     }
 

@@ -154,6 +154,7 @@ impl World {
         let gone = self.leader.view().nodes();
         let gone: Vec<NodeId> = gone.filter(|node| !self.nodes.contains_key(node)).collect();
         let members = self.members();
+        self.survivors += (self.leader.view().members.len() - gone.len()) as u64;
         let fallback = self.leader.decide(members, Epoch(used.0 + gap));
         self.common.note(format_args!("decided: {fallback:?}"));
         let history = &mut self.common.recorder.history;

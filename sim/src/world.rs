@@ -61,6 +61,8 @@ pub(crate) struct World {
     /// Highest epoch that any node, dead ones included, has used.
     pub(crate) epoch_used: Epoch,
     pub(crate) nodes_created: u32,
+    /// Of all fallbacks together.
+    pub(crate) survivors: u64,
     /// Disks that will come back, and crashes and returns that nobody has noticed.
     pub(crate) unnoticed: u32,
     /// Of these: noticed, but nothing is decided.
@@ -113,6 +115,7 @@ impl World {
             network: Network::new(common.scenario.delays),
             epoch_used: Epoch(0),
             nodes_created: 0,
+            survivors: 0,
             unnoticed: 0,
             undecided: 0,
             counters_of_dead: Counters::default(),

@@ -6,7 +6,7 @@ use control::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use types::{Duration, Epoch, Fallback, Instant, NodeId, Prng, StoreId, View, ViewNumber};
-use wire::{Envelope, Message};
+use wire::{Envelope, IntervalEdges, Message};
 
 const EPOCH: Duration = Duration::from_millis(100);
 const TIMEOUT: Duration = Duration::from_millis(1000);
@@ -32,6 +32,10 @@ struct World {
     sent: Vec<(NodeId, Message)>,
     /// Members that owe an answer to a heartbeat.
     asked: BTreeSet<NodeId>,
+    /// Members that do not say on what their work depends.
+    muted: BTreeSet<NodeId>,
+    /// What the others say; nothing unless it stands here.
+    intervals: BTreeMap<NodeId, Vec<IntervalEdges>>,
     refused: Vec<JoinerId>,
     events: Vec<Event>,
     epochs: Vec<Epoch>,
@@ -62,6 +66,8 @@ impl World {
             pending: None,
             sent: vec![],
             asked: BTreeSet::new(),
+            muted: BTreeSet::new(),
+            intervals: BTreeMap::new(),
             refused: vec![],
             events: vec![],
             epochs: vec![],
@@ -88,6 +94,7 @@ impl World {
     }
 
     fn pump(&mut self) {
+        let mut fenced = vec![];
         while let Some(output) = self.leader.poll_output() {
             match output {
                 Output::Persist(record) => {
@@ -106,12 +113,23 @@ impl World {
                     if matches!(message, Message::NewView { .. }) {
                         self.asked.remove(&to);
                     }
+                    if matches!(message, Message::Fence { .. }) {
+                        fenced.push(to);
+                    }
                     self.sent.push((to, message));
                 }
                 Output::SendJoiner { joiner, .. } => self.refused.push(joiner),
                 Output::AdvanceEpoch(epoch) => self.epochs.push(epoch),
                 Output::Event(event) => self.events.push(event),
             }
+        }
+        // Whoever is asked answers at once, unless he was given up meanwhile.
+        for node in fenced {
+            if self.muted.contains(&node) {
+                continue;
+            }
+            let intervals = self.intervals.get(&node).cloned().unwrap_or_default();
+            self.say(node, Message::Intervals { intervals });
         }
     }
 
@@ -330,8 +348,8 @@ fn a_lost_link_makes_one_fallback_and_the_survivors_keep_their_ids() {
     assert_eq!(view.number, ViewNumber(2));
     assert_eq!(view.nodes().collect::<Vec<_>>(), [nodes[0], nodes[2]]);
     assert!(view.first_epoch > used);
-    let all = (1..=3).map(NodeId);
-    let fallback = Fallback::to_stable(Epoch(2), view.first_epoch, all);
+    // Nobody depends on anything: only the work of the lost one is undone.
+    let fallback = Fallback::to_stable(Epoch(2), view.first_epoch, [nodes[1]]);
     assert_eq!((view.stable, view.fallbacks), (Epoch(2), vec![fallback]));
     assert!(world.sent.contains(&(nodes[1], Message::Expelled)));
 }

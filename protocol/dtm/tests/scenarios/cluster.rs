@@ -6,10 +6,10 @@ use dtm::{
     Access, AccessResult, Attempt, CommitMode, Config, Dtm, Input, Output, PageState, TxnStatus,
 };
 use types::{
-    Duration, Epoch, Extent, Fallback, Instant, Member, NodeId, PageId, Stamp, StoreId, Version,
-    View, ViewNumber, placement,
+    Cut, Duration, Epoch, Extent, Fallback, Instant, Member, NodeId, PageId, Stamp, StoreId,
+    Version, View, ViewNumber, placement,
 };
-use wire::{Envelope, Message, PageVersion};
+use wire::{Envelope, IntervalEdges, Message, PageVersion};
 
 use crate::memory::TestMemory;
 
@@ -36,6 +36,7 @@ pub(crate) struct Cluster {
     committed: BTreeMap<PageId, Version>,
     /// Every commit of a page, in order.
     commits: Vec<(PageId, Version, Stamp)>,
+    decided: Vec<Fallback>,
 }
 
 pub(crate) fn config() -> Config {
@@ -113,6 +114,52 @@ impl Cluster {
             reported: BTreeMap::new(),
             committed: BTreeMap::new(),
             commits: vec![],
+            decided: vec![],
+        }
+    }
+
+    /// A node says on what it depends, and stands fenced.
+    pub(crate) fn fence(&mut self, id: u32) -> Vec<IntervalEdges> {
+        let stable = self.dtm(id).stable();
+        self.with(id, |node, _| node.dtm.fence(stable))
+    }
+
+    /// A decision that goes into the next view.
+    pub(crate) fn decide(&mut self, mut cuts: Vec<Cut>, first_epoch: u64) {
+        cuts.sort_unstable();
+        self.decided.push(Fallback {
+            stable: self.dtm(1).stable(),
+            cuts,
+            first_epoch: Epoch(first_epoch),
+        });
+    }
+
+    /// Nodes die; the others are fenced and enter the next view.
+    pub(crate) fn lose(&mut self, dead: &[u32], cuts: Vec<Cut>, first_epoch: u64) {
+        self.nodes.retain(|id, _| !dead.contains(id));
+        self.links.retain(|(_, to), _| !dead.contains(to));
+        self.decide(cuts, first_epoch);
+        let old = self.dtm(1).view().expect("the cluster runs");
+        let is_left = |member: &&Member| !dead.contains(&member.node.0);
+        let next = View {
+            number: ViewNumber(old.number.0 + 1),
+            members: old.members.iter().filter(is_left).copied().collect(),
+            stable: self.dtm(1).stable(),
+            first_epoch: Epoch(first_epoch),
+            fallbacks: self.decided.clone(),
+            ..old.clone()
+        };
+        let ids: Vec<u32> = self.nodes.keys().copied().collect();
+        for id in ids {
+            self.fence(id);
+        }
+        self.enter_all(&next);
+        self.pump();
+        let ids: Vec<u32> = self.nodes.keys().copied().collect();
+        for id in ids {
+            if matches!(self.status(id), TxnStatus::Marked(_)) {
+                self.rollback(id);
+            }
         }
     }
 
@@ -289,7 +336,7 @@ impl Cluster {
     }
 
     /// Throws the first message on a link away.
-    pub(crate) fn lose(&mut self, from: u32, to: u32) {
+    pub(crate) fn lose_message(&mut self, from: u32, to: u32) {
         let lost = self
             .links
             .get_mut(&(from, to))
