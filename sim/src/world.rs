@@ -356,7 +356,7 @@ impl World {
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
-        if node.view().is_some() && node.client.is_pausing() {
+        if node.view().is_some() {
             let clock = node.clock(now);
             node.dtm.snapshot_step(clock, pages_max, &node.memory);
             self.settle(id, Cause::Step);

@@ -188,8 +188,8 @@ impl Dtm {
     }
 
     /// Copies up to `pages_max` pages of closed epochs and sends them to their stores.
-    /// True if more are left. Call it between transactions and while one waits, for a
-    /// commit may wait for the stores.
+    /// True if more are left. Call it at any time, also while a transaction runs: its commit
+    /// may wait for the stores.
     pub fn snapshot_step(
         &mut self,
         _now: Instant,
