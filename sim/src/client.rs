@@ -118,14 +118,6 @@ impl Client {
         self.queued = Some(script);
     }
 
-    /// Whether the node may copy pages for its stores now.
-    pub(crate) fn is_pausing(&self) -> bool {
-        matches!(
-            self.phase,
-            Phase::Resting | Phase::Waiting | Phase::Committing
-        )
-    }
-
     pub(crate) fn is_doomed(&self) -> bool {
         matches!(self.phase, Phase::Doomed { .. })
     }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dtm::Input;
-use types::{Duration, Epoch, Member, NodeId, PageId, StoreId, Version, View, placement};
+use types::{Duration, Epoch, Extent, Member, NodeId, PageId, StoreId, Version, View, placement};
 use wire::Message;
 
-use crate::client::{Client, Role};
+use crate::client::{Cause, Client, Role};
 use crate::scenario::{Disks, Fault};
 use crate::store::Store;
 use crate::workload::index_below;
@@ -97,27 +97,69 @@ impl World {
         self.push(Duration::from_micros(100), Event::Decide);
     }
 
-    /// The control plane looks who is there and decides a view, if it is another one.
+    /// The control plane looks who is there. If it is not who was there, it asks those of
+    /// the last view that are left on what their work depends.
     pub(crate) fn on_decide(&mut self) {
-        self.unnoticed -= 1;
-        let members: Vec<Member> = self
-            .nodes
-            .values()
-            .map(|node| Member {
-                node: node.id,
-                store: node.store,
-            })
-            .collect();
-        if members == self.leader.view().members {
+        self.undecided += 1;
+        if self.members() == self.leader.view().members {
+            self.unnoticed -= core::mem::take(&mut self.undecided);
             return;
         }
+        let view = self.leader.view().clone();
+        let survivors = view.nodes().filter(|node| self.nodes.contains_key(node));
+        let survivors: Vec<NodeId> = survivors.collect();
+        let number = self.leader.gather(survivors.iter().copied());
+        for &node in &survivors {
+            let delay = self.common.span(self.common.scenario.view_delay_max);
+            self.push(delay, Event::Fence { node, number });
+        }
+        if survivors.is_empty() {
+            self.decide();
+        }
+    }
+
+    /// A member of the last view stands still, but for local work, and says on what its
+    /// work depends.
+    pub(crate) fn on_fence(&mut self, id: NodeId, number: u64) {
+        let stable = self.leader.stable();
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        if !self.leader.is_gathering(number) {
+            return;
+        }
+        let report = node.dtm.fence(stable);
+        self.common.note(format_args!("{id} is fenced: {report:?}"));
+        let is_complete = self.leader.on_report(id, report);
+        self.settle(id, Cause::Input);
+        if is_complete {
+            self.decide();
+        }
+    }
+
+    fn members(&self) -> Vec<Member> {
+        let member = |node: &crate::node::Node| Member {
+            node: node.id,
+            store: node.store,
+        };
+        self.nodes.values().map(member).collect()
+    }
+
+    fn decide(&mut self) {
+        self.unnoticed -= core::mem::take(&mut self.undecided);
         let gap = 1 + self.common.prng.below(3);
         // A view that some members have not entered yet may be in use at others.
         let used = self.epoch_used.max(self.leader.view().first_epoch);
         self.leader.forget(self.common.planted.epochs_forgotten());
+        let gone = self.leader.view().nodes();
+        let gone: Vec<NodeId> = gone.filter(|node| !self.nodes.contains_key(node)).collect();
+        let members = self.members();
+        self.survivors += (self.leader.view().members.len() - gone.len()) as u64;
         let fallback = self.leader.decide(members, Epoch(used.0 + gap));
         self.common.note(format_args!("decided: {fallback:?}"));
-        self.common.recorder.history.fallbacks.push(fallback);
+        let history = &mut self.common.recorder.history;
+        history.fallbacks.push(fallback);
+        history.deaths.push(gone);
         self.announce_view();
         self.push(Duration::from_micros(500), Event::Replicate);
     }
@@ -153,7 +195,7 @@ impl World {
         if !self.common.planted.keeps_undone() {
             store.on_view(view);
         }
-        let extents = store.inventory();
+        let mut extents: BTreeSet<Extent> = store.inventory().into_iter().collect();
         self.feed(
             id,
             Input::View {
@@ -161,6 +203,8 @@ impl World {
                 you: id,
             },
         );
+        extents.extend(self.nodes[&id].dtm.offered_extents());
+        let extents: Vec<Extent> = extents.into_iter().collect();
         let mut parts: Vec<Vec<_>> = extents.chunks(INVENTORY_PART).map(<[_]>::to_vec).collect();
         if parts.is_empty() {
             parts.push(vec![]);

@@ -1,8 +1,10 @@
 //! A small model of the control plane: one truth that survives every crash. It knows
 //! who is alive, records stable epochs and decides views.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use control::recovery_line;
 use types::{Epoch, Fallback, Member, NodeId, View, ViewNumber};
+use wire::IntervalEdges;
 
 /// The control plane.
 #[derive(Debug)]
@@ -11,6 +13,16 @@ pub(crate) struct Leader {
     /// Per member: up to which epoch its parts are stored.
     stored: BTreeMap<NodeId, Epoch>,
     stable: Epoch,
+    /// What survivors have reported since a failure was noticed.
+    gathering: Option<Gathering>,
+    gatherings: u64,
+}
+
+/// The dependencies of the survivors, before a decision.
+#[derive(Debug, Default)]
+struct Gathering {
+    missing: BTreeSet<NodeId>,
+    reports: BTreeMap<NodeId, Vec<IntervalEdges>>,
 }
 
 /// What a decision about stability depends on.
@@ -37,6 +49,8 @@ impl Leader {
             view,
             stored: BTreeMap::new(),
             stable: Epoch(0),
+            gathering: None,
+            gatherings: 0,
         }
     }
 
@@ -60,7 +74,8 @@ impl Leader {
         *stored = epoch.max(*stored);
         let of = |node: NodeId| self.stored.get(&node).copied().unwrap_or_default();
         let slowest = self.view.nodes().map(of).min()?;
-        if slowest <= self.stable || stability == Stability::Frozen {
+        let is_frozen = stability == Stability::Frozen || self.gathering.is_some();
+        if slowest <= self.stable || is_frozen {
             return None;
         }
         self.stable = slowest;
@@ -72,8 +87,31 @@ impl Leader {
         self.stable.0 = self.stable.0.saturating_sub(epochs);
     }
 
-    /// Decides the next view: everybody goes back to the stable epoch and goes on in
-    /// one above all epochs that were ever used.
+    /// Asks these members for their dependencies, anew; the number of the question.
+    pub(crate) fn gather(&mut self, survivors: impl Iterator<Item = NodeId>) -> u64 {
+        self.gatherings += 1;
+        self.gathering = Some(Gathering {
+            missing: survivors.collect(),
+            reports: BTreeMap::new(),
+        });
+        self.gatherings
+    }
+
+    /// Whether this is the question that waits for answers.
+    pub(crate) fn is_gathering(&self, number: u64) -> bool {
+        self.gathering.is_some() && self.gatherings == number
+    }
+
+    /// A member answers; whether all have.
+    pub(crate) fn on_report(&mut self, from: NodeId, report: Vec<IntervalEdges>) -> bool {
+        let gathering = self.gathering.as_mut().expect("it was asked");
+        gathering.missing.remove(&from);
+        gathering.reports.insert(from, report);
+        gathering.missing.is_empty()
+    }
+
+    /// Decides the next view: who depends on what was lost goes back as far as he must, and
+    /// everybody goes on in an epoch above all that were ever used.
     pub(crate) fn decide(&mut self, members: Vec<Member>, first_epoch: Epoch) -> Fallback {
         let keeps_leader = members.iter().any(|member| member.node == self.view.leader);
         let leader = if keeps_leader {
@@ -81,11 +119,16 @@ impl Leader {
         } else {
             members[0].node
         };
+        let gathering = self.gathering.take().unwrap_or_default();
+        let is_gone = |node: &NodeId| members.iter().all(|member| member.node != *node);
+        let gone: Vec<NodeId> = self.view.nodes().filter(is_gone).collect();
+        let past = &self.view.fallbacks;
         let fallback = Fallback {
             stable: self.stable,
+            cuts: recovery_line(self.stable, past, &gone, &gathering.reports),
             first_epoch,
         };
-        self.view.fallbacks.push(fallback);
+        self.view.fallbacks.push(fallback.clone());
         self.view = View {
             number: ViewNumber(self.view.number.0 + 1),
             leader,

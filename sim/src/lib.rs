@@ -37,5 +37,5 @@ mod world;
 
 pub use options::{Options, Watch};
 pub use plant::Plant;
-pub use report::{Failure, Property, Report};
+pub use report::{Failure, Property, Recovery, Report};
 pub use run::run;

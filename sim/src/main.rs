@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use sim::{Failure, Options, Plant, Report};
+use sim::{Failure, Options, Plant, Recovery, Report};
 
 /// Runs simulated clusters under faults and judges what happened.
 #[derive(Parser, Debug)]
@@ -38,6 +38,7 @@ struct Total {
     undone: u64,
     views: u64,
     losses_max: u64,
+    recovery: Recovery,
 }
 
 fn main() -> ExitCode {
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
          a transaction lost {} conflicts at most",
         total.runs, total.failures, total.commits, total.undone, total.views, total.losses_max
     );
+    println!("{}", total.recovery);
     if total.failures == 0 {
         ExitCode::SUCCESS
     } else {
@@ -78,6 +80,7 @@ impl Total {
         self.commits += report.commits;
         self.undone += report.undone;
         self.views += report.views - 1;
+        self.recovery.add(&report.recovery);
         self.losses_max = self.losses_max.max(report.losses_max);
         if args.verbose {
             report

@@ -24,12 +24,88 @@ pub struct Report {
     pub undone: u64,
     /// Views, the first one included.
     pub views: u64,
+    /// What the fallbacks took, against what they had to take.
+    pub recovery: Recovery,
     /// Most conflicts that one transaction lost.
     pub losses_max: u64,
     /// What all nodes together have done: shows which paths were taken.
     pub counters: Counters,
     /// The last events.
     pub last_events: Vec<String>,
+}
+
+/// What fallbacks have taken from survivors, against what depended on lost work. Single
+/// crashes and others together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Recovery {
+    /// Fallbacks.
+    pub fallbacks: u64,
+    /// Survivors, summed over the fallbacks.
+    pub survivors: u64,
+    /// Survivors that had to go back.
+    pub needed: u64,
+    /// Survivors that went back.
+    pub reset: u64,
+    /// Transactions of dead nodes that were lost.
+    pub lost: u64,
+    /// Transactions of survivors that had to be undone.
+    pub undone_min: u64,
+    /// Transactions of survivors that were undone.
+    pub undone: u64,
+}
+
+impl Recovery {
+    /// Judges every fallback of a history.
+    pub(crate) fn of(history: &oracle::History, survivors: u64) -> Self {
+        let mut sum = Self {
+            survivors,
+            ..Self::default()
+        };
+        for period in history.periods() {
+            let timeline = oracle::Timeline::new(history, period);
+            let Some(judgement) = oracle::recovery::judge(&timeline) else {
+                continue;
+            };
+            sum.fallbacks += 1;
+            sum.needed += judgement.needed.len() as u64;
+            sum.reset += judgement.reset.len() as u64;
+            sum.lost += judgement.lost as u64;
+            sum.undone_min += judgement.undone_min as u64;
+            sum.undone += judgement.undone as u64;
+        }
+        sum
+    }
+
+    /// Adds what another run has shown.
+    pub fn add(&mut self, other: &Self) {
+        self.fallbacks += other.fallbacks;
+        self.survivors += other.survivors;
+        self.needed += other.needed;
+        self.reset += other.reset;
+        self.lost += other.lost;
+        self.undone_min += other.undone_min;
+        self.undone += other.undone;
+    }
+}
+
+impl fmt::Display for Recovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            fallbacks,
+            survivors,
+            needed,
+            reset,
+            lost,
+            undone_min,
+            undone,
+        } = self;
+        write!(
+            f,
+            "{fallbacks} fallbacks lost {lost} transactions of the dead; of {survivors} survivors \
+             {needed} depended on them and {reset} went back; {undone_min} transactions of theirs \
+             had to be undone and {undone} were"
+        )
+    }
 }
 
 /// A promise that was broken, and how to see it again.

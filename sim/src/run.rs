@@ -6,7 +6,7 @@ use oracle::{Limits, Outcome, Violation};
 
 use crate::client::Client;
 use crate::world::{End, World};
-use crate::{Failure, Options, Property, Report};
+use crate::{Failure, Options, Property, Recovery, Report};
 
 /// Conflicts that a transaction may lose. An aged one loses only to older ones, but to
 /// them as often as they try: an older writer that waits for the stores, or for one
@@ -117,6 +117,7 @@ fn report(seed: u64, world: &World) -> Report {
         commits: committed.count() as u64,
         undone: undone.count() as u64,
         views: world.leader.view().number.0,
+        recovery: Recovery::of(history, world.survivors),
         losses_max: losses_max(history),
         counters: world.counters(),
         last_events: world.common.trace.last(),

@@ -37,6 +37,11 @@ pub(crate) enum Event {
     Epoch,
     Fault(Fault),
     Decide,
+    Fence {
+        node: NodeId,
+        /// Of the question.
+        number: u64,
+    },
     Enter {
         node: NodeId,
         view: View,
@@ -56,8 +61,12 @@ pub(crate) struct World {
     /// Highest epoch that any node, dead ones included, has used.
     pub(crate) epoch_used: Epoch,
     pub(crate) nodes_created: u32,
+    /// Of all fallbacks together.
+    pub(crate) survivors: u64,
     /// Disks that will come back, and crashes and returns that nobody has noticed.
     pub(crate) unnoticed: u32,
+    /// Of these: noticed, but nothing is decided.
+    pub(crate) undecided: u32,
     pub(crate) counters_of_dead: Counters,
     pages: Vec<PageId>,
     watch: Watch,
@@ -106,7 +115,9 @@ impl World {
             network: Network::new(common.scenario.delays),
             epoch_used: Epoch(0),
             nodes_created: 0,
+            survivors: 0,
             unnoticed: 0,
+            undecided: 0,
             counters_of_dead: Counters::default(),
             pages: common.scenario.layout.pages(),
             watch: options.watch,
@@ -172,6 +183,7 @@ impl World {
             Event::Epoch => self.on_epoch(),
             Event::Fault(fault) => self.on_fault(fault),
             Event::Decide => self.on_decide(),
+            Event::Fence { node, number } => self.on_fence(node, number),
             Event::Enter { node, view } => self.on_enter(node, &view),
             Event::Return(store) => self.on_return(store),
             Event::Replicate => self.on_replicate(),
@@ -205,7 +217,10 @@ impl World {
         let Envelope { from, view, .. } = envelope;
         match envelope.message {
             Message::StoreRead { page } => {
-                let content = self.store_of(to).newest(page);
+                let stored = self.store_of(to).newest(page);
+                let offered = self.nodes[&to].dtm.offer(page).cloned();
+                let newest = stored.into_iter().chain(offered);
+                let content = newest.max_by_key(|content| content.version);
                 self.say(to, from, Message::StoreData { page, content });
             }
             Message::StoreFrame { page, content } => {
@@ -229,7 +244,10 @@ impl World {
                     },
                 );
             }
-            Message::EpochStored { epoch } => self.on_epoch_stored(from, epoch),
+            // What was stored for an earlier view is at the stores of that view.
+            Message::EpochStored { epoch } if view == self.leader.view().number => {
+                self.on_epoch_stored(from, epoch);
+            }
             _ => {}
         }
     }
@@ -246,7 +264,7 @@ impl World {
 
     /// After anything that may have changed a node's memory: check it, see what has
     /// become of the transaction, send what it wants to send.
-    fn settle(&mut self, id: NodeId, cause: Cause) {
+    pub(crate) fn settle(&mut self, id: NodeId, cause: Cause) {
         let node = self.nodes.get_mut(&id).expect("living nodes change");
         node.dtm.check_invariants(&node.memory);
         let next = node.react(cause, &mut self.common);
@@ -338,7 +356,7 @@ impl World {
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
-        if node.view().is_some() && node.client.is_pausing() {
+        if node.view().is_some() {
             let clock = node.clock(now);
             node.dtm.snapshot_step(clock, pages_max, &node.memory);
             self.settle(id, Cause::Step);
@@ -457,6 +475,8 @@ pub(crate) fn add(one: Counters, other: &Counters) -> Counters {
         frames_retained_max: one.frames_retained_max.max(other.frames_retained_max),
         silent_stores: one.silent_stores + other.silent_stores,
         commits_throttled: one.commits_throttled + other.commits_throttled,
+        intervals_cut: one.intervals_cut + other.intervals_cut,
+        pages_undone: one.pages_undone + other.pages_undone,
         pages_contended: one.pages_contended + other.pages_contended,
         home_queue_max: one.home_queue_max.max(other.home_queue_max),
     }

@@ -126,6 +126,8 @@ pub mod runtime {
     pub const GLOBAL_PREFIX: &str = "__plurix_global_";
     /// Exported name of what was the start function.
     pub const START: &str = "__plurix_start";
+    /// Name of the last function of an instrumented module: it traps.
+    pub const STOP_FUNCTION: &str = "plurix_stop";
 }
 
 /// Reports errors of the WASI subset (`errno` of preview 1).

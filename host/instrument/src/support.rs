@@ -16,7 +16,7 @@ pub(crate) const IMPORTS: [(&str, Shape); 4] = [
     (abi::runtime::GROW, Shape::Grow),
 ];
 /// Functions that are added behind those of the module.
-pub(crate) const FUNCTIONS: [(&str, Shape); 14] = [
+pub(crate) const FUNCTIONS: [(&str, Shape); 15] = [
     ("plurix_guard", Shape::Range),
     ("plurix_fill", Shape::Bulk),
     ("plurix_copy", Shape::Bulk),
@@ -31,11 +31,15 @@ pub(crate) const FUNCTIONS: [(&str, Shape); 14] = [
     ("plurix_f32.store", Shape::Store(ValType::F32)),
     ("plurix_f64.store", Shape::Store(ValType::F64)),
     ("plurix_v128.store", Shape::Store(ValType::V128)),
+    // The last: whoever interrupts guests looks for it there.
+    (abi::runtime::STOP_FUNCTION, Shape::Nothing),
 ];
 
 /// Types of the added functions, in the order in which they are added to the types.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Shape {
+    /// Nothing in, nothing out.
+    Nothing,
     /// `(address, size)`.
     Range,
     /// `(pages) -> pages or error`.
@@ -47,7 +51,8 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Nothing,
         Self::Range,
         Self::Grow,
         Self::Bulk,
@@ -60,6 +65,7 @@ impl Shape {
 
     pub(crate) fn params(self) -> Vec<ValType> {
         let count = match self {
+            Self::Nothing => 0,
             Self::Range => 2,
             Self::Grow => 1,
             Self::Bulk => 3,
@@ -74,7 +80,7 @@ impl Shape {
 
     pub(crate) fn results(self) -> &'static [ValType] {
         match self {
-            Self::Range | Self::Bulk | Self::Store(_) => &[],
+            Self::Nothing | Self::Range | Self::Bulk | Self::Store(_) => &[],
             Self::Grow => &[ValType::I32],
         }
     }
@@ -139,6 +145,7 @@ impl Indices {
             "plurix_fill" => self.fill(),
             "plurix_copy" => self.copy(),
             "plurix_grow" => self.grow(),
+            abi::runtime::STOP_FUNCTION => stop(),
             _ => self.store(name),
         };
         FUNCTIONS.into_iter().map(body).collect()
@@ -289,6 +296,13 @@ impl Indices {
         code.else_().local_get(pages).memory_grow(0).end().end();
         function
     }
+}
+
+/// What a guest is sent to that is to stop.
+fn stop() -> Function {
+    let mut function = Function::new([]);
+    function.instructions().unreachable().end();
+    function
 }
 
 /// Replaces an address by the byte of its page in the table. The index is below 2^20,

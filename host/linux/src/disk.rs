@@ -13,6 +13,11 @@ use std::{fmt, mem};
 
 use platform::{Disk, DiskError, DiskOperation, SegmentNumber, SyncToken};
 
+/// An append of so many bytes is begun at once.
+const WORTH_WAKING: usize = 128 << 10;
+/// Shorter ones wait until there are so many, or a sync follows.
+const QUEUED_MAX: usize = 16;
+
 /// Called by the disk's thread when there is something to collect.
 pub type DiskWaker = Arc<dyn Fn() + Send + Sync>;
 
@@ -126,9 +131,18 @@ impl LinuxDisk {
         }
     }
 
+    /// Queues an operation. A short append waits for company: waking a processor for it
+    /// takes longer than writing it.
     fn push(&self, state: &mut State, operation: Operation) {
+        let is_short = |operation: &Operation| match operation {
+            Operation::Append { bytes, .. } => bytes.len() < WORTH_WAKING,
+            _ => false,
+        };
+        let may_wait = is_short(&operation) && state.queue.len() < QUEUED_MAX;
         state.queue.push_back(operation);
-        self.shared.queued.notify_one();
+        if !may_wait {
+            self.shared.queued.notify_one();
+        }
     }
 
     fn path(&self, segment: SegmentNumber) -> PathBuf {
@@ -273,6 +287,7 @@ impl Shared {
     /// Waits until nothing is queued.
     fn drain(&self) -> Result<MutexGuard<'_, State>, DiskError> {
         let state = self.lock();
+        self.queued.notify_all();
         let state = self
             .queued
             .wait_while(state, |state| !state.queue.is_empty() && !state.is_poisoned)

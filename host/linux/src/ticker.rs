@@ -1,12 +1,13 @@
-//! A thread that calls a function at a regular pace: the heartbeat that lets a node
-//! look up from a long step of a guest.
+//! A thread that looks at a regular pace whether guests run long, and interrupts those.
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 
 use types::Duration;
 
-/// Ticks until it is dropped.
+use crate::interrupt;
+
+/// Interrupts the guests of all threads of this process until it is dropped.
 #[derive(Debug)]
 pub struct Ticker {
     stop: Option<mpsc::Sender<()>>,
@@ -14,18 +15,19 @@ pub struct Ticker {
 }
 
 impl Ticker {
-    /// Calls `tick` once per `period`.
+    /// Looks once per `period`; a step is interrupted when it was running at the last
+    /// look, too.
     ///
     /// # Errors
     /// If the machine has no thread to give.
-    pub fn start(period: Duration, tick: impl Fn() + Send + 'static) -> io::Result<Self> {
+    pub fn start(period: Duration) -> io::Result<Self> {
         let (stop, stopped) = mpsc::channel();
         let period = std::time::Duration::from_nanos(period.as_nanos());
         let thread = thread::Builder::new()
             .name("ticker".into())
             .spawn(move || {
                 while stopped.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
-                    tick();
+                    interrupt::look();
                 }
             })?;
         Ok(Self {
@@ -39,8 +41,7 @@ impl Drop for Ticker {
     fn drop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
-            // The tick function may have panicked: that was reported when it happened.
-            let _ = thread.join();
+            thread.join().expect("looking at counters does not fail");
         }
     }
 }

@@ -10,11 +10,13 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 
-use platform::{FaultAnswer, GUARD_BYTES, GuestSpace, VIEW_BYTES, ViewError, ViewMemory, Views};
+use platform::{
+    GUARD_BYTES, GuestCode, GuestEvents, GuestSpace, VIEW_BYTES, ViewError, ViewMemory, Views,
+};
 use types::limits::LINEAR_PAGES_MAX;
 use types::{PAGE_SIZE, PageBytes, PageIndex};
 
-use crate::fault;
+use crate::guest::{self, Target};
 use crate::mapping::{Mapping, check};
 use crate::userfault::Userfault;
 
@@ -295,8 +297,14 @@ impl GuestSpace for Space {
         self.presence.base()
     }
 
-    fn run(&self, on_fault: &mut dyn FnMut(PageIndex) -> FaultAnswer, body: &mut dyn FnMut()) {
-        fault::run(self.mapping.base(), VIEW_BYTES, on_fault, body);
+    fn run(&self, code: &GuestCode, events: &dyn GuestEvents, body: &mut dyn FnMut()) {
+        let target = Target {
+            base: self.mapping.base() as usize,
+            length: VIEW_BYTES,
+            code,
+            events,
+        };
+        guest::run(&target, body);
     }
 }
 
@@ -335,7 +343,29 @@ fn punch_hole(file: &OwnedFd, start: usize, length: usize) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
+    use platform::GuestAnswer;
+
     use super::*;
+
+    /// Maps what is touched, and remembers it.
+    struct Mapper(RefCell<(View, Vec<PageIndex>)>);
+
+    impl GuestEvents for Mapper {
+        fn fault(&self, page: PageIndex) -> GuestAnswer {
+            let (view, asked) = &mut *self.0.borrow_mut();
+            asked.push(page);
+            view.map(page, &[5; PAGE_SIZE]);
+            GuestAnswer::Resume
+        }
+
+        fn interrupt(&self) -> GuestAnswer {
+            GuestAnswer::Resume
+        }
+
+        fn interrupt_later(&self) {}
+    }
 
     const PAGINGS: [Paging; 2] = [Paging::Userfault, Paging::Protection];
 
@@ -404,16 +434,16 @@ mod tests {
     #[test]
     fn touching_an_absent_page_asks_and_goes_on() {
         for paging in PAGINGS {
-            let mut view = view(paging);
+            let view = view(paging);
             let space = view.space();
-            let mut asked = Vec::new();
-            let mut on_fault = |page| {
-                asked.push(page);
-                view.map(page, &[5; PAGE_SIZE]);
-                FaultAnswer::Resume
+            let events = Mapper(RefCell::new((view, Vec::new())));
+            let code = GuestCode {
+                text: 0..0,
+                functions: Vec::new(),
+                stop: 0,
             };
             let mut sum = 0;
-            space.run(&mut on_fault, &mut || {
+            space.run(&code, &events, &mut || {
                 for page in [2, 4, 2] {
                     let at = space.memory().wrapping_add(page * PAGE_SIZE);
                     // SAFETY: within the reservation; absent pages are mapped on demand.
@@ -421,7 +451,7 @@ mod tests {
                 }
             });
             assert_eq!(sum, 15);
-            assert_eq!(asked, [PageIndex(2), PageIndex(4)]);
+            assert_eq!(events.0.borrow().1, [PageIndex(2), PageIndex(4)]);
         }
     }
 }

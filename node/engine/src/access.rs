@@ -22,6 +22,7 @@ impl StepState {
     /// Makes pages present that an instruction is about to read. A range that is not in
     /// memory is left alone: the instruction traps before it reads anything.
     pub(crate) fn announce_read(&self, address: u32, length: u32) -> wasmtime::Result<()> {
+        self.serve_due_interrupt()?;
         match self.span(address, length) {
             Some(span) => self.make_present(span),
             None => Ok(()),
@@ -31,6 +32,7 @@ impl StepState {
     /// Makes pages writable that a bulk instruction is about to write; for a range that
     /// is not in memory see `announce_read`.
     pub(crate) fn announce_write(&self, address: u32, length: u32) -> wasmtime::Result<()> {
+        self.serve_due_interrupt()?;
         match self.span(address, length) {
             Some(span) => self.make_writable(span),
             None => Ok(()),

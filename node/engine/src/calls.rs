@@ -146,6 +146,7 @@ fn define_environment(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
 
 impl StepState {
     pub(crate) fn call(&self, call: HostCall<'_>) -> wasmtime::Result<i64> {
+        self.serve_due_interrupt()?;
         self.ask(|host| host.call(call))
     }
 

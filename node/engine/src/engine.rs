@@ -83,12 +83,6 @@ impl Engine {
         Module::new(pre, info)
     }
 
-    /// Marks the passing of time, for running steps: to be called about every
-    /// millisecond, from any thread.
-    pub fn tick(&self) {
-        self.runtime.increment_epoch();
-    }
-
     /// The linker with whatever else of WASI the module imports.
     fn linker_for(&self, module: &wasmtime::Module) -> Result<Linker<Context>, LoadError> {
         let mut linker = (*self.linker).clone();
@@ -124,7 +118,6 @@ fn config() -> Config {
     // Code: small artefacts, fast code, reports with names of functions.
     config
         .cranelift_opt_level(OptLevel::Speed)
-        .epoch_interruption(true)
         .max_wasm_stack(STACK_BYTES_MAX)
         .generate_address_map(false)
         .native_unwind_info(false)

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use platform::GuestSpace;
-use wasmtime::{Store, TypedFunc, UpdateDeadline, Val, WasmBacktrace};
+use wasmtime::{Store, TypedFunc, Val, WasmBacktrace};
 
 use crate::globals::{Globals, Kept};
 use crate::header::Header;
@@ -20,7 +20,7 @@ use crate::{GuestFault, StepHost, StepReturn, Stop, Value};
 /// What a step may use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// Ticks of the engine during which guest code may run.
+    /// Interrupts by the platform, about one per millisecond, after which guest code ends.
     pub ticks_max: u32,
     /// Size to which memory may grow, in units of 64 KiB.
     pub memory_64k_max: u32,
@@ -158,13 +158,12 @@ impl Instance {
         self.prepare(host, limits)?;
         let state = &*self.state;
         let live = self.live.as_mut().expect("made by `prepare`");
-        live.store.set_epoch_deadline(1);
         let mut body = Some(body);
         let mut result = None;
         // SAFETY: `host` outlives this function and is not used before `end`. (If the
         // host panics, nothing uses the pointer before the next `begin`.)
         unsafe { state.begin(host, limits) };
-        state.space.run(&mut |page| state.on_fault(page), &mut || {
+        state.space.run(self.module.code(), state, &mut || {
             let body = body.take().expect("the platform calls this once");
             result = Some(body(live));
         });
@@ -214,10 +213,6 @@ impl Live {
         });
         let pre = module.pre();
         let mut store = Store::new(pre.module().engine(), state.clone());
-        store.epoch_deadline_callback(|guest| {
-            guest.data().on_tick()?;
-            Ok(UpdateDeadline::Continue(1))
-        });
         let stopped = wasmtime::Error::msg("stopped by the host");
         state.set_silent_error(stopped.context(WasmBacktrace::capture(&store)));
         let instance = pre.instantiate(&mut store)?;

@@ -11,11 +11,11 @@
 //! nothing that cannot be made again in a microsecond.
 //!
 //! Absences: the engine knows no transactions, no messages, no operating system; it
-//! reads no clock and starts no thread (the host calls [`Engine::tick`]).
+//! reads no clock and starts no thread (the platform interrupts long steps).
 //!
 //! Start with [`Instance::step`] and [`StepHost`]. A step flows: the header is read, the
 //! instance brought to that size and those globals -> the function is called -> faults
-//! (`fault` in the platform), barriers (`barrier`), ABI calls (`calls`, `wasi`) and ticks
+//! and interrupts (both in the platform), barriers (`barrier`), ABI calls (`calls`, `wasi`)
 //! ask the host -> changed globals are written to the header.
 #![deny(missing_docs)]
 extern crate alloc;
@@ -23,6 +23,7 @@ extern crate alloc;
 mod access;
 mod barrier;
 mod calls;
+mod code;
 mod engine;
 mod globals;
 pub mod header;

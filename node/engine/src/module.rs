@@ -6,8 +6,10 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use abi::runtime;
+use platform::GuestCode;
 use wasmtime::{ExternType, FuncType, InstancePre, ModuleExport, Mutability, ValType};
 
+use crate::code;
 use crate::engine::LoadError;
 use crate::header::GLOBALS_MAX;
 use crate::info::ModuleInfo;
@@ -32,6 +34,8 @@ struct Inner {
     /// Every other mutable global, ascending by index.
     globals: Vec<ModuleExport>,
     has_growth: bool,
+    /// Where the machine code of `pre` lies.
+    code: GuestCode,
 }
 
 /// Sizes that the module allows, in units of 64 KiB.
@@ -80,6 +84,7 @@ impl Module {
             stack,
             globals: globals.into_iter().map(|(_, export)| export).collect(),
             has_growth,
+            code: code::locate(module)?,
             pre,
         };
         Ok(Self {
@@ -128,6 +133,10 @@ impl Module {
 
     pub(crate) fn pre(&self) -> &InstancePre<Context> {
         &self.inner.pre
+    }
+
+    pub(crate) fn code(&self) -> &GuestCode {
+        &self.inner.code
     }
 
     pub(crate) fn memory(&self) -> MemorySize {

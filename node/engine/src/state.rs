@@ -4,8 +4,9 @@ use alloc::sync::Arc;
 use core::cell::Cell;
 use core::fmt;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, Ordering};
 
-use platform::{FaultAnswer, GuestSpace};
+use platform::{GuestAnswer, GuestEvents, GuestSpace};
 use types::{PAGE_SIZE, PageIndex};
 
 use crate::instance::Limits;
@@ -28,6 +29,8 @@ pub(crate) struct StepState {
     pub(crate) limits: Cell<Limits>,
     pub(crate) is_growth_refused: Cell<bool>,
     ticks: Cell<u32>,
+    /// Set in the middle of whatever the host does for the guest.
+    is_interrupt_due: AtomicBool,
     /// Invariant: points to a live host from `begin` to `end`.
     host: Cell<Option<NonNull<dyn StepHost>>>,
     stop: Cell<Option<Stop>>,
@@ -45,6 +48,7 @@ impl StepState {
             limits: Cell::new(Limits::default()),
             is_growth_refused: Cell::new(false),
             ticks: Cell::new(0),
+            is_interrupt_due: AtomicBool::new(false),
             host: Cell::new(None),
             stop: Cell::new(None),
             silent_error: Cell::new(None),
@@ -69,6 +73,7 @@ impl StepState {
         self.host.set(Some(host));
         self.limits.set(limits);
         self.ticks.set(0);
+        self.is_interrupt_due.store(false, Ordering::Relaxed);
         self.is_growth_refused.set(false);
     }
 
@@ -130,28 +135,53 @@ impl StepState {
         }
     }
 
-    /// The guest has touched an absent page.
-    pub(crate) fn on_fault(&self, page: PageIndex) -> FaultAnswer {
-        if u64::from(page.0) * PAGE_SIZE as u64 >= self.memory_bytes.get() {
-            return FaultAnswer::Trap;
-        }
-        match self.request(|host| host.read_fault(page)) {
-            Ok(()) => FaultAnswer::Resume,
-            Err(stop) => {
-                self.stop.set(Some(stop));
-                FaultAnswer::Trap
-            }
+    /// Serves an interrupt that came while the host or a routine of the runtime was busy
+    /// for the guest. Asked by every call that may be most of what a loop does: there an
+    /// interrupt hardly ever meets an instruction of the guest's own.
+    pub(crate) fn serve_due_interrupt(&self) -> wasmtime::Result<()> {
+        if self.is_interrupt_due.load(Ordering::Relaxed) {
+            self.on_tick().map_err(|stop| self.stopped(stop))
+        } else {
+            Ok(())
         }
     }
 
-    /// The clock has ticked while guest code ran.
-    pub(crate) fn on_tick(&self) -> wasmtime::Result<()> {
+    /// Guest code has been running for a tick.
+    fn on_tick(&self) -> Result<(), Stop> {
+        self.is_interrupt_due.store(false, Ordering::Relaxed);
         let ticks = self.ticks.get().saturating_add(1);
         self.ticks.set(ticks);
         if ticks > self.limits.get().ticks_max {
-            return Err(self.stopped(Stop::TimeLimit));
+            return Err(Stop::TimeLimit);
         }
-        self.ask(|host| host.interrupt())
+        self.request(|host| host.interrupt())
+    }
+
+    fn answer(&self, result: Result<(), Stop>) -> GuestAnswer {
+        match result {
+            Ok(()) => GuestAnswer::Resume,
+            Err(stop) => {
+                self.stop.set(Some(stop));
+                GuestAnswer::Trap
+            }
+        }
+    }
+}
+
+impl GuestEvents for StepState {
+    fn fault(&self, page: PageIndex) -> GuestAnswer {
+        if u64::from(page.0) * PAGE_SIZE as u64 >= self.memory_bytes.get() {
+            return GuestAnswer::Trap;
+        }
+        self.answer(self.request(|host| host.read_fault(page)))
+    }
+
+    fn interrupt(&self) -> GuestAnswer {
+        self.answer(self.on_tick())
+    }
+
+    fn interrupt_later(&self) {
+        self.is_interrupt_due.store(true, Ordering::Relaxed);
     }
 }
 

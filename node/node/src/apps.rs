@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use engine::{Engine, Instance, Module, ModuleInfo};
 use kernel::{BlobId, ModuleId, ProcessId, blobs, modules};
 use platform::{Disk, ViewMemory};
-use types::{PageIndex, ViewNumber};
+use types::PageIndex;
 
 use crate::Platform;
 use crate::core::Core;
@@ -20,9 +20,8 @@ use crate::transaction::{NotDone, Transaction};
 pub(crate) struct Apps {
     instances: BTreeMap<ProcessId, Instance>,
     modules: BTreeMap<ModuleId, Module>,
-    /// The view in which these were made: an earlier one may have had other modules
-    /// and processes of the same numbers, since undone.
-    view: ViewNumber,
+    /// How often the node had gone back when these were made.
+    resets: u64,
 }
 
 /// Why a process cannot run here.
@@ -40,13 +39,15 @@ impl Apps {
         self.instances.get_mut(&process)
     }
 
-    /// Drops what a fallback may have made wrong. To be called between transactions.
-    pub(crate) fn follow_view<P: Platform, D: Disk>(&mut self, core: &mut Core<P, D>) {
-        if self.view != core.view_number() {
-            self.view = core.view_number();
+    /// Drops what may be wrong after this node went back: there may be other modules and
+    /// processes of the same numbers soon. To be called between transactions.
+    pub(crate) fn follow_resets<P: Platform, D: Disk>(&mut self, core: &mut Core<P, D>) {
+        if self.resets != core.resets {
+            self.resets = core.resets;
             self.instances.clear();
             self.modules.clear();
-            core.memory.drop_views();
+            let used = core.dtm.mapped_regions();
+            core.memory.keep_views(|region| used.contains(&region));
         }
     }
 

@@ -13,7 +13,7 @@ use platform::{Disk, Wait};
 use types::Stamp;
 
 use crate::launch::named;
-use crate::requests::{Served, Unserved, bad_request, epoch_of, guest_failed, unavailable};
+use crate::requests::{Served, Unserved, bad_request, guest_failed, unavailable};
 use crate::step::Running;
 use crate::transaction::{NotDone, Transaction};
 use crate::worker::report;
@@ -64,7 +64,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
                 reply,
                 output,
             },
-            epoch_of(stamp),
+            Some(stamp),
         ))
     }
 

@@ -45,6 +45,8 @@ pub(crate) struct Core<P: Platform, D: Disk> {
     pub(crate) steps: BTreeMap<ProcessId, u64>,
     /// Answers to tools that wait for their epoch to be stable.
     pub(crate) replies: Vec<Reply>,
+    /// How often this node has gone back to an earlier state of its own.
+    pub(crate) resets: u64,
     /// Messages of a view that this node has not entered yet.
     pub(crate) early: Vec<Envelope>,
     /// Messages of this node to itself, and to its own store.
@@ -82,6 +84,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             requests: VecDeque::new(),
             steps: BTreeMap::new(),
             replies: Vec::new(),
+            resets: 0,
             early: Vec::new(),
             own: VecDeque::new(),
             figures: Figures::new(now),
@@ -166,13 +169,20 @@ impl<P: Platform, D: Disk> Core<P, D> {
             Message::StoreRead { .. } | Message::StoreFrame { .. } | Message::PartEnd { .. } => {
                 self.on_store_message(envelope);
             }
-            Message::EpochStored { .. } | Message::Report(_) | Message::Unreachable { .. } => {
+            Message::EpochStored { .. }
+            | Message::Report(_)
+            | Message::Unreachable { .. }
+            | Message::Intervals { .. } => {
                 self.tell_leadership(envelope);
             }
             Message::StoreData { .. } | Message::StoreDamaged { .. } => {
                 self.on_store_answer(envelope);
             }
             Message::Heartbeat => self.on_heartbeat(envelope),
+            Message::Fence { stable } => {
+                let intervals = self.dtm.fence(stable);
+                self.say(envelope.from, Message::Intervals { intervals });
+            }
             Message::Stable { epoch } => {
                 self.tell_memory(envelope);
                 let wall_ms = self.platform.wall_ns() / 1_000_000;

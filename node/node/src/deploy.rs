@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use types::ViewNumber;
 
 use crate::core::Core;
-use crate::requests::{Served, Unserved, bad_request, epoch_of};
+use crate::requests::{Served, Unserved, bad_request};
 use crate::transaction::NotDone;
 use crate::{Node, Platform};
 
@@ -59,7 +59,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
             Ok(is_same.then_some(id))
         })?;
         if let Some(id) = known {
-            return Ok((Response::Deployed { module: id.0 }, epoch_of(stamp)));
+            return Ok((Response::Deployed { module: id.0 }, Some(stamp)));
         }
         self.desk.jobs_begun += 1;
         let job = CompileJob(self.desk.jobs_begun);
@@ -119,7 +119,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
         self.write_blob(view, aot, &compiled.artefact)?;
         self.write_blob(view, info_blob, &info)?;
         let (_, stamp) = self.transact_in(view, |pages| modules::publish(pages, id))?;
-        Ok((Response::Deployed { module: id.0 }, epoch_of(stamp)))
+        Ok((Response::Deployed { module: id.0 }, Some(stamp)))
     }
 
     /// Writes a blob in pieces, each a transaction of its own.

@@ -27,7 +27,12 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 }
             }
             Message::StoreRead { page } => match self.store.read(page) {
-                Ok(content) => self.say(from, Message::StoreData { page, content }),
+                Ok(stored) => {
+                    // What this node has kept for the stores may be nowhere else.
+                    let newest = stored.into_iter().chain(self.dtm.offer(page).cloned());
+                    let content = newest.max_by_key(|content| content.version);
+                    self.say(from, Message::StoreData { page, content });
+                }
                 Err(ReadError::Damaged(damage)) => self.on_damage(from, damage),
                 Err(error) => self.store_failed(&error),
             },

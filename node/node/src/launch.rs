@@ -15,7 +15,7 @@ use crate::apps::OpenError;
 use crate::call::CallData;
 use crate::core::Core;
 use crate::deploy::PIECE_BYTES;
-use crate::requests::{Served, Unserved, bad_request, epoch_of, unavailable};
+use crate::requests::{Served, Unserved, bad_request, unavailable};
 use crate::transaction::NotDone;
 use crate::{Node, Platform};
 
@@ -81,7 +81,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
             };
             processes::start(pages, station, process, call)
         })?;
-        Ok((Response::Started { process: process.0 }, epoch_of(stamp)))
+        Ok((Response::Started { process: process.0 }, Some(stamp)))
     }
 
     /// Runs what was the module's start function, once, before anything else.

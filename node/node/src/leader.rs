@@ -137,7 +137,7 @@ impl Leadership {
         });
     }
 
-    fn on_view_began(&mut self, members: usize, stable: Epoch) {
+    fn on_view_began(&mut self, reset: usize, stable: Epoch) {
         self.missing = None;
         if let Some(failure) = self
             .last_failure
@@ -146,7 +146,7 @@ impl Leadership {
         {
             failure.is_over = true;
             failure.told.fallback_to = stable.0;
-            failure.told.nodes_reset = u32::try_from(members).expect("members are few");
+            failure.told.nodes_reset = u32::try_from(reset).expect("members are few");
         }
     }
 
@@ -251,9 +251,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             .expect("its event is being handled");
         match event {
             Event::MemberFailed { node, why } => leadership.on_member_failed(node, why, now),
-            Event::ViewBegan {
-                members, stable, ..
-            } => leadership.on_view_began(members, stable),
+            Event::ViewBegan { reset, stable, .. } => leadership.on_view_began(reset, stable),
             Event::StoresMissing { missing, may_miss } => {
                 let names: Vec<String> = missing
                     .iter()

@@ -1,4 +1,5 @@
 //! Views at a member: joining, entering the next one, losing the leader.
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -218,7 +219,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
         self.enter(&view, you, &addresses);
     }
 
-    /// Enters a view: everything after its stable epoch is undone.
+    /// Enters a view: what it undoes is dropped, everything else stays.
     pub(crate) fn enter(&mut self, view: &View, you: NodeId, addresses: &[String]) {
         let left: Vec<NodeId> = self.dtm.view().map_or_else(Vec::new, |old| {
             old.nodes()
@@ -238,6 +239,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             self.store_failed(&error);
             return;
         }
+        let is_new = self.dtm.view().is_none() || self.dtm.me() != you;
         let timeout = self.config.failure_timeout;
         let is_leader = view.leader == you;
         self.follower = (!is_leader).then(|| Follower::new(self.now, timeout));
@@ -249,8 +251,11 @@ impl<P: Platform, D: Disk> Core<P, D> {
             view: view.clone(),
             you,
         });
-        self.steps.clear();
-        self.undo_replies();
+        if is_new || view.reset().any(|node| node == you) {
+            self.steps.clear();
+            self.resets += 1;
+        }
+        self.undo_replies(view);
         self.say_inventory();
         self.flush();
         self.take_early(view.number);
@@ -258,7 +263,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
 
     /// Tells every member, this one included, which extents the store knows.
     fn say_inventory(&mut self) {
-        let extents: Vec<Extent> = self.store.inventory();
+        let stored = self.store.inventory().into_iter();
+        let extents: BTreeSet<Extent> = stored.chain(self.dtm.offered_extents()).collect();
+        let extents: Vec<Extent> = extents.into_iter().collect();
         let members: Vec<NodeId> = self.dtm.view().expect("just entered").nodes().collect();
         let parts = extents.chunks(EXTENTS_PER_MESSAGE).map(<[Extent]>::to_vec);
         let mut parts: Vec<Vec<Extent>> = parts.collect();

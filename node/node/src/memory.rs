@@ -34,9 +34,9 @@ impl<V: ViewMemory> Memory<V> {
         self.views.push((region, view));
     }
 
-    /// Forgets all views. Guests that still run in one keep its addresses alive.
-    pub(crate) fn drop_views(&mut self) {
-        self.views.clear();
+    /// Forgets all views but these.
+    pub(crate) fn keep_views(&mut self, is_kept: impl Fn(RegionId) -> bool) {
+        self.views.retain(|(region, _)| is_kept(*region));
     }
 
     pub(crate) fn view(&mut self, region: RegionId) -> &mut V {

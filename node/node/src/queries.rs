@@ -8,7 +8,7 @@ use platform::Disk;
 
 use crate::Platform;
 use crate::core::Core;
-use crate::requests::{Served, epoch_of};
+use crate::requests::Served;
 
 /// Output sent in one answer, about.
 const OUTPUT_BYTES: usize = 256 << 10;
@@ -35,7 +35,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             }
             Ok(watched)
         })?;
-        Ok((Response::Watched(watched), epoch_of(stamp)))
+        Ok((Response::Watched(watched), Some(stamp)))
     }
 
     pub(crate) fn read_result(&mut self, process: u32, offset: u64, length: u32) -> Served {
@@ -47,12 +47,12 @@ impl<P: Platform, D: Disk> Core<P, D> {
             Ok((blobs::read(pages, blob, offset, &mut bytes)?, total))
         })?;
         bytes.truncate(count);
-        Ok((Response::Bytes { bytes, total }, epoch_of(stamp)))
+        Ok((Response::Bytes { bytes, total }, Some(stamp)))
     }
 
     pub(crate) fn cancel(&mut self, process: u32) -> Served {
         let (_, stamp) = self.transact(|pages| processes::cancel(pages, ProcessId(process)))?;
-        Ok((Response::Done, epoch_of(stamp)))
+        Ok((Response::Done, Some(stamp)))
     }
 
     pub(crate) fn processes(&mut self) -> Served {
@@ -64,7 +64,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             Ok(list)
         })?;
         let list = list.iter().map(process_info).collect();
-        Ok((Response::Processes(list), epoch_of(stamp)))
+        Ok((Response::Processes(list), Some(stamp)))
     }
 
     /// The snapshots that this node's store knows.

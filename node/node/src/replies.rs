@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use admin::Response;
 use platform::{Disk, RequestId};
-use types::Epoch;
+use types::{Stamp, View};
 
 use crate::Platform;
 use crate::core::Core;
@@ -16,8 +16,8 @@ pub(crate) struct Reply {
     /// The request, to serve it again.
     pub(crate) bytes: Vec<u8>,
     pub(crate) response: Response,
-    /// The epoch of the newest state that the answer tells of.
-    pub(crate) epoch: Epoch,
+    /// Of the transaction that the answer tells of.
+    pub(crate) stamp: Stamp,
 }
 
 impl<P: Platform, D: Disk> Core<P, D> {
@@ -35,16 +35,22 @@ impl<P: Platform, D: Disk> Core<P, D> {
     /// Sends the answers whose time has come.
     pub(crate) fn release_replies(&mut self) {
         let stable = self.dtm.stable();
-        while let Some(at) = self.replies.iter().position(|reply| reply.epoch <= stable) {
+        while let Some(at) = self
+            .replies
+            .iter()
+            .position(|reply| reply.stamp.epoch() <= stable)
+        {
             let reply = self.replies.remove(at);
             self.reply_now(reply.request, &reply.response);
         }
     }
 
-    /// A fallback: what was answered with undone state is asked again.
-    pub(crate) fn undo_replies(&mut self) {
+    /// A view begins: what was answered with state that it undoes is asked again.
+    pub(crate) fn undo_replies(&mut self, view: &View) {
         self.release_replies();
-        for reply in core::mem::take(&mut self.replies).into_iter().rev() {
+        let is_undone = |reply: &mut Reply| view.is_undone(reply.stamp);
+        let undone: Vec<Reply> = self.replies.extract_if(.., is_undone).collect();
+        for reply in undone.into_iter().rev() {
             self.requests.push_front((reply.request, reply.bytes));
         }
     }

@@ -32,9 +32,9 @@ pub(crate) enum Unserved {
     Later,
 }
 
-/// An answer and the epoch of the state that it tells of; none if it tells of nothing
+/// An answer and the stamp of the state that it tells of; none if it tells of nothing
 /// in the memory of the cluster.
-pub(crate) type Served = Result<(Response, Option<Epoch>), Unserved>;
+pub(crate) type Served = Result<(Response, Option<Stamp>), Unserved>;
 
 impl<P: Platform, D: Disk> Node<P, D> {
     /// Serves what tools have asked, one request.
@@ -45,7 +45,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
         let Some((id, bytes)) = self.core.requests.pop_front() else {
             return;
         };
-        self.apps.follow_view(&mut self.core);
+        self.apps.follow_resets(&mut self.core);
         let served = match admin::decode::<Request>(&bytes) {
             Ok(request) => self.serve_one(id, request, &bytes),
             Err(error) => Err(bad_request(error.to_string())),
@@ -67,12 +67,12 @@ impl<P: Platform, D: Disk> Node<P, D> {
 
     pub(crate) fn answer(&mut self, id: RequestId, bytes: Vec<u8>, served: Served) {
         match served {
-            Ok((response, Some(epoch))) => {
+            Ok((response, Some(stamp))) => {
                 self.core.reply_when_stable(Reply {
                     request: id,
                     bytes,
                     response,
-                    epoch,
+                    stamp,
                 });
             }
             Ok((response, None)) => self.core.reply_now(id, &response),
@@ -161,10 +161,6 @@ pub(crate) fn guest_failed(message: String) -> Unserved {
         kind: FailureKind::Guest,
         message,
     })
-}
-
-pub(crate) fn epoch_of(stamp: Stamp) -> Option<Epoch> {
-    Some(stamp.epoch())
 }
 
 impl From<NotDone> for Unserved {

@@ -41,7 +41,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
     pub(crate) fn run_next(&mut self) -> Ran {
         let mut attempt = Attempt::First;
         while self.core.is_going_on() {
-            self.apps.follow_view(&mut self.core);
+            self.apps.follow_resets(&mut self.core);
             self.core.begin(attempt, CommitMode::Apply);
             attempt = Attempt::Retry;
             match self.attempt_step() {

@@ -24,4 +24,7 @@ pub use disk::{Disk, DiskError, DiskOperation, SegmentNumber, SyncToken};
 pub use event::{Event, Events, Wait};
 pub use links::{ClusterId, JoinerId, LinkCounters, Links, LostWhy, Refusal};
 pub use requests::{RequestId, Requests};
-pub use view::{FaultAnswer, GUARD_BYTES, GuestSpace, VIEW_BYTES, ViewError, ViewMemory, Views};
+pub use view::{
+    GUARD_BYTES, GuestAnswer, GuestCode, GuestEvents, GuestSpace, VIEW_BYTES, ViewError,
+    ViewMemory, Views,
+};

@@ -3,10 +3,14 @@
 //! A view has two sides. The node decides page by page what is present and what is
 //! protected ([`ViewMemory`]); guest code runs in the same pages through plain loads
 //! and stores ([`GuestSpace`]). Touching an absent page stops the guest's instruction
-//! until the node has answered ([`GuestSpace::run`]); the first store to a protected
+//! until the node has answered ([`GuestEvents::fault`]); the first store to a protected
 //! page is noticed by a check in the guest's own code, which reads a byte per page.
+//! Guest code that runs long is interrupted now and then ([`GuestEvents::interrupt`]).
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
+
 use types::limits::LINEAR_PAGES_MAX;
 use types::{PAGE_SIZE, PageBytes, PageIndex};
 
@@ -59,13 +63,49 @@ pub trait Views {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ViewError(pub alloc::string::String);
 
-/// What became of a guest's access to an absent page.
+/// How a guest goes on that was suspended at one of its instructions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FaultAnswer {
-    /// The page is present now: the instruction is run again.
+pub enum GuestAnswer {
+    /// The instruction is run (after a fault: again; the page is present now).
     Resume,
     /// The guest is stopped: its instruction traps.
     Trap,
+}
+
+/// Where the machine code of a guest lies: addresses that are valid as long as the
+/// guest runs.
+#[derive(Clone, Debug)]
+pub struct GuestCode {
+    /// All of it, with the code between guest and host.
+    pub text: Range<usize>,
+    /// The guest's own functions, ascending.
+    pub functions: Vec<Range<usize>>,
+    /// An instruction of one of them that traps whenever it is run.
+    pub stop: usize,
+}
+
+impl GuestCode {
+    /// Whether the address lies in one of the guest's own functions.
+    #[must_use]
+    pub fn is_guest(&self, address: usize) -> bool {
+        let above = self
+            .functions
+            .partition_point(|function| function.start <= address);
+        above > 0 && self.functions[above - 1].contains(&address)
+    }
+}
+
+/// What the platform asks while guest code runs. Called in the middle of the guest's
+/// instructions, on a stack of its own; must not unwind.
+pub trait GuestEvents {
+    /// The guest has touched an absent page.
+    fn fault(&self, page: PageIndex) -> GuestAnswer;
+    /// The guest has been running for some time.
+    fn interrupt(&self) -> GuestAnswer;
+    /// In the place of `interrupt`, when the host's code or a routine of the runtime
+    /// happens to run for the guest, perhaps for long: only takes a note, because
+    /// whatever runs is in the middle of something.
+    fn interrupt_later(&self);
 }
 
 /// The guest's side of a view: addresses for compiled code, valid as long as this
@@ -79,10 +119,9 @@ pub trait GuestSpace: Send + Sync {
     fn barriers(&self) -> *mut u8;
     /// Where the presence table begins: a byte per page, 1 = present, 0 = absent.
     fn presence(&self) -> *const u8;
-    /// Runs guest code: `body` is called once, and when code that it runs touches an
-    /// absent page of this view, `on_fault` is asked. It is called on a stack of its
-    /// own, in the middle of the guest's instruction, and must not unwind.
-    fn run(&self, on_fault: &mut dyn FnMut(PageIndex) -> FaultAnswer, body: &mut dyn FnMut());
+    /// Runs guest code: `body` is called once. When code that it runs touches an absent
+    /// page of this view, or when functions of `code` run for long, `events` is asked.
+    fn run(&self, code: &GuestCode, events: &dyn GuestEvents, body: &mut dyn FnMut());
 }
 
 impl fmt::Display for ViewError {

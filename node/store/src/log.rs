@@ -94,8 +94,10 @@ impl<D: Disk> Log<D> {
         if self.buffer.is_empty() {
             return Ok(());
         }
+        // The next stretch will be about as long.
+        let next = Vec::with_capacity(self.buffer.len());
         self.disk
-            .append(self.end.segment, core::mem::take(&mut self.buffer))
+            .append(self.end.segment, core::mem::replace(&mut self.buffer, next))
     }
 
     /// Fills `bytes` with what is at `position`.

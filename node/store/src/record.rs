@@ -5,7 +5,7 @@
 //! when a head is destroyed. The head has its own checksum, so that a damaged page
 //! can be named although its bytes are not to be trusted.
 use platform::{ClusterId, SegmentNumber};
-use types::{Epoch, Fallback, Interval, NodeId, PAGE_SIZE, PageId, Stamp, StoreId, Version};
+use types::{Cut, Epoch, Interval, NodeId, PAGE_SIZE, PageId, Stamp, StoreId, Version};
 
 /// Bytes of a head, and the alignment of records.
 pub(crate) const HEAD_SIZE: usize = 64;
@@ -68,8 +68,8 @@ pub(crate) enum Meta {
     },
     /// The epoch cannot be lost any more.
     Stable(StableMeta),
-    /// A decision.
-    Fallback(Fallback),
+    /// A decision, as far as it is about one node.
+    Undone(Undone),
     /// Index of a sealed segment. Payload: entries, then the heads of its history.
     Footer { entries: u32, history: u32 },
     /// Last record of a sealed segment.
@@ -78,6 +78,13 @@ pub(crate) enum Meta {
     Control,
     /// A record of the control log that stands for all before it.
     Checkpoint,
+}
+
+/// What a node committed after its cut, before this epoch, is undone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Undone {
+    pub(crate) cut: Cut,
+    pub(crate) first_epoch: Epoch,
 }
 
 /// The head of a record.
@@ -205,12 +212,11 @@ fn encode_meta(meta: &Meta, bytes: &mut [u8; HEAD_SIZE]) -> u8 {
             field(24, pages);
             4
         }
-        Meta::Fallback(Fallback {
-            stable,
-            first_epoch,
-        }) => {
-            field(0, stable.0);
+        Meta::Undone(Undone { cut, first_epoch }) => {
+            let Cut { node, last } = cut;
+            field(0, last.epoch.0);
             field(8, first_epoch.0);
+            field(16, u64::from(last.sub) << 32 | u64::from(node.0));
             5
         }
         Meta::Footer { entries, history } => {
@@ -258,8 +264,14 @@ fn decode_meta(bytes: &[u8; HEAD_SIZE]) -> Option<Meta> {
             bytes: word(16),
             pages: word(24),
         }),
-        5 => Meta::Fallback(Fallback {
-            stable: Epoch(word(0)),
+        5 => Meta::Undone(Undone {
+            cut: Cut {
+                node: NodeId(half(16)),
+                last: Interval {
+                    epoch: Epoch(word(0)),
+                    sub: half(20),
+                },
+            },
             first_epoch: Epoch(word(8)),
         }),
         6 => Meta::Footer {
@@ -351,8 +363,14 @@ mod tests {
                 frames: 3,
             },
             Meta::Stable(stable),
-            Meta::Fallback(Fallback {
-                stable: Epoch(4),
+            Meta::Undone(Undone {
+                cut: Cut {
+                    node: NodeId(6),
+                    last: Interval {
+                        epoch: Epoch(4),
+                        sub: u32::MAX,
+                    },
+                },
                 first_epoch: Epoch(5),
             }),
             Meta::Footer {

@@ -307,7 +307,7 @@ impl Loaded {
         assert!(self.end <= position.offset, "records follow one another");
         match head.meta {
             Meta::Frame { .. } => self.contents.entries.extend(frame_entry(position, head)),
-            Meta::Stable(_) | Meta::Fallback(_) => self.contents.history.push(*head),
+            Meta::Stable(_) | Meta::Undone(_) => self.contents.history.push(*head),
             Meta::Control => self.control.push(payload.to_vec()),
             Meta::Checkpoint => {
                 self.has_checkpoint = self.control.is_empty();

@@ -6,14 +6,14 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use platform::{ClusterId, Disk, DiskError, SegmentNumber};
-use types::{Epoch, Extent, Fallback, NodeId, PAGE_SIZE, PageId, Stamp, StoreId, View};
+use types::{Epoch, Extent, NodeId, PAGE_SIZE, PageId, Stamp, StoreId, View};
 use wire::{Image, NoImage, PageVersion};
 
 use crate::error::{Damage, DamagedPart, OpenError, ReadError};
 use crate::footer::{self, Contents};
 use crate::index::{Entry, Index};
 use crate::log::Log;
-use crate::record::{HEAD_SIZE, Head, Meta, Position, StableMeta, payload_checksum};
+use crate::record::{HEAD_SIZE, Head, Meta, Position, StableMeta, Undone, payload_checksum};
 use crate::recover::{Loaded, recover};
 
 /// A segment is sealed when it has grown to this.
@@ -92,7 +92,8 @@ pub struct Store<D> {
     log: Log<D>,
     identity: Identity,
     index: Index,
-    fallbacks: Vec<Fallback>,
+    /// Decisions, by the node that they are about.
+    undone: BTreeMap<NodeId, Vec<Undone>>,
     stable: Epoch,
     sealed: BTreeMap<SegmentNumber, Sealed>,
     /// What the segment that is being written holds: its footer to be.
@@ -143,7 +144,7 @@ impl<D: Disk> Store<D> {
             log: Log::resume(disk, end, found.durable),
             identity: Identity { store, ..identity },
             index: Index::default(),
-            fallbacks: Vec::new(),
+            undone: BTreeMap::new(),
             stable: Epoch(0),
             sealed: BTreeMap::new(),
             contents: Contents::default(),
@@ -182,13 +183,13 @@ impl<D: Disk> Store<D> {
         let all = || sealed.iter().chain(active).map(|loaded| &loaded.contents);
         for head in all().flat_map(|contents| &contents.history) {
             match head.meta {
-                Meta::Fallback(fallback) => self.note_fallback(fallback),
+                Meta::Undone(undone) => drop(self.note_undone(undone)),
                 Meta::Stable(meta) => self.note_snapshot(meta),
                 _ => (),
             }
         }
         let entries = all().flat_map(|contents| &contents.entries).copied();
-        let kept = entries.filter(|entry| !is_undone(&self.fallbacks, entry.stamp));
+        let kept = entries.filter(|entry| !self.is_undone(entry.stamp));
         self.index = Index::build(kept.collect(), self.stable);
         for position in self.index.positions() {
             match self.sealed.get_mut(&position.segment) {
@@ -228,7 +229,7 @@ impl<D: Disk> Store<D> {
             stamp,
             ref image,
         } = *content;
-        if is_undone(&self.fallbacks, stamp) {
+        if self.is_undone(stamp) || self.has_superseded(page, content) {
             return Ok(());
         }
         let payload = image.encoded();
@@ -335,10 +336,13 @@ impl<D: Disk> Store<D> {
     /// # Errors
     /// If the disk failed.
     pub fn apply_view(&mut self, view: &View) -> Result<(), DiskError> {
-        for &fallback in &view.fallbacks {
-            if !self.fallbacks.contains(&fallback) {
-                self.append_history(Meta::Fallback(fallback))?;
-                self.note_fallback(fallback);
+        for fallback in &view.fallbacks {
+            let first_epoch = fallback.first_epoch;
+            for &cut in &fallback.cuts {
+                let undone = Undone { cut, first_epoch };
+                if self.note_undone(undone) {
+                    self.append_history(Meta::Undone(undone))?;
+                }
             }
         }
         let mut freed = Vec::new();
@@ -414,10 +418,31 @@ impl<D: Disk> Store<D> {
         }
     }
 
-    fn note_fallback(&mut self, fallback: Fallback) {
-        if !self.fallbacks.contains(&fallback) {
-            self.fallbacks.push(fallback);
+    /// Whether a version that is sent again, because its producer does not know yet that
+    /// it is stable, is not needed any more.
+    fn has_superseded(&self, page: PageId, content: &PageVersion) -> bool {
+        let newest = || self.index.newest(page);
+        content.stamp.epoch() <= self.stable
+            && newest().is_some_and(|newest| newest.version >= content.version)
+    }
+
+    /// Whether it is new.
+    fn note_undone(&mut self, undone: Undone) -> bool {
+        let known = self.undone.entry(undone.cut.node).or_default();
+        let is_new = !known.contains(&undone);
+        if is_new {
+            known.push(undone);
         }
+        is_new
+    }
+
+    /// Whether some decision undid what was committed in this interval of this node.
+    fn is_undone(&self, stamp: Stamp) -> bool {
+        let decided = self.undone.get(&stamp.node);
+        decided
+            .into_iter()
+            .flatten()
+            .any(|undone| stamp.interval > undone.cut.last && stamp.epoch() < undone.first_epoch)
     }
 
     fn note_snapshot(&mut self, meta: StableMeta) {
@@ -518,8 +543,8 @@ impl<D: Disk> Store<D> {
                 })
             },
         );
-        let fallbacks = self.fallbacks.iter().copied().map(Meta::Fallback);
-        let history: Vec<Meta> = fallbacks.chain(stable).collect();
+        let undone = self.undone.values().flatten().copied().map(Meta::Undone);
+        let history: Vec<Meta> = undone.chain(stable).collect();
         for meta in history {
             if self.contents.history.iter().all(|head| head.meta != meta) {
                 self.append_history(meta)?;
@@ -550,12 +575,6 @@ impl Loaded {
             offset: self.end,
         }
     }
-}
-
-fn is_undone(fallbacks: &[Fallback], stamp: Stamp) -> bool {
-    fallbacks
-        .iter()
-        .any(|fallback| fallback.undoes(stamp.epoch()))
 }
 
 /// The image in the record, if that is the frame that the index says it is.

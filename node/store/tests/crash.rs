@@ -131,10 +131,9 @@ impl Model {
 
     fn fall_back(&mut self) {
         let first_epoch = Epoch(self.epoch.0 + 2);
-        self.fallbacks.push(Fallback {
-            stable: self.stable,
-            first_epoch,
-        });
+        let nodes = (0..u32::try_from(NODES).unwrap()).map(NodeId);
+        self.fallbacks
+            .push(Fallback::to_stable(self.stable, first_epoch, nodes));
         self.epoch = first_epoch;
         self.open.clear();
         for versions in self.pages.values_mut() {
@@ -178,7 +177,9 @@ impl Model {
             .filter(|versions| !versions.is_empty())
             .count();
         assert_eq!(store.stats().pages, pages as u64);
-        assert_eq!(store.damage().count(), 0);
+        // A footer that a crash tore costs a scan, and that was it.
+        let damaged = store.damage().find(|damage| damage.page.is_some());
+        assert_eq!(damaged, None);
         store
     }
 }
@@ -241,6 +242,6 @@ fn segments_with_nothing_live_are_deleted() {
     }
     let stats = store.stats();
     assert!(stats.bytes_written > 2_000_000, "{stats:?}");
-    assert!(stats.bytes_stored < 600_000, "{stats:?}");
+    assert!(stats.bytes_stored < 1_000_000, "{stats:?}");
     model.restart(store.into_disk().crash(Tail::Lost));
 }

@@ -40,9 +40,8 @@ fn content(version: u64, epoch: u64, fill: u8) -> PageVersion {
 }
 
 fn view(fallbacks: &[(u64, u64)]) -> View {
-    let fallback = |&(stable, first): &(u64, u64)| Fallback {
-        stable: Epoch(stable),
-        first_epoch: Epoch(first),
+    let fallback = |&(stable, first): &(u64, u64)| {
+        Fallback::to_stable(Epoch(stable), Epoch(first), (0..10).map(NodeId))
     };
     View {
         number: ViewNumber(2),

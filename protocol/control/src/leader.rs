@@ -10,6 +10,8 @@ use types::limits::MEMBERS_MAX;
 use types::{Duration, Epoch, Instant, NodeId, StoreId, View, ViewNumber};
 use wire::{Envelope, Message};
 
+use crate::gather::Gather;
+use crate::line::recovery_line;
 use crate::roll::Roll;
 use crate::state::{Command, ControlState, Effect, Process};
 
@@ -145,8 +147,10 @@ pub enum Event {
         number: ViewNumber,
         /// Its members.
         members: usize,
-        /// Everything after this epoch was undone.
+        /// The newest stable epoch: nobody went back further.
         stable: Epoch,
+        /// Members that went back.
+        reset: usize,
     },
     /// A member was given up; a view without it follows.
     MemberFailed {
@@ -190,6 +194,8 @@ pub struct Leader {
     roll: Roll,
     epoch: Epoch,
     is_held: bool,
+    /// What the members of the view are asked before the next one.
+    gather: Option<Gather>,
     /// The decision on its way to the voters.
     deciding: Option<Command>,
     /// Everything stable was replicated in this view; not decided yet.
@@ -224,6 +230,7 @@ impl Leader {
             roll: Roll::default(),
             epoch: Epoch(0),
             is_held: false,
+            gather: None,
             deciding: None,
             replicated: None,
             missing: Vec::new(),
@@ -247,15 +254,14 @@ impl Leader {
         let view = state.view()?;
         let mut members = view.members.iter();
         let me = members.find(|member| member.store == config.store)?.node;
-        let (old, ours) = (
-            view.leader,
-            View {
-                leader: me,
-                ..view.clone()
-            },
-        );
+        let (last, leader) = (view.clone(), me);
+        let old = last.leader;
         let mut this = Self::new(now, config, state);
         this.phase = Phase::TakingOver;
+        let ours = View {
+            leader,
+            ..last.clone()
+        };
         this.roll.begin(now, &ours);
         if old != me {
             this.fail(old, FailedWhy::Deposed);
@@ -263,6 +269,8 @@ impl Leader {
         for &node in lost {
             this.fail(node, FailedWhy::LinkLost);
         }
+        // The old leader may have been lost before it had told everybody.
+        this.tell_view(&last);
         this.decide();
         Some(this)
     }
@@ -290,12 +298,15 @@ impl Leader {
     /// When to feed [`Input::Tick`] at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        if self.phase != Phase::Running {
-            return self.grace_ends.filter(|_| self.state.view().is_some());
-        }
         let silence = self.roll.next_deadline(self.config.failure_timeout);
-        let timers = [Some(self.next_epoch), Some(self.next_heartbeat), silence];
-        timers.into_iter().flatten().min()
+        match self.phase {
+            Phase::Gathering => self.grace_ends.filter(|_| self.state.view().is_some()),
+            Phase::TakingOver => silence,
+            Phase::Running => {
+                let timers = [Some(self.next_epoch), Some(self.next_heartbeat), silence];
+                timers.into_iter().flatten().min()
+            }
+        }
     }
 
     /// What is decided.
@@ -377,6 +388,11 @@ impl Leader {
                 self.roll.on_epoch_stored(from, epoch);
             }
             Message::Unreachable { node } => self.roll.on_unreachable(now, from, node),
+            Message::Intervals { ref intervals } => {
+                if let Some(gather) = &mut self.gather {
+                    gather.on_report(from, intervals);
+                }
+            }
             _ => (),
         }
     }
@@ -390,11 +406,14 @@ impl Leader {
     /// Does what time asks for.
     fn expire(&mut self, now: Instant) {
         self.grace_ends = self.grace_ends.filter(|&ends| now < ends);
-        if self.phase != Phase::Running {
+        if self.phase == Phase::Gathering {
             return;
         }
         for (node, why) in self.roll.expire(now, self.config.failure_timeout) {
             self.event(Event::MemberFailed { node, why });
+        }
+        if self.phase != Phase::Running {
+            return;
         }
         let mut is_due = self.next_heartbeat <= now;
         if self.next_epoch <= now {
@@ -432,7 +451,14 @@ impl Leader {
         if self.deciding.is_some() {
             return;
         }
-        let command = self.membership_due().or_else(|| self.stable_due());
+        let command = match self.membership_due() {
+            Some(change) => match self.draw_line(change) {
+                Some(change) => Some(change),
+                // Nothing else is decided while the members stand fenced.
+                None => return,
+            },
+            None => self.stable_due(),
+        };
         let command = command.or_else(|| {
             let view = self.replicated.take()?;
             self.view()
@@ -444,6 +470,48 @@ impl Leader {
             self.outputs.push_back(Output::Propose(command.clone()));
             self.deciding = Some(command);
         }
+    }
+
+    /// Completes a change of members with how far each of them goes back. `None` while
+    /// survivors have still to say on what their work depends.
+    fn draw_line(&mut self, change: Command) -> Option<Command> {
+        let Command::ChangeMembers {
+            leave,
+            join,
+            leader,
+            ..
+        } = change
+        else {
+            unreachable!("only changes of members are due here");
+        };
+        let Some(last) = self.state.view() else {
+            let cuts = Vec::new();
+            return Some(Command::ChangeMembers {
+                leave,
+                join,
+                leader,
+                cuts,
+            });
+        };
+        let survivors: Vec<NodeId> = last.nodes().filter(|node| !leave.contains(node)).collect();
+        let (number, stable) = (last.number, self.state.stable());
+        let asked = self.gather.as_ref();
+        if asked.is_none_or(|asked| !asked.is_of(number, &survivors)) {
+            for &to in &survivors {
+                let message = Message::Fence { stable };
+                self.outputs.push_back(Output::Send { to, message });
+            }
+            self.gather = Some(Gather::new(number, survivors));
+        }
+        let reports = self.gather.as_ref().and_then(Gather::reports)?;
+        let past = &self.state.view().expect("looked at above").fallbacks;
+        let cuts = recovery_line(stable, past, &leave, reports);
+        Some(Command::ChangeMembers {
+            leave,
+            join,
+            leader,
+            cuts,
+        })
     }
 
     /// Who must leave and who may join, if that is anybody and enough disks are there.
@@ -488,6 +556,7 @@ impl Leader {
             leave,
             join,
             leader: self.config.store,
+            cuts: Vec::new(),
         })
     }
 
@@ -554,12 +623,24 @@ impl Leader {
             }
         }
         self.phase = Phase::Running;
+        self.gather = None;
         self.is_held = false;
         self.epoch = view.first_epoch;
         self.next_epoch = now + self.config.epoch_length;
         self.next_heartbeat = now;
         self.roll.begin(now, view);
         self.bind_joined(view, command);
+        self.tell_view(view);
+        self.event(Event::ViewBegan {
+            number: view.number,
+            members: view.members.len(),
+            stable: view.stable,
+            reset: view.reset().count(),
+        });
+    }
+
+    /// Tells every member that is well.
+    fn tell_view(&mut self, view: &View) {
         let addresses = self.state.addresses();
         for you in view.nodes().filter(|&node| self.roll.is_well(node)) {
             let message = Message::NewView {
@@ -569,11 +650,6 @@ impl Leader {
             };
             self.outputs.push_back(Output::Send { to: you, message });
         }
-        self.event(Event::ViewBegan {
-            number: view.number,
-            members: view.members.len(),
-            stable: view.stable,
-        });
     }
 
     /// Processes that were let in are members now, unless they have gone meanwhile.

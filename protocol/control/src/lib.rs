@@ -17,7 +17,9 @@
 extern crate alloc;
 
 mod follower;
+mod gather;
 mod leader;
+mod line;
 mod replica;
 mod roll;
 mod state;
@@ -25,6 +27,7 @@ mod voting;
 
 pub use follower::Follower;
 pub use leader::{Config, Event, FailedWhy, Input, JoinerId, Leader, Output, RefusedWhy};
+pub use line::recovery_line;
 pub use replica::{Conflict, Replica, ReplicaConfig, ReplicaOutput};
 pub use state::{Command, ControlState, EPOCHS_AHEAD_MAX, Effect, Process, VOTERS_MAX};
 pub use voting::{

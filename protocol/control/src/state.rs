@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use types::limits::{MEMBERS_MAX, REPLICAS};
-use types::{Epoch, Fallback, Member, NodeId, StoreId, View, ViewNumber};
+use types::{Cut, Epoch, Fallback, Member, NodeId, StoreId, View, ViewNumber};
 
 use crate::voting::VoterId;
 
@@ -37,8 +37,7 @@ pub struct Process {
 /// A decision.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Command {
-    /// A new view: some members leave, some processes join. All that is not stable is
-    /// undone, unless it is the first view.
+    /// A new view: some members leave, some processes join.
     ChangeMembers {
         /// Members of the last view that are not in the new one.
         leave: Vec<NodeId>,
@@ -46,6 +45,9 @@ pub enum Command {
         join: Vec<Process>,
         /// The disk of the member that leads.
         leader: StoreId,
+        /// How far the nodes of the last view go back: those that leave to what is stable,
+        /// others if they depend on lost work.
+        cuts: Vec<Cut>,
     },
     /// The epoch cannot be lost any more.
     Stable {
@@ -94,7 +96,8 @@ impl ControlState {
                 leave,
                 join,
                 leader,
-            } => Effect::View(self.change_members(leave, join, *leader)),
+                cuts,
+            } => Effect::View(self.change_members(leave, join, *leader, cuts)),
             Command::Stable { epoch } if *epoch > self.stable => {
                 self.stable = *epoch;
                 Effect::Stable(*epoch)
@@ -107,7 +110,13 @@ impl ControlState {
         }
     }
 
-    fn change_members(&mut self, leave: &[NodeId], join: &[Process], leader: StoreId) -> View {
+    fn change_members(
+        &mut self,
+        leave: &[NodeId],
+        join: &[Process],
+        leader: StoreId,
+        cuts: &[Cut],
+    ) -> View {
         let first_epoch = self.epoch_limit().next();
         let last = self.view.take();
         let number = last
@@ -118,6 +127,7 @@ impl ControlState {
         if number > ViewNumber(1) {
             fallbacks.push(Fallback {
                 stable: self.stable,
+                cuts: cuts.to_vec(),
                 first_epoch,
             });
         }

@@ -6,7 +6,7 @@ use control::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use types::{Duration, Epoch, Fallback, Instant, NodeId, Prng, StoreId, View, ViewNumber};
-use wire::{Envelope, Message};
+use wire::{Envelope, IntervalEdges, Message};
 
 const EPOCH: Duration = Duration::from_millis(100);
 const TIMEOUT: Duration = Duration::from_millis(1000);
@@ -32,6 +32,10 @@ struct World {
     sent: Vec<(NodeId, Message)>,
     /// Members that owe an answer to a heartbeat.
     asked: BTreeSet<NodeId>,
+    /// Members that do not say on what their work depends.
+    muted: BTreeSet<NodeId>,
+    /// What the others say; nothing unless it stands here.
+    intervals: BTreeMap<NodeId, Vec<IntervalEdges>>,
     refused: Vec<JoinerId>,
     events: Vec<Event>,
     epochs: Vec<Epoch>,
@@ -68,6 +72,8 @@ impl World {
             pending: None,
             sent: vec![],
             asked: BTreeSet::new(),
+            muted: BTreeSet::new(),
+            intervals: BTreeMap::new(),
             refused: vec![],
             events: vec![],
             epochs: vec![],
@@ -94,6 +100,7 @@ impl World {
     }
 
     fn pump(&mut self) {
+        let mut fenced = vec![];
         while let Some(output) = self.leader.poll_output() {
             match output {
                 Output::Propose(record) => {
@@ -112,12 +119,23 @@ impl World {
                     if matches!(message, Message::NewView { .. }) {
                         self.asked.remove(&to);
                     }
+                    if matches!(message, Message::Fence { .. }) {
+                        fenced.push(to);
+                    }
                     self.sent.push((to, message));
                 }
                 Output::SendJoiner { joiner, .. } => self.refused.push(joiner),
                 Output::AdvanceEpoch(epoch) => self.epochs.push(epoch),
                 Output::Event(event) => self.events.push(event),
             }
+        }
+        // Whoever is asked answers at once, unless he was given up meanwhile.
+        for node in fenced {
+            if self.muted.contains(&node) {
+                continue;
+            }
+            let intervals = self.intervals.get(&node).cloned().unwrap_or_default();
+            self.say(node, Message::Intervals { intervals });
         }
     }
 
@@ -337,10 +355,8 @@ fn a_lost_link_makes_one_fallback_and_the_survivors_keep_their_ids() {
     assert_eq!(view.number, ViewNumber(2));
     assert_eq!(view.nodes().collect::<Vec<_>>(), [nodes[0], nodes[2]]);
     assert!(view.first_epoch > used);
-    let fallback = Fallback {
-        stable: Epoch(2),
-        first_epoch: view.first_epoch,
-    };
+    // Nobody depends on anything: only the work of the lost one is undone.
+    let fallback = Fallback::to_stable(Epoch(2), view.first_epoch, [nodes[1]]);
     assert_eq!((view.stable, view.fallbacks), (Epoch(2), vec![fallback]));
     assert!(world.sent.contains(&(nodes[1], Message::Expelled)));
 }
@@ -548,17 +564,20 @@ fn a_second_loss_is_survived_only_after_replication() {
 /// A new leader takes the cluster of `world` over: the one of this disk.
 fn take_over(world: &World, store: u64, lost: &[NodeId]) -> Option<World> {
     let mut next = World::recovered(3, world.log.clone());
-    let config = Config {
+    let lost: BTreeSet<NodeId> = lost.iter().copied().collect();
+    next.leader = Leader::take_over(next.now, config_of(store), state_of(&world.log), &lost)?;
+    next.pump();
+    Some(next)
+}
+
+fn config_of(store: u64) -> Config {
+    Config {
         store: StoreId(store),
         expected: 3,
         epoch_length: EPOCH,
         failure_timeout: TIMEOUT,
         join_grace: GRACE,
-    };
-    let lost: BTreeSet<NodeId> = lost.iter().copied().collect();
-    next.leader = Leader::take_over(next.now, config, state_of(&world.log), &lost)?;
-    next.pump();
-    Some(next)
+    }
 }
 
 #[test]
@@ -577,13 +596,15 @@ fn a_new_leader_begins_a_view_without_the_old_one_and_the_others_keep_their_ids(
     assert_eq!(view.nodes().collect::<Vec<_>>(), nodes[1..]);
     assert_eq!((view.number, view.stable), (ViewNumber(2), Epoch(2)));
     assert!(view.first_epoch > used);
-    let told: Vec<NodeId> = next
-        .sent
-        .iter()
-        .filter(|(_, message)| matches!(message, Message::NewView { .. }))
-        .map(|(node, _)| *node)
-        .collect();
-    assert_eq!(told, nodes[1..]);
+    let told = |number: u64| -> Vec<NodeId> {
+        let is_told = |(node, message): &(NodeId, Message)| match message {
+            Message::NewView { view, .. } => (view.number.0 == number).then_some(*node),
+            _ => None,
+        };
+        next.sent.iter().filter_map(is_told).collect()
+    };
+    // The last view, too: the old leader may not have told everybody.
+    assert_eq!([told(1), told(2)], [&nodes[1..], &nodes[1..]]);
     assert!(next.sent.contains(&(nodes[0], Message::Expelled)));
 }
 
@@ -596,6 +617,32 @@ fn a_new_leader_goes_on_only_with_enough_disks() {
     assert_eq!(next.missing(), [(OWN, "machine-a"), (OWN + 2, "machine-c")]);
     next.join(OWN);
     assert_eq!(next.stores(), [OWN + 1, OWN]);
+}
+
+#[test]
+fn a_new_leader_does_without_members_that_do_not_answer_it() {
+    let world = World::running(2);
+    let nodes = [OWN, OWN + 1, OWN + 2].map(|store| world.node(store));
+    let lost = BTreeSet::from([nodes[0]]);
+    let mut next = World::recovered(3, world.log.clone());
+    next.muted = BTreeSet::from([nodes[2]]);
+    let config = config_of(OWN + 1);
+    next.leader = Leader::take_over(next.now, config, state_of(&world.log), &lost).unwrap();
+    next.pump();
+    next.pass(TIMEOUT + TIMEOUT, &[]);
+    assert!(!next.leader.is_running(), "two of three disks are missing");
+    next.join(OWN);
+    assert_eq!(next.stores(), [OWN + 1, OWN]);
+    let failed = |event: &Event| match event {
+        Event::MemberFailed { node, why } => Some((*node, *why)),
+        _ => None,
+    };
+    let failed: Vec<_> = next.events.iter().filter_map(failed).collect();
+    let expected = [
+        (nodes[0], FailedWhy::Deposed),
+        (nodes[2], FailedWhy::Silent),
+    ];
+    assert_eq!(failed, expected);
 }
 
 #[test]

@@ -35,6 +35,10 @@ pub struct Counters {
     pub commits_throttled: u64,
     /// Pages that became contended.
     pub pages_contended: u64,
+    /// Intervals cut because a commit depended on what those before did not.
+    pub intervals_cut: u64,
+    /// Pages dropped because their version was undone.
+    pub pages_undone: u64,
     /// Longest queue of requests at a page homed here.
     pub home_queue_max: u64,
 }

@@ -1,11 +1,14 @@
 //! The state of one node's memory and its four kinds of methods: inputs, commands
 //! of the running transaction, outputs, getters.
-use alloc::collections::BTreeMap;
-use types::{Epoch, Instant, NodeId, PageId, Stamp, Version, View};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use types::{Epoch, Extent, Instant, NodeId, PageId, RegionId, Stamp, Version, View};
+use wire::{IntervalEdges, PageVersion};
 
 use crate::coherence::contention::Contention;
 use crate::coherence::home::Home;
 use crate::coherence::requester::Upgrade;
+use crate::deps::Dependencies;
 use crate::event::Events;
 use crate::images::Images;
 use crate::links::Links;
@@ -72,6 +75,12 @@ pub struct Dtm {
     /// Lamport time: at least that of every timestamp seen.
     pub(crate) lamport: u64,
     pub(crate) snapshot: Parts,
+    pub(crate) deps: Dependencies,
+    /// Pages with a read outstanding.
+    pub(crate) reading: Vec<PageId>,
+    /// Versions that this node kept for the stores and of which it has no copy, from
+    /// before the view: they may be nowhere else.
+    pub(crate) offers: BTreeMap<PageId, PageVersion>,
     /// Newest epoch that cannot be lost any more.
     pub(crate) stable: Epoch,
     pub(crate) counters: Counters,
@@ -96,6 +105,9 @@ impl Dtm {
             txn: Transaction::new(config.ageing_losses),
             lamport: 0,
             snapshot: Parts::new(Epoch(0)),
+            deps: Dependencies::new(Epoch(0)),
+            reading: Vec::new(),
+            offers: BTreeMap::new(),
             stable: Epoch(0),
             counters: Counters::default(),
             events: Events::default(),
@@ -176,8 +188,8 @@ impl Dtm {
     }
 
     /// Copies up to `pages_max` pages of closed epochs and sends them to their stores.
-    /// True if more are left. Call it between transactions and while one waits, for a
-    /// commit may wait for the stores.
+    /// True if more are left. Call it at any time, also while a transaction runs: its commit
+    /// may wait for the stores.
     pub fn snapshot_step(
         &mut self,
         _now: Instant,
@@ -185,6 +197,36 @@ impl Dtm {
         memory: &impl PageMemory,
     ) -> bool {
         self.send_parts(pages_max, memory)
+    }
+
+    /// The leader asks for the intervals above `stable` in which this node has committed
+    /// something, and on what they depend. They are final: until the next view begins the
+    /// node sends nothing and hears nothing, and only transactions commit that add no
+    /// dependency.
+    pub fn fence(&mut self, stable: Epoch) -> Vec<IntervalEdges> {
+        self.close_fence(stable)
+    }
+
+    /// The newest version of a page that this node has kept for the stores, if it has had
+    /// no copy of it since this view began. Whoever answers for this node's store gives it
+    /// if the store has none as new.
+    #[must_use]
+    pub fn offer(&self, page: PageId) -> Option<&PageVersion> {
+        self.offers.get(&page)
+    }
+
+    /// Extents with offers: they belong into the inventory of this node's store.
+    #[must_use]
+    pub fn offered_extents(&self) -> BTreeSet<Extent> {
+        self.offers.keys().map(|page| page.extent()).collect()
+    }
+
+    /// Regions of which some page is mapped.
+    #[must_use]
+    pub fn mapped_regions(&self) -> BTreeSet<RegionId> {
+        let mapped = self.pages.iter();
+        let mapped = mapped.filter(|(_, entry)| entry.mapping != Mapping::Absent);
+        mapped.map(|(page, _)| page.region).collect()
     }
 
     /// How the transaction stands.

@@ -14,6 +14,8 @@ pub(crate) struct Links {
     pub(crate) view: ViewNumber,
     /// The node's epoch, on every envelope. Never falls.
     pub(crate) epoch: Epoch,
+    /// Nothing is said any more in this view, not even to oneself.
+    is_fenced: bool,
     outputs: VecDeque<Output>,
     local: VecDeque<Message>,
 }
@@ -24,6 +26,7 @@ impl Links {
             me: NodeId(0),
             view: ViewNumber(0),
             epoch: Epoch(0),
+            is_fenced: false,
             outputs: VecDeque::new(),
             local: VecDeque::new(),
         }
@@ -37,9 +40,20 @@ impl Links {
         self.epoch = epoch;
         self.outputs.clear();
         self.local.clear();
+        self.is_fenced = false;
+    }
+
+    /// Says nothing more in this view: the next one is being decided.
+    pub(crate) fn fence(&mut self) {
+        self.is_fenced = true;
+        self.outputs.clear();
+        self.local.clear();
     }
 
     pub(crate) fn send(&mut self, to: NodeId, message: Message) {
+        if self.is_fenced {
+            return;
+        }
         if to == self.me && !is_for_the_node(&message) {
             self.local.push_back(message);
             return;

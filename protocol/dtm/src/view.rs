@@ -11,8 +11,6 @@ use wire::{Envelope, Message};
 
 use crate::coherence::holder::Reader;
 use crate::coherence::home::{Home, Request, Wish};
-use crate::pages::{Mapping, PageTable};
-use crate::snapshot::parts::Parts;
 use crate::{Dtm, Event, PageMemory};
 
 /// Messages of later views that are kept at most; far above what members can send
@@ -49,18 +47,14 @@ impl Dtm {
         );
         let epoch = self.links.epoch.max(view.first_epoch);
         assert!(view.stable < epoch, "stable-is-left");
-        for (page, entry) in self.pages.iter() {
-            if entry.mapping != Mapping::Absent {
-                memory.unmap(page);
-            }
-        }
-        self.pages = PageTable::default();
-        self.upgrades.clear();
-        self.backoffs.clear();
-        self.contention.clear();
-        self.forget_pages();
+        let goes_on = self.view.is_some() && self.links.me == you;
         self.links.enter(view.number, you, epoch);
-        self.snapshot = Parts::new(epoch);
+        self.forget_requests();
+        if goes_on {
+            self.go_on(epoch, &view, memory);
+        } else {
+            self.begin_anew(epoch, memory);
+        }
         self.home = Home::new(&view);
         self.stable = self.stable.max(view.stable);
         self.events.push(Event::ViewEntered {
@@ -79,6 +73,10 @@ impl Dtm {
         memory: &mut impl PageMemory,
     ) {
         let from = envelope.from;
+        if self.deps.is_fenced() && envelope.view == self.links.view {
+            self.ignore(from);
+            return;
+        }
         let is_early = self.view.is_none() || envelope.view > self.links.view;
         if is_early && self.early.len() < EARLY_MAX {
             self.early.push_back(envelope);
@@ -192,6 +190,14 @@ impl Dtm {
             Message::StoreDamaged { page, version } => {
                 self.home
                     .on_store_damaged(from, page, version, &mut self.links)
+            }
+            Message::GetHolders { extent } => {
+                let pages = self.held_in(extent);
+                self.links.send(from, Message::Holders { extent, pages });
+                true
+            }
+            Message::Holders { extent, pages } => {
+                self.home.on_holders(from, extent, &pages, &mut self.links)
             }
             Message::Inventory { extents, last } => {
                 let view = self.view.as_ref().expect("messages count only in a view");

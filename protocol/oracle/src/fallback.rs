@@ -1,7 +1,7 @@
 //! Fallback: a period begins with the state at the stable epoch, without a trace of
 //! what was undone, and what was called stable stays.
 use alloc::collections::BTreeMap;
-use types::PageId;
+use types::{Interval, PageId};
 
 use crate::{Attempt, AttemptId, History, Period, Read, StableNotice, Timeline, Token, Violation};
 
@@ -41,7 +41,8 @@ pub fn check_notices(history: &History) -> Result<(), Violation> {
     for &StableNotice { epoch, period } in &history.stable_notices {
         let later = history.fallbacks.iter().zip(1..).skip(period.0);
         for (fallback, number) in later {
-            if fallback.undoes(epoch) {
+            let kept = Interval::last_of(epoch);
+            if fallback.cuts.iter().any(|cut| cut.last < kept) {
                 return Err(Violation::PromiseBroken {
                     epoch,
                     period: Period(number),
@@ -63,7 +64,7 @@ fn check_epoch(timeline: &Timeline<'_>, id: AttemptId, attempt: &Attempt) -> Res
         .period
         .0
         .checked_sub(1)
-        .map(|index| fallbacks[index]);
+        .map(|index| &fallbacks[index]);
     let after = fallbacks.get(timeline.period.0);
     let is_early = before.is_some_and(|fallback| epoch < fallback.first_epoch);
     let is_late = after.is_some_and(|fallback| epoch >= fallback.first_epoch);

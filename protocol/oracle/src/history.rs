@@ -109,6 +109,8 @@ pub struct History {
     pub attempts: Vec<Attempt>,
     /// In the order in which they were decided.
     pub fallbacks: Vec<Fallback>,
+    /// For each fallback: the members that the cluster had lost.
+    pub deaths: Vec<Vec<NodeId>>,
     /// In the order in which they were given.
     pub stable_notices: Vec<StableNotice>,
 }
@@ -163,7 +165,7 @@ impl History {
     pub fn is_undone(&self, stamp: Stamp, period: Period) -> bool {
         self.fallbacks[..period.0]
             .iter()
-            .any(|fallback| fallback.undoes(stamp.epoch()))
+            .any(|fallback| fallback.undoes(stamp))
     }
 }
 

@@ -8,7 +8,7 @@
 //! Start with [`History`] (what is recorded) and [`check`] (all checkers in the order
 //! in which their findings are easiest to understand). Each checker has a file:
 //! [`single_writer`], [`fallback`], [`epoch_cuts`], [`opacity`], [`serialisability`],
-//! [`progress`]. They look at a history through [`Timeline`]s: a fallback takes
+//! [`recovery`], [`progress`]. They look at a history through [`Timeline`]s: a fallback takes
 //! committed transactions back, so what has happened depends on when one asks.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -21,6 +21,7 @@ pub mod fallback;
 mod history;
 pub mod opacity;
 pub mod progress;
+pub mod recovery;
 pub mod serialisability;
 pub mod single_writer;
 mod timeline;
@@ -56,6 +57,7 @@ pub fn check_safety(history: &History) -> Result<(), Violation> {
         epoch_cuts::check(&timeline)?;
         opacity::check(&timeline)?;
         serialisability::check(&timeline)?;
+        recovery::check(&timeline)?;
     }
     fallback::check_notices(history)
 }

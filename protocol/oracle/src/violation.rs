@@ -21,11 +21,20 @@ pub enum Property {
     EpochCuts,
     /// A fallback leads to the stable state and leaves no trace of what it undid.
     Fallback,
+    /// Whatever depends on lost work is undone.
+    Recovery,
 }
 
 /// A broken promise.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Violation {
+    /// A transaction depends on one that was undone, and was kept.
+    OrphanKept {
+        /// The dependency.
+        edge: Dependency,
+        /// Which fallback.
+        period: Period,
+    },
     /// Two committed transactions overwrote the same version.
     Fork {
         /// The page.
@@ -153,6 +162,7 @@ impl Violation {
             }
             Self::Unfinished { .. } | Self::Starved { .. } => Property::Progress,
             Self::NoPrefix { .. } => Property::EpochCuts,
+            Self::OrphanKept { .. } => Property::Recovery,
             Self::ForeignEpoch { .. }
             | Self::UndoneTrace { .. }
             | Self::StableLost { .. }
@@ -176,6 +186,7 @@ impl Violation {
             }
             | Self::ForeignEpoch { attempt, .. } => vec![*attempt],
             Self::Cycle { edges } => edges.iter().map(|edge| edge.from).collect(),
+            Self::OrphanKept { edge, .. } => vec![edge.from, edge.to],
             Self::StaleRead {
                 reader,
                 overwriter: other,
@@ -207,6 +218,9 @@ impl fmt::Display for Violation {
             Self::NoPrefix { edge, epochs } => {
                 let [from, to] = epochs;
                 write!(f, "{edge}, but their epochs are {from} and {to}")
+            }
+            Self::OrphanKept { edge, period } => {
+                write!(f, "fallback {} kept one half of: {edge}", period.0 + 1)
             }
             Self::Unfinished { txn, attempts } => {
                 let txn = txn.0;

@@ -70,10 +70,8 @@ impl Script {
     }
 
     fn fallback(mut self, stable: u64, first_epoch: u64) -> Self {
-        let decision = Fallback {
-            stable: Epoch(stable),
-            first_epoch: Epoch(first_epoch),
-        };
+        let nodes = (0..10).map(NodeId);
+        let decision = Fallback::to_stable(Epoch(stable), Epoch(first_epoch), nodes);
         self.history.fallbacks.push(decision);
         self
     }

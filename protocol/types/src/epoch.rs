@@ -38,6 +38,17 @@ pub struct Stamp {
     pub interval: Interval,
 }
 
+impl Interval {
+    /// Not before any interval of the epoch.
+    #[must_use]
+    pub const fn last_of(epoch: Epoch) -> Self {
+        Self {
+            epoch,
+            sub: u32::MAX,
+        }
+    }
+}
+
 impl Epoch {
     /// The following epoch.
     #[must_use]

@@ -28,4 +28,4 @@ pub use page::{
 pub use prng::Prng;
 pub use time::{Duration, Instant};
 pub use txn::{Seq, TxnTimestamp};
-pub use view::{Fallback, Member, View, ViewNumber};
+pub use view::{Cut, Fallback, Member, View, ViewNumber};

@@ -2,7 +2,7 @@
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::{Epoch, NodeId, Stamp, StoreId};
+use crate::{Epoch, Interval, NodeId, Stamp, StoreId};
 
 /// Number of a view; messages of another view are dropped.
 #[derive(
@@ -19,12 +19,23 @@ pub struct Member {
     pub store: StoreId,
 }
 
-/// One fallback decision: everything committed in epochs above `stable` and below
-/// `first_epoch` is undone. Decisions accumulate; whoever missed one applies all.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+/// The last interval of a node that a fallback keeps.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Cut {
+    /// The node.
+    pub node: NodeId,
+    /// Everything that it committed later is undone.
+    pub last: Interval,
+}
+
+/// One fallback decision: what the nodes of `cuts` committed after their cut, before
+/// `first_epoch`, is undone. Decisions accumulate; whoever missed one applies all.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Fallback {
-    /// The newest epoch that survives.
+    /// The newest stable epoch at that time: no cut lies before its end.
     pub stable: Epoch,
+    /// Nodes that are gone or go back, ascending by node. All others keep everything.
+    pub cuts: Vec<Cut>,
     /// First epoch of the view that the decision started; above every epoch that
     /// any node, dead ones included, may have used before.
     pub first_epoch: Epoch,
@@ -48,10 +59,34 @@ pub struct View {
 }
 
 impl Fallback {
-    /// Whether this decision undid what was committed in `epoch`.
+    /// A decision after which these nodes, ascending, keep what is stable and nothing else.
     #[must_use]
-    pub fn undoes(&self, epoch: Epoch) -> bool {
-        self.stable < epoch && epoch < self.first_epoch
+    pub fn to_stable(
+        stable: Epoch,
+        first_epoch: Epoch,
+        nodes: impl IntoIterator<Item = NodeId>,
+    ) -> Self {
+        let last = Interval::last_of(stable);
+        let cuts = nodes.into_iter().map(|node| Cut { node, last });
+        Self {
+            stable,
+            cuts: cuts.collect(),
+            first_epoch,
+        }
+    }
+
+    /// Whether this decision undid what was committed in this interval of this node.
+    #[must_use]
+    pub fn undoes(&self, stamp: Stamp) -> bool {
+        let is_after = |last: Interval| stamp.interval > last && stamp.epoch() < self.first_epoch;
+        self.cut(stamp.node).is_some_and(is_after)
+    }
+
+    /// The last interval that the node keeps; `None`: it keeps everything.
+    #[must_use]
+    pub fn cut(&self, node: NodeId) -> Option<Interval> {
+        let at = self.cuts.binary_search_by_key(&node, |cut| cut.node);
+        at.ok().map(|at| self.cuts[at].last)
     }
 }
 
@@ -59,9 +94,14 @@ impl View {
     /// Whether some recorded decision undid the version with this stamp.
     #[must_use]
     pub fn is_undone(&self, stamp: Stamp) -> bool {
-        self.fallbacks
-            .iter()
-            .any(|fallback| fallback.undoes(stamp.epoch()))
+        self.fallbacks.iter().any(|fallback| fallback.undoes(stamp))
+    }
+
+    /// Members that went back when the view began.
+    pub fn reset(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let decided = self.fallbacks.last();
+        let cut = move |node: &NodeId| decided.is_some_and(|decided| decided.cut(*node).is_some());
+        self.nodes().filter(cut)
     }
 
     /// The member with this node id.

@@ -17,5 +17,8 @@ mod report;
 
 pub use codec::{BODY_SIZE_MAX, DecodeError, HEADER_SIZE, decode, encode};
 pub use image::{Image, NoImage};
-pub use message::{Envelope, Hold, Message, Outcome, PageVersion, ReadRefusal, ReadWish};
+pub use message::{
+    Envelope, Held, HeldAs, Hold, IntervalEdges, Message, Outcome, PageVersion, ReadRefusal,
+    ReadWish,
+};
 pub use report::NodeReport;

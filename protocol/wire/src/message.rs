@@ -63,6 +63,38 @@ pub enum Hold {
     Exclusive,
 }
 
+/// An interval in which a node has committed something, and what it depends on apart from
+/// the node's interval before it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct IntervalEdges {
+    /// The interval.
+    pub interval: types::Interval,
+    /// The newest interval of each other node that it depends on, ascending by node.
+    pub edges: Vec<Stamp>,
+}
+
+/// A copy of a page, as its holder reports it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Held {
+    /// The page.
+    pub page: PageId,
+    /// Which version.
+    pub version: Version,
+    /// How it is held.
+    pub held_as: HeldAs,
+}
+
+/// A holder's part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum HeldAs {
+    /// A read copy.
+    Sharer,
+    /// The owner's; others may have copies.
+    Owner,
+    /// The only one.
+    OnlyHolder,
+}
+
 /// Result of an exclusive transition, as its requester tells the home.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Outcome {
@@ -189,6 +221,20 @@ pub enum Message {
         outcome: Outcome,
     },
 
+    /// Home to every member, when a page of the extent is asked for the first time in a
+    /// view: which copies do you have?
+    GetHolders {
+        /// The extent.
+        extent: Extent,
+    },
+    /// Member to home: the copies that I have in the extent.
+    Holders {
+        /// The extent.
+        extent: Extent,
+        /// Ascending.
+        pages: Vec<Held>,
+    },
+
     // Stores.
     /// Home to a store: which version do you have?
     StoreRead {
@@ -278,6 +324,18 @@ pub enum Message {
     Unreachable {
         /// The silent member.
         node: NodeId,
+    },
+    /// Leader to member, before the next view: stand still but for local work, and say on
+    /// what your work depends that is not stable.
+    Fence {
+        /// The newest stable epoch.
+        stable: Epoch,
+    },
+    /// Member to leader: the intervals in which I have committed something, with what they
+    /// depend on. None is added in this view.
+    Intervals {
+        /// Ascending.
+        intervals: Vec<IntervalEdges>,
     },
     /// Leader to members: the cluster stops, in order; everything is stable.
     Down,

@@ -20,7 +20,7 @@ use crate::commands::node::NodeArgs;
 use crate::error::Error;
 use crate::supervisor::{Ready, announce};
 
-/// Pace of the heartbeat that lets a node look up from a guest's long step.
+/// Pace at which a node looks up from a guest's long step.
 const TICK: Duration = Duration::from_millis(1);
 /// Silence after which a member is given up.
 const FAILURE_TIMEOUT: Duration = Duration::from_millis(2_000);
@@ -37,9 +37,8 @@ const JOIN_GRACE: Duration = Duration::from_millis(5_000);
 /// If the node cannot start or has to stop.
 pub fn run_node(args: NodeArgs) -> Result<(), Error> {
     let engine = Engine::new().map_err(|error| Error::config(error.to_string()))?;
-    let ticking = engine.clone();
-    let _ticker = Ticker::start(TICK, move || ticking.tick())
-        .map_err(|error| Error::config(format!("start the ticker: {error}")))?;
+    let _ticker =
+        Ticker::start(TICK).map_err(|error| Error::config(format!("start the ticker: {error}")))?;
     let network = open_network(&args, Some(args.tools))?;
     let link = network.link_address();
     let tools = network

@@ -97,8 +97,7 @@ fn memory_ends_at_its_current_size() {
 fn an_endless_loop_hits_the_time_limit() {
     let engine = Engine::new().unwrap();
     let deployed = deploy(&engine, WILD);
-    let ticking = engine.clone();
-    let _ticker = Ticker::start(Duration::from_millis(1), move || ticking.tick()).unwrap();
+    let _ticker = Ticker::start(Duration::from_millis(1)).unwrap();
     let (mut host, mut instance) = TestHost::new(&deployed, PAGINGS[0]);
     let limits = Limits {
         ticks_max: 5,

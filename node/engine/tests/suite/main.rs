@@ -5,6 +5,8 @@ mod bounds;
 #[cfg(test)]
 mod calls;
 #[cfg(test)]
+mod interrupts;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod transactions;

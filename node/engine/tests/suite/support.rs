@@ -46,6 +46,8 @@ pub(crate) struct TestHost {
     /// Answers until a conflict is lost.
     pub(crate) conflict_after: Option<usize>,
     pub(crate) interrupts: u32,
+    /// Answer to each interrupt.
+    pub(crate) at_interrupt: Result<(), Stop>,
     pub(crate) calls: Vec<String>,
     pub(crate) output: Vec<u8>,
     pub(crate) arguments: Vec<Vec<u8>>,
@@ -91,6 +93,7 @@ impl TestHost {
             asked: Vec::new(),
             conflict_after: None,
             interrupts: 0,
+            at_interrupt: Ok(()),
             calls: Vec::new(),
             output: Vec::new(),
             arguments: Vec::new(),
@@ -247,7 +250,7 @@ impl StepHost for TestHost {
 
     fn interrupt(&mut self) -> Result<(), Stop> {
         self.interrupts += 1;
-        Ok(())
+        self.at_interrupt.clone()
     }
 
     fn call(&mut self, call: HostCall<'_>) -> Result<i64, Stop> {

@@ -240,10 +240,7 @@ fn results_of_steps_are_decoded() {
 fn two_nodes_run_on_two_threads_of_a_process() {
     let engine = Engine::new().unwrap();
     let deployed = deploy(&engine, BUSY);
-    let _ticker = Ticker::start(Duration::from_millis(1), {
-        let engine = engine.clone();
-        move || engine.tick()
-    });
+    let _ticker = Ticker::start(Duration::from_millis(1)).unwrap();
     let node = |paging| {
         let (mut host, mut instance) = TestHost::new(&deployed, paging);
         let mut values = Vec::new();

@@ -7,7 +7,7 @@
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use types::{Extent, NodeId, PageId, Seq, Stamp, TxnTimestamp, Version, View, placement};
-use wire::{Hold, Image, Message, Outcome, PageVersion, ReadWish};
+use wire::{Held, HeldAs, Hold, Image, Message, Outcome, PageVersion, ReadWish};
 
 use crate::links::Links;
 
@@ -49,11 +49,21 @@ struct Fetch {
     damaged: Option<Version>,
 }
 
+/// An extent that was asked for in this view for the first time.
+#[derive(Debug, Default)]
+struct Asking {
+    missing: BTreeSet<NodeId>,
+    found: Vec<(NodeId, Held)>,
+    requests: Vec<Request>,
+}
+
 /// Who holds a page. Invariant: the owner is no sharer.
 #[derive(Debug)]
 pub(crate) struct HomeEntry {
     owner: Option<NodeId>,
     sharers: BTreeSet<NodeId>,
+    /// Which version the holders reported, as long as they do.
+    reported: Option<Version>,
     seq: Seq,
     busy: Busy,
     queue: VecDeque<Request>,
@@ -69,6 +79,13 @@ pub(crate) struct Home {
     missing: BTreeSet<NodeId>,
     /// Requests that came before all inventories.
     gated: Vec<Request>,
+    /// Whom to ask who holds an extent when it is asked for first: everybody, because
+    /// copies outlive views. Nobody in the first view: there are none.
+    members: Vec<NodeId>,
+    /// Extents whose holders are known.
+    known: BTreeSet<Extent>,
+    /// Extents whose holders are being asked for.
+    asking: BTreeMap<Extent, Asking>,
     /// A page whose newest version no store can read any more.
     pub(crate) lost: Option<(PageId, Version)>,
     /// Longest queue so far.
@@ -78,7 +95,9 @@ pub(crate) struct Home {
 impl Home {
     /// A home that knows nothing yet but whom to hear from.
     pub(crate) fn new(view: &View) -> Self {
+        let is_first = view.fallbacks.is_empty();
         Self {
+            members: view.nodes().filter(|_| !is_first).collect(),
             missing: view.nodes().collect(),
             ..Self::default()
         }
@@ -119,10 +138,65 @@ impl Home {
             self.gated.push(request);
             return;
         }
+        if self.has_to_ask(request, links) {
+            return;
+        }
         let entry = self.entries.entry(request.page).or_default();
         entry.queue.push_back(request);
         self.queue_max = self.queue_max.max(entry.queue.len());
         self.serve_queue(request.page, links);
+    }
+
+    /// Whether the request waits until the holders of its extent are known.
+    fn has_to_ask(&mut self, request: Request, links: &mut Links) -> bool {
+        let extent = request.page.extent();
+        if self.members.is_empty() || self.known.contains(&extent) {
+            return false;
+        }
+        let asking = self.asking.entry(extent).or_insert_with(|| {
+            for &member in &self.members {
+                links.send(member, Message::GetHolders { extent });
+            }
+            Asking {
+                missing: self.members.iter().copied().collect(),
+                ..Asking::default()
+            }
+        });
+        asking.requests.push(request);
+        true
+    }
+
+    /// A member says what it holds. False if it was not asked.
+    #[must_use]
+    pub(crate) fn on_holders(
+        &mut self,
+        from: NodeId,
+        extent: Extent,
+        pages: &[Held],
+        links: &mut Links,
+    ) -> bool {
+        let Some(asking) = self.asking.get_mut(&extent) else {
+            return false;
+        };
+        if !asking.missing.remove(&from) {
+            return false;
+        }
+        asking.found.extend(pages.iter().map(|&held| (from, held)));
+        if !asking.missing.is_empty() {
+            return true;
+        }
+        let asking = self.asking.remove(&extent).expect("just looked at");
+        self.known.insert(extent);
+        for (node, held) in asking.found {
+            self.entries
+                .entry(held.page)
+                .or_default()
+                .rebuild(node, held);
+        }
+        for request in asking.requests {
+            self.on_request(request, links);
+        }
+        true
     }
 
     pub(crate) fn on_read_confirm(
@@ -308,6 +382,7 @@ impl Default for HomeEntry {
         Self {
             owner: None,
             sharers: BTreeSet::new(),
+            reported: None,
             seq: Seq(0),
             busy: Busy::No,
             queue: VecDeque::new(),
@@ -316,6 +391,31 @@ impl Default for HomeEntry {
 }
 
 impl HomeEntry {
+    /// A member has brought a copy from the last view. What was undone was dropped before
+    /// anybody could report it, and whoever overwrote a version took all copies of it: so
+    /// all that is reported is the current version, and of holders there is one owner.
+    fn rebuild(&mut self, node: NodeId, held: Held) {
+        let Held {
+            page,
+            version,
+            held_as,
+        } = held;
+        let is_same = self
+            .reported
+            .replace(version)
+            .is_none_or(|known| known == version);
+        assert!(is_same, "copies-are-current: {page} {node}");
+        match held_as {
+            HeldAs::Sharer => {
+                self.sharers.insert(node);
+            }
+            HeldAs::Owner | HeldAs::OnlyHolder => {
+                assert!(self.owner.is_none(), "one-owner: {page} {node}");
+                self.owner = Some(node);
+            }
+        }
+    }
+
     fn serve_read(
         &mut self,
         request: Request,

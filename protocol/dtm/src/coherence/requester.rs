@@ -47,6 +47,7 @@ impl Dtm {
             return;
         }
         entry.pending = Pending::Read;
+        self.reading.push(page);
         let is_to_be_written = self.txn.means_to_write(entry.habit.expects_write());
         let wish = match core::mem::take(&mut entry.from_owner) {
             true => ReadWish::CopyOfOwner,
@@ -126,6 +127,7 @@ impl Dtm {
             "data-brings-its-epoch: {page}"
         );
         entry.pending = Pending::None;
+        let stamp = content.stamp;
         entry.state = match hold {
             Hold::Shared => PageState::Shared,
             Hold::Exclusive => PageState::Modified,
@@ -133,6 +135,10 @@ impl Dtm {
         entry.version = content.version;
         entry.stamp = content.stamp;
         entry.side = Some(self.images.frame_of(&content.image));
+        self.read_is_over(page);
+        if self.is_foreign(stamp) {
+            self.deps.received(page);
+        }
         if self.txn.is_waiting_for(page) {
             // In this very step, lest it is lost before the transaction has used it.
             // A marked transaction waits for nothing: it must not see newer pages.
@@ -153,9 +159,27 @@ impl Dtm {
         assert!(entry.pending == Pending::Read, "data-is-asked-for: {page}");
         entry.pending = Pending::None;
         entry.from_owner = reason == ReadRefusal::Miss;
+        self.read_is_over(page);
         self.counters.reads_refused += 1;
         self.backoffs.start(now, page);
         self.confirm_read(page, seq, None);
+    }
+
+    fn read_is_over(&mut self, page: PageId) {
+        let at = self.reading.iter().position(|&reading| reading == page);
+        let at = at.expect("outstanding reads are listed");
+        self.reading.swap_remove(at);
+    }
+
+    /// Requests of the view that has ended are forgotten; whoever still needs a page asks
+    /// again.
+    pub(crate) fn forget_requests(&mut self) {
+        let upgrades = core::mem::take(&mut self.upgrades);
+        let reads = core::mem::take(&mut self.reading);
+        for page in upgrades.into_keys().chain(reads) {
+            self.pages.entry(page).pending = Pending::None;
+        }
+        self.backoffs.clear();
     }
 
     fn confirm_read(&mut self, page: PageId, seq: Seq, held: Option<Hold>) {

@@ -31,6 +31,7 @@ impl Dtm {
         }
         self.links.epoch = epoch;
         self.snapshot.open(epoch);
+        self.deps.advance(epoch);
         self.events.push(Event::EpochEntered { epoch });
         let calm_after = self.config.calm_after_epochs;
         while let Some(page) = self.contention.next_calm(epoch, calm_after) {
@@ -71,6 +72,9 @@ impl Dtm {
     /// the next one begins: a store counts frames from part to part.
     pub(crate) fn send_parts(&mut self, pages_max: usize, memory: &impl PageMemory) -> bool {
         self.snapshot.free(FREED_PER_CAPTURE * pages_max);
+        if self.deps.is_fenced() {
+            return false;
+        }
         for _ in 0..pages_max {
             let Some((epoch, page)) = self.snapshot.next_unsent() else {
                 break;
@@ -79,7 +83,11 @@ impl Dtm {
             if entry.is_uncaptured && entry.stamp.epoch() == epoch {
                 self.capture(page, memory);
             }
-            self.send_frame(page);
+            if self.snapshot.has_frame() {
+                self.send_frame(page);
+            } else {
+                self.snapshot.skip();
+            }
             self.end_parts();
         }
         self.snapshot.next_unsent().is_some()
@@ -131,6 +139,7 @@ impl Dtm {
         assert!(epoch < self.links.epoch, "stable-is-left: {epoch}");
         self.stable = self.stable.max(epoch);
         self.snapshot.release(self.stable);
+        self.settle_deps();
         self.try_commit(memory);
     }
 }

@@ -2,7 +2,7 @@
 //! to the stores has come.
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
-use types::{Epoch, NodeId, PageId};
+use types::{Epoch, NodeId, PageId, Stamp};
 use wire::PageVersion;
 
 /// A page written in an epoch.
@@ -11,6 +11,25 @@ struct Written {
     page: PageId,
     /// Its last version, once it was captured.
     frame: Option<PageVersion>,
+    /// Its last versions of earlier intervals of the epoch: the stores do not get them,
+    /// but a fallback may go back to one of them.
+    earlier: Vec<PageVersion>,
+}
+
+impl Written {
+    fn undo(&mut self, is_undone: impl Fn(Stamp) -> bool) {
+        while self
+            .frame
+            .as_ref()
+            .is_some_and(|frame| is_undone(frame.stamp))
+        {
+            self.frame = self.earlier.pop();
+        }
+    }
+
+    fn frames(&self) -> impl Iterator<Item = &PageVersion> {
+        self.earlier.iter().chain(&self.frame)
+    }
 }
 
 /// One epoch of this node: the pages it wrote, the last version of each.
@@ -21,7 +40,7 @@ struct Part {
     pages: Vec<Written>,
     /// Of `pages`: frames sent.
     sent: usize,
-    /// Of `pages`: frames captured.
+    /// Frames captured.
     captured: usize,
     /// Stores that have not acknowledged, with the number of frames sent to them.
     unacknowledged: BTreeMap<NodeId, u32>,
@@ -82,6 +101,42 @@ impl Parts {
         self.retained
     }
 
+    /// A view begins in `epoch`: what was undone is forgotten, and all that is left goes to
+    /// the stores of the new view, also what those of the old one have.
+    pub(crate) fn enter(&mut self, epoch: Epoch, stable: Epoch, is_undone: impl Fn(Stamp) -> bool) {
+        self.open(epoch);
+        (self.ended, self.stored, self.retained) = (0, 0, 0);
+        self.reported = stable;
+        for part in &mut self.closed {
+            (part.sent, part.captured, part.is_ended) = (0, 0, false);
+            part.unacknowledged.clear();
+            for written in &mut part.pages {
+                written.undo(&is_undone);
+                part.captured += written.frames().count();
+            }
+            self.retained += part.captured;
+        }
+    }
+
+    /// Every page written in an epoch that is not stable.
+    pub(crate) fn written_pages(&self) -> impl Iterator<Item = PageId> + '_ {
+        let parts = self.closed.iter().chain([&self.open]);
+        parts
+            .flat_map(|part| &part.pages)
+            .map(|written| written.page)
+    }
+
+    /// The newest frame of each of the chosen pages.
+    pub(crate) fn frames_of(
+        &self,
+        is_chosen: impl Fn(PageId) -> bool,
+    ) -> BTreeMap<PageId, PageVersion> {
+        let pages = self.closed.iter().flat_map(|part| &part.pages);
+        let chosen = pages.filter(|written| is_chosen(written.page));
+        let newest = chosen.filter_map(|written| Some((written.page, written.frame.clone()?)));
+        newest.collect()
+    }
+
     /// Closes the open epoch.
     pub(crate) fn open(&mut self, epoch: Epoch) {
         assert!(epoch > self.open.epoch, "epochs-ascend");
@@ -96,7 +151,11 @@ impl Parts {
     /// A page is written for the first time in the open epoch; its place in the list.
     pub(crate) fn list(&mut self, page: PageId) -> u32 {
         let place = self.open.pages.len();
-        self.open.pages.push(Written { page, frame: None });
+        self.open.pages.push(Written {
+            page,
+            frame: None,
+            earlier: Vec::new(),
+        });
         u32::try_from(place).expect("fewer pages than 2^32 are held")
     }
 
@@ -112,10 +171,14 @@ impl Parts {
         };
         let written = &mut part.pages[place as usize];
         assert!(written.page == page, "every-write-is-kept: {page}");
-        if written.frame.replace(content).is_none() {
-            part.captured += 1;
-            self.retained += 1;
+        let interval = content.stamp.interval;
+        match written.frame.replace(content) {
+            Some(older) if older.stamp.interval == interval => return,
+            Some(older) => written.earlier.push(older),
+            None => {}
         }
+        part.captured += 1;
+        self.retained += 1;
     }
 
     /// The next page of a closed epoch whose frame must be sent.
@@ -134,6 +197,17 @@ impl Parts {
             *part.unacknowledged.entry(store).or_insert(0) += 1;
         }
         written.frame.as_ref().expect("every-write-is-kept")
+    }
+
+    /// The page of [`Parts::next_unsent`] has nothing to send: it was undone.
+    pub(crate) fn skip(&mut self) {
+        self.closed[self.ended].sent += 1;
+    }
+
+    /// Whether the page of [`Parts::next_unsent`] has a frame.
+    pub(crate) fn has_frame(&self) -> bool {
+        let part = &self.closed[self.ended];
+        part.pages[part.sent].frame.is_some()
     }
 
     /// A closed epoch whose frames were all sent just now, with the number for each store.
@@ -213,12 +287,7 @@ impl Parts {
     pub(crate) fn check(&self, epoch: Epoch) {
         assert!(self.open.epoch == epoch, "open-part-is-current");
         let parts = self.closed.iter().chain([&self.open]);
-        let kept = |part: &Part| {
-            part.pages
-                .iter()
-                .filter(|page| page.frame.is_some())
-                .count()
-        };
+        let kept = |part: &Part| part.pages.iter().flat_map(Written::frames).count();
         let frames: usize = parts.map(kept).sum();
         assert!(frames == self.retained, "frames-are-counted");
         assert!(

@@ -73,10 +73,14 @@ impl Dtm {
         let frame = entry.side.take().expect("a copy is mapped or on the side");
         memory.map(page, &frame);
         entry.mapping = Mapping::Current;
+        let stamp = entry.stamp;
         if entry.is_contended {
             self.contention.mapped.push(page);
         }
         self.images.recycle(frame);
+        if self.is_foreign(stamp) {
+            self.deps.mapped(page);
+        }
     }
 
     /// Counts a mapped page as touched; the transaction waits for it no more.

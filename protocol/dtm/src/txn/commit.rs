@@ -3,7 +3,7 @@
 //! All pages that it touched are current, or it would be marked. Once those that it
 //! wrote are held by nobody else it commits, in the step that brings the last answer:
 //! a commit whose pages are all modified here is a few assignments and no message.
-use types::{Instant, Interval, Stamp};
+use types::{Instant, Stamp};
 use wire::PageVersion;
 
 use crate::pages::Mapping;
@@ -51,16 +51,18 @@ impl Dtm {
             self.txn.is_throttled = true;
             return false;
         }
-        self.finish(memory);
-        true
+        if !self.deps.has_unnoted_pages() || self.note_edges() {
+            self.finish(memory);
+        }
+        !self.txn.is_committing()
     }
 
     fn finish(&mut self, memory: &mut impl PageMemory) {
-        let epoch = self.links.epoch;
         let stamp = Stamp {
             node: self.links.me,
-            interval: Interval { epoch, sub: 0 },
+            interval: self.deps.open(),
         };
+        self.deps.note_commit();
         for at in 0..self.txn.dirty.len() {
             self.write_page(at, stamp);
             memory.protect(self.txn.dirty[at]);
@@ -75,7 +77,7 @@ impl Dtm {
     }
 
     /// Makes the bytes of the dirty page at this place of the list the next version. The
-    /// one before goes to the stores if it was the last of its epoch.
+    /// one before is kept if it was the last of its interval.
     fn write_page(&mut self, at: usize, stamp: Stamp) {
         let page = self.txn.dirty[at];
         let entry = self.pages.entry(page);
@@ -95,7 +97,7 @@ impl Dtm {
             .before
             .take()
             .expect("a dirty page has a before-image");
-        if entry.is_uncaptured && entry.stamp.epoch() < stamp.epoch() {
+        if entry.is_uncaptured && entry.stamp.interval < stamp.interval {
             let content = PageVersion {
                 version: entry.version,
                 stamp: entry.stamp,

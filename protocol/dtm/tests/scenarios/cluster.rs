@@ -6,10 +6,10 @@ use dtm::{
     Access, AccessResult, Attempt, CommitMode, Config, Dtm, Input, Output, PageState, TxnStatus,
 };
 use types::{
-    Duration, Epoch, Extent, Fallback, Instant, Member, NodeId, PageId, StoreId, Version, View,
-    ViewNumber, placement,
+    Cut, Duration, Epoch, Extent, Fallback, Instant, Member, NodeId, PageId, Stamp, StoreId,
+    Version, View, ViewNumber, placement,
 };
-use wire::{Envelope, Message, PageVersion};
+use wire::{Envelope, IntervalEdges, Message, PageVersion};
 
 use crate::memory::TestMemory;
 
@@ -34,6 +34,9 @@ pub(crate) struct Cluster {
     /// What each member has told the leader.
     pub(crate) reported: BTreeMap<u32, Epoch>,
     committed: BTreeMap<PageId, Version>,
+    /// Every commit of a page, in order.
+    commits: Vec<(PageId, Version, Stamp)>,
+    decided: Vec<Fallback>,
 }
 
 pub(crate) fn config() -> Config {
@@ -53,10 +56,8 @@ pub(crate) fn view(number: u64, count: u32, stable: u64, first_epoch: u64) -> Vi
         node: NodeId(node),
         store: StoreId(u64::from(node) * 11),
     };
-    let decision = Fallback {
-        stable: Epoch(stable),
-        first_epoch: Epoch(first_epoch),
-    };
+    let nodes = (1..=count).map(NodeId);
+    let decision = Fallback::to_stable(Epoch(stable), Epoch(first_epoch), nodes);
     View {
         number: ViewNumber(number),
         leader: NodeId(1),
@@ -112,7 +113,66 @@ impl Cluster {
             sent: vec![],
             reported: BTreeMap::new(),
             committed: BTreeMap::new(),
+            commits: vec![],
+            decided: vec![],
         }
+    }
+
+    /// A node says on what it depends, and stands fenced.
+    pub(crate) fn fence(&mut self, id: u32) -> Vec<IntervalEdges> {
+        let stable = self.dtm(id).stable();
+        self.with(id, |node, _| node.dtm.fence(stable))
+    }
+
+    /// A decision that goes into the next view.
+    pub(crate) fn decide(&mut self, mut cuts: Vec<Cut>, first_epoch: u64) {
+        cuts.sort_unstable();
+        self.decided.push(Fallback {
+            stable: self.dtm(1).stable(),
+            cuts,
+            first_epoch: Epoch(first_epoch),
+        });
+    }
+
+    /// Nodes die; the others are fenced and enter the next view.
+    pub(crate) fn lose(&mut self, dead: &[u32], cuts: Vec<Cut>, first_epoch: u64) {
+        self.nodes.retain(|id, _| !dead.contains(id));
+        self.links.retain(|(_, to), _| !dead.contains(to));
+        self.decide(cuts, first_epoch);
+        let old = self.dtm(1).view().expect("the cluster runs");
+        let is_left = |member: &&Member| !dead.contains(&member.node.0);
+        let next = View {
+            number: ViewNumber(old.number.0 + 1),
+            members: old.members.iter().filter(is_left).copied().collect(),
+            stable: self.dtm(1).stable(),
+            first_epoch: Epoch(first_epoch),
+            fallbacks: self.decided.clone(),
+            ..old.clone()
+        };
+        let ids: Vec<u32> = self.nodes.keys().copied().collect();
+        for id in ids {
+            self.fence(id);
+        }
+        self.enter_all(&next);
+        self.pump();
+        let ids: Vec<u32> = self.nodes.keys().copied().collect();
+        for id in ids {
+            if matches!(self.status(id), TxnStatus::Marked(_)) {
+                self.rollback(id);
+            }
+        }
+    }
+
+    /// All processes end and start again, with the disks that they had.
+    pub(crate) fn restart_all(&mut self, view: &View) {
+        for (&id, node) in &mut self.nodes {
+            let seed = u64::from(id);
+            node.dtm = Dtm::new(Config { seed, ..config() });
+            node.memory = TestMemory::default();
+        }
+        self.links.clear();
+        self.enter_all(view);
+        self.pump();
     }
 
     /// A page of linear memory, homed at `home`.
@@ -276,7 +336,7 @@ impl Cluster {
     }
 
     /// Throws the first message on a link away.
-    pub(crate) fn lose(&mut self, from: u32, to: u32) {
+    pub(crate) fn lose_message(&mut self, from: u32, to: u32) {
         let lost = self
             .links
             .get_mut(&(from, to))
@@ -397,8 +457,9 @@ impl Cluster {
                 you: NodeId(id),
             },
         );
-        let store = &self.nodes[&id].store;
-        let extents: BTreeSet<Extent> = store.keys().map(|page| page.extent()).collect();
+        let node = &self.nodes[&id];
+        let stored = node.store.keys().map(|page| page.extent());
+        let extents: BTreeSet<Extent> = stored.chain(node.dtm.offered_extents()).collect();
         let extents: Vec<Extent> = extents.into_iter().collect();
         for to in view.nodes().map(|node| node.0) {
             let message = Message::Inventory {
@@ -416,15 +477,17 @@ impl Cluster {
 
     /// Stores drop undone versions; the truth to check against goes back with them.
     pub(crate) fn forget_undone(&mut self, view: &View) {
-        self.committed.clear();
         for node in self.nodes.values_mut() {
-            for (&page, versions) in &mut node.store {
+            for versions in node.store.values_mut() {
                 versions.retain(|content| !view.is_undone(content.stamp));
-                let newest = versions.iter().map(|content| content.version).max();
-                let known = self.committed.entry(page).or_default();
-                *known = (*known).max(newest.unwrap_or_default());
             }
         }
+        self.commits.retain(|&(.., stamp)| !view.is_undone(stamp));
+        let left = self
+            .commits
+            .iter()
+            .map(|&(page, version, _)| (page, version));
+        self.committed = left.collect();
     }
 
     /// What a node's store has of a page, oldest first.
@@ -445,8 +508,9 @@ impl Cluster {
         let node = self.nodes.get_mut(&id).unwrap();
         let answer = match &envelope.message {
             Message::StoreRead { page } => {
-                let versions = node.store.get(page);
-                let newest = versions.and_then(|all| all.iter().max_by_key(|one| one.version));
+                let versions = node.store.get(page).into_iter().flatten();
+                let versions = versions.chain(node.dtm.offer(*page));
+                let newest = versions.max_by_key(|one| one.version);
                 match newest {
                     Some(newest) if node.damaged.contains(page) => Message::StoreDamaged {
                         page: *page,
@@ -495,6 +559,8 @@ impl Cluster {
             let version = self.nodes[&id].dtm.page(page).version;
             let known = self.committed.insert(page, version).unwrap_or_default();
             assert_eq!(known.next(), version, "{page} written by {id}");
+            let stamp = self.nodes[&id].dtm.page(page).stamp;
+            self.commits.push((page, version, stamp));
         }
     }
 

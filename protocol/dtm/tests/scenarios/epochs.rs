@@ -34,7 +34,7 @@ fn an_acknowledgement_brings_the_readers_epoch() {
         if matches!(message, wire::Message::InvalidateAck { .. }) {
             break;
         }
-        cluster.lose(1, 2);
+        cluster.lose_message(1, 2);
     }
     cluster.deliver(1, 2);
     assert_eq!(epoch_of_commit(&cluster, 2), Epoch(2));
@@ -54,7 +54,7 @@ fn data_brings_its_writers_epoch() {
     let _ = cluster.access(2, page, dtm::Access::Read);
     cluster.pump();
     while !matches!(cluster.in_flight(1, 2), Some(wire::Message::Data { .. })) {
-        cluster.lose(1, 2);
+        cluster.lose_message(1, 2);
     }
     cluster.deliver(1, 2);
     assert_eq!(cluster.read(2, page), 2);
@@ -93,7 +93,7 @@ fn a_jump_over_epochs_without_writes_is_reported_at_once() {
     let mut cluster = Cluster::new(2);
     cluster.hold(1, 2);
     (0..5).for_each(|_| cluster.advance_epoch());
-    (0..4).for_each(|_| cluster.lose(1, 2));
+    (0..4).for_each(|_| cluster.lose_message(1, 2));
     cluster.deliver(1, 2);
     cluster.pump();
     assert_eq!(cluster.reported[&2], Epoch(5));

@@ -29,10 +29,6 @@ impl TestMemory {
     pub(crate) fn is_mapped(&self, page: PageId) -> bool {
         self.slots.contains_key(&page)
     }
-
-    pub(crate) fn mapped(&self) -> usize {
-        self.slots.len()
-    }
 }
 
 /// A page that begins with `value`.

@@ -41,14 +41,13 @@ fn an_undone_version_in_a_store_is_not_read() {
 }
 
 #[test]
-fn a_new_view_stops_the_transaction_and_empties_its_memory() {
+fn a_new_view_stops_the_transaction() {
     let mut cluster = Cluster::new(2);
     let page = cluster.linear(2, 0);
     cluster.begin(1);
     cluster.write(1, page, 5);
     cluster.enter_all(&view(2, 2, 0, 50));
     assert_eq!(cluster.status(1), TxnStatus::Marked(Why::Fallback));
-    assert_eq!(cluster.node(1).memory.mapped(), 0);
     assert_eq!(cluster.access(1, page, Access::Read), AccessResult::Stopped);
     cluster.pump();
     cluster.rollback(1);
@@ -153,8 +152,7 @@ fn a_page_is_read_from_whatever_store_has_the_newest_version() {
     cluster.make_stable();
     cluster.put(2, page, 2);
     let stable = cluster.make_stable();
-    cluster.enter_all(&view(2, 3, stable.0, 60));
-    cluster.pump();
+    cluster.restart_all(&view(2, 3, stable.0, 60));
     assert_eq!(cluster.get(3, page), 2);
     let reads = cluster
         .sent
@@ -184,8 +182,7 @@ fn a_damaged_copy_is_not_missed_while_another_store_has_the_page() {
     let stores = stores_of(&cluster, page);
     assert!(stores.len() > 1, "{stores:?}");
     cluster.damage(stores[0], page);
-    cluster.enter_all(&view(2, 3, stable.0, 60));
-    cluster.pump();
+    cluster.restart_all(&view(2, 3, stable.0, 60));
     assert_eq!(cluster.get(3, page), 7);
     assert_eq!(cluster.dtm(1).lost_page(), None);
 }
@@ -199,8 +196,7 @@ fn no_older_version_is_given_instead_of_a_damaged_one() {
     for store in stores_of(&cluster, page) {
         cluster.damage(store, page);
     }
-    cluster.enter_all(&view(2, 3, stable.0, 60));
-    cluster.pump();
+    cluster.restart_all(&view(2, 3, stable.0, 60));
     cluster.begin(3);
     assert_eq!(cluster.access(3, page, Access::Read), AccessResult::Wait);
     cluster.pump();

@@ -1,0 +1,94 @@
+//! What a node keeps from one view to the next.
+//!
+//! A fallback undoes what depends on lost work, and nothing else: copies of versions that
+//! were not undone stay where they are, and so do the frames that wait for the stores.
+//! What a page holds that was undone is decided by its home, from the copies, the frames
+//! and the stores of all members; nobody puts an earlier version back by himself.
+use alloc::vec::Vec;
+use types::{Epoch, Extent, PAGES_PER_EXTENT, PageId, View};
+use wire::{Held, HeldAs};
+
+use crate::deps::Dependencies;
+use crate::pages::{Mapping, PageTable};
+use crate::snapshot::parts::Parts;
+use crate::{Dtm, PageMemory, PageState, Why};
+
+impl Dtm {
+    /// Enters a view as a node that is new in the cluster: it knows nothing.
+    pub(crate) fn begin_anew(&mut self, epoch: Epoch, memory: &mut impl PageMemory) {
+        for (page, entry) in self.pages.iter() {
+            if entry.mapping != Mapping::Absent {
+                memory.unmap(page);
+            }
+        }
+        self.pages = PageTable::default();
+        self.contention.clear();
+        self.forget_pages();
+        self.snapshot = Parts::new(epoch);
+        self.deps = Dependencies::new(epoch);
+        self.offers.clear();
+    }
+
+    /// Enters a view as the node that it was in the last one.
+    pub(crate) fn go_on(&mut self, epoch: Epoch, view: &View, memory: &mut impl PageMemory) {
+        if self.txn.is_active() {
+            self.mark(Why::Fallback);
+        }
+        let mut pages: Vec<PageId> = self.foreign_pages().to_vec();
+        pages.extend(self.snapshot.written_pages());
+        for page in pages {
+            let entry = self.pages.entry(page);
+            if entry.state != PageState::Invalid && view.is_undone(entry.stamp) {
+                self.drop_undone(page, memory);
+            }
+        }
+        self.snapshot
+            .enter(epoch, self.stable, |stamp| view.is_undone(stamp));
+        self.enter_deps(epoch, view);
+        let pages = &self.pages;
+        let has_no_copy = |page| {
+            let entry = pages.get(page);
+            entry.is_none_or(|entry| entry.state == PageState::Invalid)
+        };
+        self.offers = self.snapshot.frames_of(has_no_copy);
+    }
+
+    /// A copy of a version that was undone goes without a trace.
+    fn drop_undone(&mut self, page: PageId, memory: &mut impl PageMemory) {
+        self.counters.pages_undone += 1;
+        let entry = self.pages.entry(page);
+        entry.state = PageState::Invalid;
+        entry.is_uncaptured = false;
+        let frames = [entry.before.take(), entry.side.take()];
+        frames
+            .into_iter()
+            .flatten()
+            .for_each(|frame| self.images.recycle(frame));
+        if entry.mapping == Mapping::Current {
+            entry.mapping = Mapping::Absent;
+            memory.unmap(page);
+        }
+    }
+
+    /// The copies of an extent, for its home.
+    pub(crate) fn held_in(&self, extent: Extent) -> Vec<Held> {
+        let first = extent.index * PAGES_PER_EXTENT;
+        let pages = (first..first + PAGES_PER_EXTENT).map(|at| PageId::new(extent.region.0, at));
+        let held = pages.filter_map(|page| {
+            let entry = self.pages.get(page)?;
+            let held_as = match entry.state {
+                PageState::Invalid => return None,
+                PageState::Shared => HeldAs::Sharer,
+                PageState::Owned => HeldAs::Owner,
+                PageState::Modified => HeldAs::OnlyHolder,
+            };
+            let version = entry.version;
+            Some(Held {
+                page,
+                version,
+                held_as,
+            })
+        });
+        held.collect()
+    }
+}
