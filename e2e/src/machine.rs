@@ -3,6 +3,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use admin::Status;
 use cli::client::Client;
 use cli::data::{DataDir, RunningFile};
 
@@ -159,13 +160,41 @@ impl Machine {
         data.running().expect("the cluster runs")
     }
 
-    /// A connection to the first node that is alive.
+    /// A connection to a node that is alive, and to another when that one ends.
     ///
     /// # Panics
     /// If none is.
     #[must_use]
     pub fn client(&self) -> Client {
-        Client::connect(self.running().nodes[0].tools).expect("the node listens")
+        let data = DataDir::open(&self.data()).expect("a cluster runs here");
+        Client::find(&data).expect("a node listens")
+    }
+
+    /// Number of the node that leads, and what it says; waits until one does.
+    ///
+    /// # Panics
+    /// If none does for too long.
+    #[must_use]
+    pub fn leader(&self) -> (u32, Status) {
+        let data = DataDir::open(&self.data()).expect("a cluster runs here");
+        eventually("a node leads", || {
+            let (_, status) = Client::leader(&data).ok()??;
+            let leader = status
+                .nodes
+                .iter()
+                .find(|node| node.node == status.leader)?;
+            let number = leader.name.strip_prefix("node-")?.parse().ok()?;
+            Some((number, status))
+        })
+    }
+
+    /// Waits until so many nodes are members and vote.
+    pub fn wait_members(&self, count: usize) {
+        eventually("all are members and vote", || {
+            let (_, status) = self.leader();
+            let there = status.voters.iter().filter(|voter| voter.is_there).count();
+            (status.nodes.len() == count && there == count).then_some(())
+        });
     }
 
     /// The cluster works: a bank of its own keeps its total.

@@ -1,9 +1,9 @@
-//! Ends: of the leader, of a program by Ctrl-C, of a cluster by Ctrl-C.
+//! Ends: of leaders and of all nodes, of a program by Ctrl-C, of a cluster by Ctrl-C.
 use std::path::PathBuf;
 
 use admin::ProcessState;
 use cli::client::Client;
-use e2e::{Machine, eventually};
+use e2e::{Machine, Started, eventually};
 
 use crate::picture::newest;
 
@@ -22,45 +22,150 @@ fn pids(machine: &Machine) -> Vec<u32> {
         .collect()
 }
 
+/// Some bank that is busy for seconds.
+const BUSY: [&str; 6] = ["run", "bank", "--", "1000", "40000", "3"];
+
+/// Starts the bank and waits until it works.
+fn start_bank(machine: &mut Machine) -> Started {
+    let run = machine.start(&BUSY);
+    eventually("the bank works", || {
+        let all = machine.client().processes().unwrap();
+        let steps = all.iter().map(|one| one.steps).max()?;
+        (steps > 100).then_some(())
+    });
+    run
+}
+
 #[test]
-fn without_its_leader_a_cluster_ends_and_can_be_restarted() {
+fn a_program_goes_on_when_the_leader_dies_and_its_node_comes_back_as_another() {
     let mut machine = Machine::with_cluster("leader");
+    machine.wait_members(3);
+    let (number, before) = machine.leader();
+    let run = start_bank(&mut machine);
+    let _ = machine.run(&["kill", &number.to_string()]).ok();
+    let outcome = run.wait().ok();
+    assert!(
+        outcome.out.contains("total 1000000 of 1000000"),
+        "{outcome:#?}"
+    );
+    let (_, after) = machine.leader();
+    assert_ne!(after.leader, before.leader);
+    let fallen = after.last_failure.unwrap();
+    assert_eq!(
+        (fallen.node, fallen.recovered_us.is_some()),
+        (before.leader, true)
+    );
+    machine.wait_members(3);
+    let (_, after) = machine.leader();
+    let name = format!("node-{number}");
+    let back = after.nodes.iter().find(|node| node.name == name).unwrap();
+    assert!(back.node > 3, "its process is a new node: {back:?}");
+    let status = machine.run(&["status"]).ok();
+    assert!(status.out.contains("can lose 1 of 3 voters"), "{status:#?}");
     machine.check_bank();
-    let pids = pids(&machine);
-    let _ = machine.run(&["kill", "1"]).ok();
-    let outcome = machine.take_up().wait();
-    outcome.refused(&["the node that leads has ended", "plurix up"]);
-    assert!(!pids.into_iter().any(is_alive));
+    // What only the new leader's voters have decided is there after the end of all.
+    machine.kill_all();
     machine.up(&[]);
-    let total = machine.run(&["call", "bank", "total", "--query"]).ok();
-    assert_eq!(total.out, "64000\n");
     machine.check_bank();
 }
 
 #[test]
-fn nodes_without_a_leader_say_so_and_end() {
+fn leaders_may_die_one_after_the_other() {
+    let mut machine = Machine::with_cluster("leaders");
+    machine.check_bank();
+    for _ in 0..3 {
+        machine.wait_members(3);
+        let (number, _) = machine.leader();
+        let _ = machine.run(&["kill", &number.to_string()]).ok();
+        let total = machine.run(&["call", "bank", "total", "--query"]).ok();
+        assert_eq!(total.out, "64000\n");
+    }
+    machine.check_bank();
+}
+
+#[test]
+fn nodes_that_die_together_are_started_again_and_find_each_other() {
+    let mut machine = Machine::with_cluster("together");
+    machine.check_bank();
+    let script = pids(&machine)
+        .iter()
+        .fold("kill -9".to_owned(), |line, pid| format!("{line} {pid}"));
+    let status = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .status();
+    assert!(status.unwrap().success());
+    let total = machine.run(&["call", "bank", "total", "--query"]).ok();
+    assert_eq!(total.out, "64000\n");
+    machine.wait_members(3);
+    machine.check_bank();
+}
+
+#[test]
+fn two_nodes_are_both_needed_and_say_so() {
+    let mut machine = Machine::new("two");
+    machine.up(&["--nodes", "2"]);
+    machine.check_bank();
+    machine.wait_members(2);
+    let status = machine.run(&["status"]).ok();
+    assert!(
+        status.out.contains("can lose none of 2 voters"),
+        "{status:#?}"
+    );
+    for number in [1, 2] {
+        let _ = machine.run(&["kill", &number.to_string()]).ok();
+        let total = machine.run(&["call", "bank", "total", "--query"]).ok();
+        assert_eq!(total.out, "64000\n");
+        machine.wait_members(2);
+    }
+    let up = machine.take_up();
+    assert!(up.out().contains("2 of 2 nodes are needed"), "{}", up.out());
+    up.interrupt();
+    let _ = up.wait().ok();
+}
+
+#[test]
+fn one_node_is_a_cluster_that_comes_back_after_its_end() {
+    let mut machine = Machine::new("one");
+    machine.up(&["--nodes", "1"]);
+    machine.check_bank();
+    let status = machine.run(&["status"]).ok();
+    assert!(
+        status.out.contains("cannot lose the only voter"),
+        "{status:#?}"
+    );
+    let _ = machine.run(&["kill", "1"]).ok();
+    let total = machine.run(&["call", "bank", "total", "--query"]).ok();
+    assert_eq!(total.out, "64000\n");
+    machine.kill_all();
+    machine.up(&[]);
+    machine.check_bank();
+}
+
+#[test]
+fn a_node_without_a_majority_says_so_and_ends() {
     let mut machine = Machine::new("leaderless");
-    let leader = machine.start_node(1, &["--lead", "--members", "3"]);
+    let first = machine.start_node(1, &["--found", "--members", "3"]);
     let words = ["link=", "tools="];
     let [link, tools] = words.map(|word| {
-        eventually("the leader listens", || {
-            let out = leader.out();
+        eventually("the first node listens", || {
+            let out = first.out();
             let (_, rest) = out.split_once(word)?;
             Some(rest[..rest.find([' ', '\n'])?].to_owned())
         })
     });
-    let members = [2, 3].map(|number| machine.start_node(number, &["--leader", &link]));
+    let [second, third] = [2, 3].map(|number| machine.start_node(number, &["--join", &link]));
     let mut client = Client::connect(tools.parse().unwrap()).unwrap();
-    eventually("all are members", || {
+    eventually("all vote", || {
         let status = client.status().ok()?;
-        (status.nodes.len() == 3).then_some(())
+        (status.voters.len() == 3).then_some(())
     });
-    leader.kill();
-    for member in members {
-        member
-            .wait()
-            .refused(&["the leader is gone", "can be restarted from its data"]);
-    }
+    first.kill();
+    second.kill();
+    third.wait().refused(&[
+        "there is no leader",
+        "decisions need 2 of the 3 control logs of node-",
+        "can be restarted from its data",
+    ]);
 }
 
 #[test]

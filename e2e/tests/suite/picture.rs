@@ -34,7 +34,16 @@ pub(crate) fn newest(machine: &Machine, program: &str) -> u32 {
 
 #[test]
 fn a_picture_survives_a_node_and_then_all_of_them() {
-    let mut machine = Machine::with_cluster("picture");
+    survives("picture", |_| 3);
+}
+
+#[test]
+fn a_picture_survives_the_leader_and_then_all_nodes() {
+    survives("picture-leader", |machine| machine.leader().0);
+}
+
+fn survives(name: &str, victim: impl FnOnce(&Machine) -> u32) {
+    let mut machine = Machine::with_cluster(name);
     machine.check_bank();
     let text = scene();
     let (input, result) = (machine.write("a.scene", &text), machine.file("picture"));
@@ -46,7 +55,8 @@ fn a_picture_survives_a_node_and_then_all_of_them() {
         assert!(!one.state.is_final(), "it is too small to be interrupted");
         (one.done > 0).then_some(())
     });
-    let _ = machine.run(&["kill", "3"]).ok();
+    let victim = victim(&machine).to_string();
+    let _ = machine.run(&["kill", &victim]).ok();
     let _ = run.wait().ok();
     let expected = native(&text);
     assert!(std::fs::read(&result).unwrap() == expected);

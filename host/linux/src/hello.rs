@@ -15,7 +15,7 @@ use platform::{ClusterId, Refusal};
 use types::NodeId;
 
 /// Version of what nodes say to each other; nodes of different versions do not talk.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 /// Bytes of a hello.
 pub const HELLO_SIZE: usize = 32;
 

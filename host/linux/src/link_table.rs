@@ -243,7 +243,7 @@ impl LinkTable {
 
     /// The process that we called answers.
     fn on_answer(&mut self, core: &mut Core, token: Token, end: End, hello: Option<Hello>) {
-        let call = self.hello(Purpose::Call, end.target());
+        let call = self.call_of(end);
         let why = match hello {
             Some(hello) if hello.purpose == Purpose::Welcome => {
                 let is_whom_we_called = end.target() == NOBODY || hello.sender == end.target();
@@ -336,7 +336,7 @@ impl LinkTable {
     }
 
     fn on_dialled(&mut self, core: &mut Core, token: Token, end: End) {
-        let call = self.hello(Purpose::Call, end.target());
+        let call = self.call_of(end);
         let connection = self.connection(token);
         let socket = &connection.stream.socket;
         let has_failed = !matches!(socket.take_error(), Ok(None));
@@ -412,6 +412,19 @@ impl LinkTable {
 
     fn hello(&self, purpose: Purpose, target: NodeId) -> Hello {
         Hello::new(purpose, self.cluster, self.me, target)
+    }
+
+    /// What is said to whom we call. A process that is called by its address is called
+    /// by a process, even if that is a member: the connection is no link.
+    fn call_of(&self, end: End) -> Hello {
+        let hello = self.hello(Purpose::Call, end.target());
+        match end {
+            End::Peer(_) => hello,
+            End::Joiner(_) => Hello {
+                sender: NOBODY,
+                ..hello
+            },
+        }
     }
 
     /// Answers whoever can be answered now.

@@ -140,7 +140,7 @@ fn a_store_finds_its_pages_after_a_restart() {
     let content = |fill| PageVersion {
         version: Version(1),
         stamp,
-        bytes: Some(Arc::new([fill; PAGE_SIZE])),
+        image: wire::Image::of(&[fill; PAGE_SIZE]),
     };
     let (disk, woken) = open(&directory.0);
     let mut store = Store::open_with(disk, us, 1 << 20).unwrap();

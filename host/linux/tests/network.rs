@@ -63,16 +63,17 @@ fn say(from: u32, epoch: u64) -> Envelope {
 }
 
 fn page(from: u32, epoch: u64) -> Envelope {
-    let bytes = Some(std::sync::Arc::new([7; types::PAGE_SIZE]));
+    let image = wire::Image::of(&[7; types::PAGE_SIZE]);
     let content = PageVersion {
         version: Version(1),
         stamp: Stamp::ZERO,
-        bytes,
+        image,
     };
     let message = Message::Data {
         page: PageId::new(300, 1),
         seq: Seq(epoch),
         content,
+        hold: wire::Hold::Shared,
     };
     Envelope {
         message,

@@ -21,5 +21,5 @@ pub use codec::{BODY_SIZE_MAX, DecodeError, VERSION, decode, encode};
 pub use request::{Blob, Cursor, Request};
 pub use response::{
     Failure, FailureKind, Fallen, NodeInfo, OutputPiece, ProcessInfo, ProcessState, Response,
-    SnapshotInfo, Status, Watched,
+    SnapshotInfo, Status, VoterInfo, Watched,
 };

@@ -64,7 +64,12 @@ pub struct Status {
     pub uptime_ms: u64,
     /// From the leader's start to its first commit.
     pub start_us: u64,
-    /// The members, leader first.
+    /// The node that leads; 0 if that is not the one that answers. What is not filled in
+    /// then, only the leader knows.
+    pub leader: u32,
+    /// Who takes part in decisions.
+    pub voters: Vec<VoterInfo>,
+    /// The members, oldest first.
     pub nodes: Vec<NodeInfo>,
     /// The last failure that the leader has seen.
     pub last_failure: Option<Fallen>,
@@ -76,6 +81,15 @@ pub struct Status {
     pub bytes_stored: u64,
     /// Longest pause of any node for a snapshot.
     pub pause_us_max: u64,
+}
+
+/// A voter.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct VoterInfo {
+    /// Name of its process.
+    pub name: String,
+    /// The leader hears of it.
+    pub is_there: bool,
 }
 
 /// A member.

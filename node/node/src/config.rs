@@ -17,6 +17,8 @@ pub struct Config {
     /// Silence after which the leader gives a member up; the same on all nodes. A member
     /// that does not hear of its leader stops somewhat earlier.
     pub failure_timeout: Duration,
+    /// How long a node that may not commit waits for a leader.
+    pub patience: Duration,
     /// How often a member tells the leader its figures.
     pub report_every: Duration,
     /// Told what the node's operator should know: a line for its log.
@@ -30,6 +32,7 @@ impl Default for Config {
             dtm: dtm::Config::default(),
             limits: Limits::default(),
             failure_timeout: Duration::from_millis(3_000),
+            patience: Duration::from_millis(15_000),
             report_every: Duration::from_millis(250),
             note: |_| (),
         }
@@ -41,8 +44,8 @@ impl Default for Config {
 pub enum FatalReason {
     /// It was told to: the whole cluster stops.
     Down,
-    /// The leader is gone; without it nothing can be decided. The cluster can be
-    /// restarted from its stores.
+    /// There has been no leader for too long; without one nothing can be decided. The
+    /// cluster can be restarted from its data.
     LeaderLost(String),
     /// The leader has excluded this node.
     Expelled,
@@ -58,7 +61,7 @@ impl fmt::Display for FatalReason {
             Self::Down => write!(f, "told to stop"),
             Self::LeaderLost(why) => write!(
                 f,
-                "the leader is gone ({why}); the cluster stops and can be restarted from its data"
+                "there is no leader ({why}); the cluster can be restarted from its data"
             ),
             Self::Expelled => write!(f, "excluded from the cluster by its leader"),
             Self::StoreFailed(why) => write!(f, "the store failed: {why}"),

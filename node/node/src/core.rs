@@ -2,20 +2,23 @@
 //! waits for a page: [`Core::pump`] may be called at any point where no borrow of the
 //! core is held, the guest's own faults included.
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use control::Follower;
 use dtm::{Dtm, Input, Output};
 use kernel::ProcessId;
-use platform::{Disk, Event, JoinerId, RequestId, Wait};
+use platform::{Disk, Event, RequestId, Wait};
 use store::Store;
 use types::{Duration, Instant, NodeId, ViewNumber};
 use wire::{Envelope, Message};
 
 use crate::leader::Leadership;
+use crate::members::Joining;
 use crate::memory::Memory;
 use crate::replies::Reply;
 use crate::report::Figures;
+use crate::voter::Voter;
 use crate::{Config, FatalReason, Platform};
 
 /// Events handled per call of the pump: bounds its work.
@@ -30,10 +33,12 @@ pub(crate) struct Core<P: Platform, D: Disk> {
     pub(crate) dtm: Dtm,
     pub(crate) memory: Memory<P::View>,
     pub(crate) store: Store<D>,
+    pub(crate) voter: Voter<D>,
     /// On the leader only.
-    pub(crate) leadership: Option<Leadership<D>>,
-    /// The connection over which this process has asked to join.
-    pub(crate) joining: Option<JoinerId>,
+    pub(crate) leadership: Option<Leadership>,
+    pub(crate) joining: Joining,
+    /// Since when this node may not commit.
+    suspended_since: Option<Instant>,
     /// Requests of tools, to be handled between transactions.
     pub(crate) requests: VecDeque<(RequestId, Vec<u8>)>,
     /// Steps run here that the processes' counts do not contain yet.
@@ -47,7 +52,8 @@ pub(crate) struct Core<P: Platform, D: Disk> {
     /// Messages of this node to itself, and to its own store.
     own: VecDeque<Envelope>,
     pub(crate) figures: Figures,
-    /// How long this member may go on without its leader; the leader itself needs none.
+    /// How long this member may go on without its leader; the leader itself has the
+    /// word of the voters.
     pub(crate) follower: Option<Follower>,
     /// Time at the last look at the clock.
     pub(crate) now: Instant,
@@ -56,7 +62,13 @@ pub(crate) struct Core<P: Platform, D: Disk> {
 }
 
 impl<P: Platform, D: Disk> Core<P, D> {
-    pub(crate) fn new(config: Config, platform: P, store: Store<D>) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        platform: P,
+        store: Store<D>,
+        voter: Voter<D>,
+        seed: Option<String>,
+    ) -> Self {
         let now = platform.now();
         let dtm = Dtm::new(config.dtm);
         Self {
@@ -65,8 +77,10 @@ impl<P: Platform, D: Disk> Core<P, D> {
             dtm,
             memory: Memory::new(),
             store,
+            voter,
             leadership: None,
-            joining: None,
+            joining: Joining::new(seed, now),
+            suspended_since: None,
             requests: VecDeque::new(),
             steps: BTreeMap::new(),
             replies: Vec::new(),
@@ -117,6 +131,8 @@ impl<P: Platform, D: Disk> Core<P, D> {
         let deadlines = [
             self.dtm.next_deadline(),
             self.leadership.as_ref().and_then(Leadership::next_deadline),
+            Some(self.voter.next_deadline()),
+            self.next_join(),
             self.follower.as_ref().map(Follower::deadline),
             Some(self.figures.next_report(self.config.report_every)),
         ];
@@ -126,12 +142,13 @@ impl<P: Platform, D: Disk> Core<P, D> {
     fn on_event(&mut self, event: Event) {
         match event {
             Event::Message(envelope) => self.on_message(envelope),
-            Event::LinkLost { node, why } => self.on_link_lost(node, why),
+            Event::LinkLost { node, .. } => self.on_link_lost(node),
             Event::Joiner { joiner, envelope } => self.on_joiner(joiner, envelope),
-            Event::JoinerLost { joiner, why } => self.on_joiner_lost(joiner, why),
+            Event::JoinerLost { joiner, .. } => self.on_joiner_lost(joiner),
             Event::Request { id, bytes } => self.requests.push_back((id, bytes)),
             Event::RequestGone { id } => self.requests.retain(|(request, _)| *request != id),
-            Event::LinkUp(_) | Event::Refused(_) | Event::Woken => {}
+            Event::LinkUp(node) => drop(self.voter.lost.remove(&node)),
+            Event::Refused(_) | Event::Woken => {}
         }
     }
 
@@ -199,13 +216,14 @@ impl<P: Platform, D: Disk> Core<P, D> {
     fn on_heartbeat(&mut self, envelope: Envelope) {
         let from = envelope.from;
         self.tell_memory(envelope.clone());
-        if self.leadership.is_some() {
-            self.tell_leadership(envelope);
-        } else {
+        let is_leaders = self.dtm.view().is_some_and(|view| view.leader == from);
+        if is_leaders {
             if let Some(follower) = &mut self.follower {
                 follower.on_heartbeat(self.now);
             }
             self.say(from, Message::Heartbeat);
+        } else {
+            self.tell_leadership(envelope);
         }
     }
 
@@ -219,7 +237,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 }
             } else if let Some(envelope) = self.own.pop_front() {
                 self.on_message(envelope);
-            } else if !self.flush_leadership() {
+            } else if !self.flush_leadership() && !self.flush_voter() {
                 break;
             }
         }
@@ -257,19 +275,26 @@ impl<P: Platform, D: Disk> Core<P, D> {
         {
             self.feed(Input::Tick);
         }
+        self.on_voter_time();
         self.on_leadership_time();
+        self.on_join_time();
         if self.figures.next_report(self.config.report_every) <= self.now {
             self.report();
         }
-        if self
-            .follower
-            .as_ref()
-            .is_some_and(|follower| follower.is_expired(self.now))
-        {
-            self.fatal = self
-                .fatal
-                .take()
-                .or_else(|| Some(FatalReason::LeaderLost("it is silent".into())));
+        self.on_suspension();
+    }
+
+    /// A node that may not commit waits for a leader, but not for ever.
+    fn on_suspension(&mut self) {
+        if self.dtm.view().is_none() || self.may_commit() {
+            self.suspended_since = None;
+            return;
+        }
+        let since = *self.suspended_since.get_or_insert(self.now);
+        if since + self.config.patience <= self.now {
+            let why = self.voter.why_no_leader();
+            let reason = FatalReason::LeaderLost(why);
+            self.fatal = self.fatal.take().or(Some(reason));
         }
     }
 

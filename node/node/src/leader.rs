@@ -5,13 +5,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use admin::{Fallen, NodeInfo, Status};
+use admin::{Fallen, NodeInfo, Status, VoterInfo};
 use control::{
-    ControlState, Event, FailedWhy, Input, JoinerId as ControlJoiner, Leader, Output, Process,
-    Record,
+    Event, FailedWhy, Input, JoinerId as ControlJoiner, Leader, Output, Process, VoterId,
 };
 use platform::{Disk, JoinerId};
-use store::ControlLog;
 use types::{Duration, Epoch, Instant, NodeId};
 use wire::{Envelope, Message, NodeReport};
 
@@ -19,16 +17,15 @@ use crate::core::Core;
 use crate::{FatalReason, Platform};
 
 /// The leader's own node joins like every other, over no connection.
-const OWN: ControlJoiner = ControlJoiner(u64::MAX);
+pub(crate) const OWN: ControlJoiner = ControlJoiner(u64::MAX);
 
 /// How long the leader waits for disks without which the cluster cannot go on, before it
 /// gives up: their nodes may be about to be started again.
 const DISKS_AWAITED: Duration = Duration::from_millis(4_000);
 
-/// What makes a node the leader.
-pub struct Leadership<D> {
+/// What makes a node the leader, while it is.
+pub(crate) struct Leadership {
     leader: Leader,
-    log: ControlLog<D>,
     /// The leader's own node, once it is a member.
     me: Option<NodeId>,
     started: Instant,
@@ -57,42 +54,33 @@ struct Failure {
     is_over: bool,
 }
 
-impl<D: Disk> Leadership<D> {
-    /// A leader that continues from the records of its log. `own` is the process that it
-    /// is part of.
-    ///
-    /// # Errors
-    /// If a record is none of this version.
-    pub fn new(
-        config: control::Config,
-        own: Process,
-        log: ControlLog<D>,
-        records: &[Vec<u8>],
-        now: Instant,
-    ) -> Result<Self, String> {
-        let records: Result<Vec<Record>, _> =
-            records.iter().map(|bytes| Record::decode(bytes)).collect();
-        let state = ControlState::recover(records.map_err(|error| error.to_string())?);
-        let mut leader = Leader::new(now, config, state);
-        leader.handle(
-            now,
-            Input::Join {
-                joiner: OWN,
-                process: own,
-            },
-        );
-        Ok(Self {
+impl Leadership {
+    /// A leader's; its node is `me`, if it is a member. `started`: when the cluster
+    /// began to lack a leader.
+    pub(crate) fn new(leader: Leader, me: Option<NodeId>, started: Instant) -> Self {
+        Self {
             leader,
-            log,
-            me: None,
-            started: now,
+            me,
+            started,
             start: None,
             snapshots: 0,
             reports: BTreeMap::new(),
             gone: NodeReport::default(),
             last_failure: None,
             missing: None,
-        })
+        }
+    }
+
+    /// Whether a view of this leader's is in force.
+    pub(crate) fn is_running(&self) -> bool {
+        self.leader.is_running()
+    }
+
+    /// What people want to know of a member's message.
+    pub(crate) fn note(&mut self, envelope: &Envelope, now: Instant) {
+        if let Message::Report(report) = envelope.message {
+            self.on_report(envelope.from, report, now);
+        }
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
@@ -127,6 +115,12 @@ impl<D: Disk> Leadership<D> {
             FailedWhy::Isolated => "it and other members do not reach each other",
             FailedWhy::Replaced => "a new process serves its disk",
             FailedWhy::LeftEarly => "it left before it was a member",
+            FailedWhy::Deposed => "it led, and the voters have not heard of it any more",
+        };
+        // The voters have noticed before anybody led who could be told.
+        let noticed = match why {
+            FailedWhy::Deposed => self.started,
+            _ => now,
         };
         let told = Fallen {
             node: node.0,
@@ -138,7 +132,7 @@ impl<D: Disk> Leadership<D> {
         };
         self.last_failure = Some(Failure {
             told,
-            noticed: now,
+            noticed,
             is_over: false,
         });
     }
@@ -162,34 +156,10 @@ impl<D: Disk> Leadership<D> {
         let process = member.and_then(|member| state.process(member.store));
         process.map_or_else(|| node.to_string(), |process| process.name.clone())
     }
-
-    fn persist(&mut self, record: &Record) -> Result<(), platform::DiskError> {
-        if !self.log.wants_checkpoint() {
-            return self.log.append(&record.encode());
-        }
-        let mut state = self.leader.state().clone();
-        if let Record::Command(command) = record {
-            // The effect is told when the record is durable.
-            let _ = state.apply(command);
-        }
-        self.log.checkpoint(&Record::State(state).encode())
-    }
 }
 
 impl<P: Platform, D: Disk> Core<P, D> {
-    /// Gives the leader a message of a member.
-    pub(crate) fn tell_leadership(&mut self, envelope: Envelope) {
-        let now = self.now;
-        let Some(leadership) = &mut self.leadership else {
-            return;
-        };
-        if let Message::Report(report) = envelope.message {
-            leadership.on_report(envelope.from, report, now);
-        }
-        leadership.leader.handle(now, Input::Message(envelope));
-    }
-
-    fn tell_leader(&mut self, input: Input) {
+    pub(crate) fn tell_leader(&mut self, input: Input) {
         let now = self.now;
         if let Some(leadership) = &mut self.leadership {
             leadership.leader.handle(now, input);
@@ -227,21 +197,6 @@ impl<P: Platform, D: Disk> Core<P, D> {
         }
     }
 
-    /// Tells the leader that its record is durable.
-    pub(crate) fn on_control_log(&mut self) {
-        let Some(leadership) = &mut self.leadership else {
-            return;
-        };
-        match leadership.log.poll() {
-            Ok(count) => {
-                for _ in 0..count {
-                    self.tell_leader(Input::Persisted);
-                }
-            }
-            Err(error) => self.store_failed(&error),
-        }
-    }
-
     /// Does what the leader wants; false if it wants nothing.
     pub(crate) fn flush_leadership(&mut self) -> bool {
         let Some(leadership) = &mut self.leadership else {
@@ -254,6 +209,10 @@ impl<P: Platform, D: Disk> Core<P, D> {
         let is_busy = !outputs.is_empty();
         for output in in_order(outputs, leadership.me) {
             self.on_leader_output(output);
+            if self.leadership.is_none() {
+                // Its word counts no more.
+                break;
+            }
         }
         is_busy
     }
@@ -279,12 +238,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             }
             Output::Bind { joiner: OWN, node } => leadership.me = Some(node),
             Output::Bind { joiner, node } => self.platform.bind(JoinerId(joiner.0), node),
-            Output::Persist(record) => {
-                if let Err(error) = leadership.persist(&record) {
-                    self.store_failed(&error);
-                }
-                self.on_control_log();
-            }
+            Output::Propose(command) => self.propose(command),
             Output::AdvanceEpoch(_) => self.feed(dtm::Input::AdvanceEpoch),
             Output::Event(event) => self.on_leader_event(event, now),
         }
@@ -335,14 +289,34 @@ impl<P: Platform, D: Disk> Core<P, D> {
             stable: self.dtm.stable().0,
             ..Status::default()
         };
-        if let Some(leadership) = &self.leadership {
+        if let Some(leadership) = self.leadership.as_ref().filter(|l| l.is_running()) {
+            status.leader = leadership.me.map_or(0, |node| node.0);
             leadership.describe(&mut status, self.now);
+            self.describe_voters(&mut status);
         }
         status
     }
+
+    fn describe_voters(&self, status: &mut Status) {
+        let replica = &self.voter.replica;
+        let state = replica.state();
+        let electorate = replica.electorate();
+        let info = |voter: &VoterId| {
+            let process = state.process_of(*voter);
+            VoterInfo {
+                name: process.map_or_else(|| voter.to_string(), |process| process.name.clone()),
+                is_there: replica.is_alive(self.now, *voter),
+            }
+        };
+        status.voters = electorate
+            .voters
+            .union(&electorate.next)
+            .map(info)
+            .collect();
+    }
 }
 
-impl<D: Disk> Leadership<D> {
+impl Leadership {
     fn describe(&self, status: &mut Status, now: Instant) {
         status.snapshots = self.snapshots;
         status.uptime_ms = now.since(self.started).as_millis();
@@ -382,7 +356,7 @@ impl<D: Disk> Leadership<D> {
     }
 }
 
-impl<D> core::fmt::Debug for Leadership<D> {
+impl core::fmt::Debug for Leadership {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Leadership")
             .field("leader", &self.leader)

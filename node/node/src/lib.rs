@@ -25,6 +25,7 @@ mod deploy;
 mod disk;
 mod launch;
 mod leader;
+mod lines;
 mod members;
 mod memory;
 mod node;
@@ -34,11 +35,12 @@ mod report;
 mod requests;
 mod step;
 mod transaction;
+mod voter;
 mod worker;
 
 pub use config::{Config, FatalReason};
-pub use leader::Leadership;
-pub use node::{Node, Role};
+pub use node::Node;
+pub use voter::{Origin, Suffrage, Voter};
 
 use platform::{Clock, Compiler, Entropy, Events, Links, Requests, Views};
 

@@ -1,31 +1,116 @@
 //! Views at a member: joining, entering the next one, losing the leader.
 use alloc::collections::BTreeSet;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use control::{Follower, Process};
+use control::{Follower, Process, VoterId};
 use dtm::Input;
-use platform::{Disk, JoinerId, LostWhy};
-use types::{Epoch, Extent, NodeId, View, ViewNumber};
+use platform::{Disk, JoinerId};
+use types::{Duration, Epoch, Extent, Instant, NodeId, View, ViewNumber};
 use wire::{Envelope, Message};
 
 use crate::core::Core;
+use crate::lines::Source;
 use crate::{FatalReason, Platform};
 
 /// Extents named in one inventory message.
 const EXTENTS_PER_MESSAGE: usize = 16 * 1024;
 
+/// Pause between two attempts to be let in.
+const ASK_EVERY: Duration = Duration::from_millis(200);
+
+/// How a process looks for the leader until it is a member.
+#[derive(Debug)]
+pub(crate) struct Joining {
+    /// Where it was told to ask.
+    seed: Option<String>,
+    /// Where the leader is, as heard last.
+    leader: Option<String>,
+    /// Whom it asks, over which connection.
+    asked: Option<(String, JoinerId)>,
+    /// Whom it could not reach last.
+    failed: Option<String>,
+    /// Whom it asks next of those that may know.
+    turn: usize,
+    next: Instant,
+    /// When a leader, or its absence, was noticed last.
+    led_at: Instant,
+}
+
+impl Joining {
+    pub(crate) fn new(seed: Option<String>, now: Instant) -> Self {
+        Self {
+            seed,
+            leader: None,
+            asked: None,
+            failed: None,
+            turn: 0,
+            next: now,
+            led_at: now,
+        }
+    }
+
+    fn is_asked(&self, joiner: JoinerId) -> bool {
+        self.asked
+            .as_ref()
+            .is_some_and(|(_, asked)| *asked == joiner)
+    }
+}
+
 impl<P: Platform, D: Disk> Core<P, D> {
-    /// Asks the leader to let this process in.
-    pub(crate) fn join(&mut self, leader: &str) {
-        let joiner = self.platform.call(leader);
-        self.joining = Some(joiner);
+    /// When to ask again to be let in.
+    pub(crate) fn next_join(&self) -> Option<Instant> {
+        let is_outside = self.dtm.view().is_none() && self.leadership.is_none();
+        is_outside.then_some(self.joining.next)
+    }
+
+    /// Asks whoever may be the leader, or know it, to be let in.
+    pub(crate) fn on_join_time(&mut self) {
+        if self.leadership.is_some() {
+            self.joining.led_at = self.now;
+        }
+        if self.next_join().is_none_or(|next| self.now < next) {
+            return;
+        }
+        self.joining.next = self.now + ASK_EVERY;
+        if self.joining.led_at + self.config.patience <= self.now {
+            let why = self.voter.why_no_leader();
+            self.fatal = self.fatal.take().or(Some(FatalReason::LeaderLost(why)));
+            return;
+        }
+        let Some(address) = self.whom_to_ask() else {
+            return;
+        };
+        let joiner = match &self.joining.asked {
+            Some((asked, joiner)) if *asked == address => *joiner,
+            _ => self.platform.call(&address),
+        };
+        self.joining.asked = Some((address, joiner));
+        let own = self.own_process();
         let message = Message::Join {
-            address: self.platform.address(),
-            store: self.store.id(),
-            name: self.config.name.clone(),
+            address: own.address,
+            store: own.store,
+            name: own.name,
+            voter: own.voter.map(|voter| voter.0),
         };
         self.platform.send_joiner(joiner, &stranger(message));
+    }
+
+    /// The leader if one is known, else everybody in turn.
+    fn whom_to_ask(&mut self) -> Option<String> {
+        let failed = self.joining.failed.take();
+        let known = self.voter.leader_address().map(String::from);
+        let known = known.or_else(|| self.joining.leader.clone());
+        if let Some(leader) = known.filter(|leader| failed.as_ref() != Some(leader)) {
+            return Some(leader);
+        }
+        let me = self.platform.address();
+        let voters = self.voter.lines.directory();
+        let voters = voters.into_iter().map(|(_, address)| address);
+        let all = self.joining.seed.iter().cloned().chain(voters);
+        let all: Vec<String> = all.filter(|address| *address != me).collect();
+        self.joining.turn += 1;
+        all.get(self.joining.turn % all.len().max(1)).cloned()
     }
 
     pub(crate) fn on_joiner(&mut self, joiner: JoinerId, envelope: Envelope) {
@@ -34,44 +119,84 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 address,
                 store,
                 name,
-            } if self.leadership.is_some() => {
-                self.on_join(
-                    joiner,
-                    Process {
-                        address,
-                        store,
-                        name,
-                    },
-                );
+                voter,
+            } => {
+                let process = Process {
+                    address,
+                    store,
+                    name,
+                    voter: voter.map(VoterId),
+                };
+                self.on_join_asked(joiner, process);
             }
-            Message::NewView { .. } if self.joining == Some(joiner) => {
+            Message::Voter {
+                from,
+                to,
+                address,
+                packet,
+            } if to == self.voter.replica.me().0 => {
+                self.on_voter_message(VoterId(from), &address, &packet);
+            }
+            Message::Voter { .. } => {}
+            Message::Directory { leader, voters } if self.joining.is_asked(joiner) => {
+                for (voter, address) in voters {
+                    self.voter
+                        .lines
+                        .note(VoterId(voter), &address, Source::Hearsay);
+                }
+                if leader.is_some() {
+                    self.joining.led_at = self.now;
+                }
+                self.joining.leader = leader;
+            }
+            Message::NewView { .. } if self.joining.is_asked(joiner) => {
                 self.platform.bind(joiner, envelope.from);
                 self.on_new_view(envelope);
             }
-            Message::Expelled if self.joining == Some(joiner) => {
+            Message::Expelled if self.joining.is_asked(joiner) => {
                 self.fatal = Some(FatalReason::Expelled);
             }
             // What the leader has said on the heels of the view, or even before.
-            _ if self.joining == Some(joiner) => self.on_message(envelope),
+            _ if self.joining.is_asked(joiner) => self.on_message(envelope),
             _ => {}
         }
     }
 
-    pub(crate) fn on_joiner_lost(&mut self, joiner: JoinerId, why: LostWhy) {
-        if self.joining == Some(joiner) && self.dtm.view().is_none() {
-            self.fatal = Some(FatalReason::LeaderLost(why.to_string()));
+    /// A process wants in: the leader takes note of it, others say whom to ask.
+    fn on_join_asked(&mut self, joiner: JoinerId, process: Process) {
+        self.voter.lines.note_process(&process, Source::Itself);
+        let leader = if self.leadership.is_some() {
+            self.on_join(joiner, process);
+            Some(self.platform.address())
+        } else {
+            self.voter.leader_address().map(String::from)
+        };
+        let voters = self.voter.lines.directory();
+        let answer = stranger(Message::Directory { leader, voters });
+        self.platform.send_joiner(joiner, &answer);
+    }
+
+    pub(crate) fn on_joiner_lost(&mut self, joiner: JoinerId) {
+        if self.joining.is_asked(joiner) {
+            let asked = self.joining.asked.take();
+            self.joining.failed = asked.map(|(address, _)| address);
         }
+        self.voter.lines.on_lost(joiner);
         self.forget_joiner(joiner);
     }
 
-    pub(crate) fn on_link_lost(&mut self, node: NodeId, why: LostWhy) {
+    pub(crate) fn on_link_lost(&mut self, node: NodeId) {
         let Some(view) = self.dtm.view() else { return };
         let leader = view.leader;
+        if view.member(node).is_none() {
+            return;
+        }
+        self.voter.lost.insert(node);
         if self.leadership.is_some() {
             self.on_member_lost(node);
         } else if node == leader {
-            self.fatal = Some(FatalReason::LeaderLost(why.to_string()));
-        } else if view.member(node).is_some() {
+            self.voter.leaderless_since = Some(self.now);
+        } else {
             self.say(leader, Message::Unreachable { node });
         }
     }
@@ -116,8 +241,11 @@ impl<P: Platform, D: Disk> Core<P, D> {
         }
         let is_new = self.dtm.view().is_none() || self.dtm.me() != you;
         let timeout = self.config.failure_timeout;
-        let is_leader = self.leadership.is_some();
+        let is_leader = view.leader == you;
         self.follower = (!is_leader).then(|| Follower::new(self.now, timeout));
+        self.voter.lost.retain(|node| view.member(*node).is_some());
+        self.voter.leaderless_since = None;
+        self.voter.replica.be_member(self.now);
         self.figures.view_entered();
         self.feed(Input::View {
             view: view.clone(),

@@ -1,5 +1,4 @@
 //! The loop.
-use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 
 use engine::{Engine, Limits};
@@ -11,9 +10,9 @@ use types::{Duration, Instant, ViewNumber};
 
 use crate::apps::Apps;
 use crate::core::Core;
-use crate::leader::Leadership;
 use crate::requests::Desk;
 use crate::transaction::NotDone;
+use crate::voter::Voter;
 use crate::worker::Ran;
 use crate::{Config, FatalReason, Platform};
 
@@ -29,17 +28,6 @@ const TIDY_EVERY: Duration = Duration::from_millis(500);
 const TURN: Duration = Duration::from_micros(50);
 /// Longest sleep of a node that has nothing to do.
 const SLEEP_MAX: Duration = Duration::from_millis(100);
-
-/// What a node is to its cluster when it starts.
-pub enum Role<D> {
-    /// It decides.
-    Leader(Box<Leadership<D>>),
-    /// It asks the process at this address (`ip:port`) to be let in.
-    Member {
-        /// Where the leader is reached.
-        leader: String,
-    },
-}
 
 /// A node.
 pub struct Node<P: Platform, D: Disk> {
@@ -68,20 +56,19 @@ struct Search {
 }
 
 impl<P: Platform, D: Disk> Node<P, D> {
-    /// A node that has its store open and its platform ready.
+    /// A node that has its store and its control log open and its platform ready. It
+    /// asks the process at `seed` (`ip:port`) to be let in, if it does not lead itself;
+    /// without one it waits to be called.
     pub fn new(
         config: Config,
         platform: P,
         store: Store<D>,
         engine: Engine,
-        role: Role<D>,
+        voter: Voter<D>,
+        seed: Option<String>,
     ) -> Self {
         let limits = config.limits;
-        let mut core = Core::new(config, platform, store);
-        match role {
-            Role::Leader(leadership) => core.leadership = Some(*leadership),
-            Role::Member { leader } => core.join(&leader),
-        }
+        let core = Core::new(config, platform, store, voter, seed);
         let now = core.now;
         let search = Search {
             victim: 0,
@@ -109,7 +96,8 @@ impl<P: Platform, D: Disk> Node<P, D> {
             if let Some(reason) = self.core.fatal.take() {
                 return reason;
             }
-            if self.core.dtm.view().is_none() {
+            if !self.core.may_commit() {
+                self.serve_status();
                 self.core.pump(self.core.within(SLEEP_MAX));
                 continue;
             }
@@ -210,14 +198,5 @@ impl<P: Platform, D: Disk> core::fmt::Debug for Node<P, D> {
         f.debug_struct("Node")
             .field("name", &self.core.config.name)
             .finish_non_exhaustive()
-    }
-}
-
-impl<D> core::fmt::Debug for Role<D> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::Leader(_) => "Leader",
-            Self::Member { .. } => "Member",
-        })
     }
 }

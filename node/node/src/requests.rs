@@ -53,6 +53,18 @@ impl<P: Platform, D: Disk> Node<P, D> {
         self.answer(id, bytes, served);
     }
 
+    /// Says how the cluster is while nothing else can be served.
+    pub(crate) fn serve_status(&mut self) {
+        let is_status = |(_, bytes): &(RequestId, Vec<u8>)| {
+            matches!(admin::decode::<Request>(bytes), Ok(Request::Status))
+        };
+        while let Some(at) = self.core.requests.iter().position(is_status) {
+            let (id, _) = self.core.requests.remove(at).expect("just found");
+            let response = Response::Status(self.core.status());
+            self.core.reply_now(id, &response);
+        }
+    }
+
     pub(crate) fn answer(&mut self, id: RequestId, bytes: Vec<u8>, served: Served) {
         match served {
             Ok((response, Some(stamp))) => {
@@ -114,9 +126,15 @@ impl<P: Platform, D: Disk> Node<P, D> {
     }
 
     fn finish_down(&mut self) {
-        if let Some((id, epoch)) = self.desk.down
-            && self.core.dtm.stable() >= epoch
-        {
+        let Some((id, epoch)) = self.desk.down else {
+            return;
+        };
+        if self.core.leadership.is_none() {
+            self.desk.down = None;
+            let why = unavailable("the node leads no more".to_string());
+            return self.answer(id, Vec::new(), Err(why));
+        }
+        if self.core.dtm.stable() >= epoch {
             self.core.reply_now(id, &Response::Done);
             self.core.say_down();
             self.core.fatal = Some(FatalReason::Down);

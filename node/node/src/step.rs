@@ -206,7 +206,7 @@ impl<P: Platform, D: Disk> StepHost for Running<'_, P, D> {
     fn interrupt(&mut self) -> Result<(), Stop> {
         self.core.pump(Wait::No);
         match self.core.dtm.transaction() {
-            TxnStatus::Running if self.core.fatal.is_none() => Ok(()),
+            TxnStatus::Running if self.core.is_going_on() => Ok(()),
             _ => Err(self.why_stopped()),
         }
     }

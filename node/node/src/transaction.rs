@@ -48,7 +48,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 AccessResult::Stopped => return Err(Stop),
                 AccessResult::Wait => self.pump(self.within(WAIT_MAX)),
             }
-            if self.fatal.is_some() {
+            if !self.is_going_on() {
                 return Err(Stop);
             }
         }
@@ -56,6 +56,10 @@ impl<P: Platform, D: Disk> Core<P, D> {
 
     /// Commits the running transaction, or says why it cannot. Either way it is over.
     pub(crate) fn commit(&mut self) -> Result<Stamp, Why> {
+        if !self.is_going_on() {
+            self.rollback();
+            return Err(Why::Fallback);
+        }
         self.dtm.commit(self.now, &mut self.memory);
         loop {
             match self.dtm.transaction() {
@@ -67,13 +71,25 @@ impl<P: Platform, D: Disk> Core<P, D> {
                     self.rollback();
                     return Err(why);
                 }
-                TxnStatus::Committing if self.fatal.is_some() => {
+                TxnStatus::Committing if !self.is_going_on() => {
                     self.rollback();
                     return Err(Why::Fallback);
                 }
                 TxnStatus::Committing => self.pump(self.within(WAIT_MAX)),
                 status => unreachable!("a transaction that commits is not {status:?}"),
             }
+        }
+    }
+
+    /// Whether transactions go on: the node does not end, and its commits count.
+    pub(crate) fn is_going_on(&self) -> bool {
+        self.fatal.is_none() && self.may_commit()
+    }
+
+    /// Waits until they do, or the node ends.
+    pub(crate) fn await_lease(&mut self) {
+        while self.fatal.is_none() && !self.may_commit() {
+            self.pump(self.within(WAIT_MAX));
         }
     }
 
@@ -107,6 +123,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
     ) -> Result<(T, Stamp), NotDone> {
         let mut attempt = Attempt::First;
         loop {
+            self.await_lease();
             if self.fatal.is_some() {
                 return Err(NotDone::Ending);
             }

@@ -40,7 +40,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
     /// Runs the next step of this station, as often as it takes to commit it.
     pub(crate) fn run_next(&mut self) -> Ran {
         let mut attempt = Attempt::First;
-        while self.core.fatal.is_none() {
+        while self.core.is_going_on() {
             self.apps.follow_resets(&mut self.core);
             self.core.begin(attempt, CommitMode::Apply);
             attempt = Attempt::Retry;

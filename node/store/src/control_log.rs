@@ -1,9 +1,10 @@
-//! The leader's durable memory: a small log of opaque records on a disk of its own.
+//! A voter's durable memory: a small log of opaque records on a disk of its own.
 //!
 //! When it has grown, a checkpoint (a record that stands for all before it) begins a
 //! new file; the old ones go when that has reached the device.
 use alloc::vec::Vec;
 use platform::{Disk, DiskError, SegmentNumber};
+use types::StoreId;
 
 use crate::error::OpenError;
 use crate::log::Log;
@@ -14,7 +15,7 @@ use crate::store::Identity;
 /// A checkpoint is wanted when the file has grown to this.
 const CHECKPOINT_SIZE: u32 = 1 << 20;
 
-/// The leader's log.
+/// A voter's log. It has an id of its own, like a store.
 #[derive(Debug)]
 pub struct ControlLog<D> {
     log: Log<D>,
@@ -77,6 +78,11 @@ impl<D: Disk> ControlLog<D> {
         self.log.append(Meta::Control, record)?;
         self.waiting += 1;
         Ok(())
+    }
+
+    /// Its id: that with which it was begun.
+    pub fn id(&self) -> StoreId {
+        self.identity.store
     }
 
     /// Whether the log has grown so much that a checkpoint is due.

@@ -1,6 +1,6 @@
 //! The leader: when to decide what.
 //!
-//! One decision at a time is on its way to the disk. When it is durable it is applied
+//! One decision at a time is on its way to the voters. When it is taken it is applied
 //! and told, and what is due next is worked out afresh from what is known then: first
 //! who must leave or may join, then what has become stable.
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,7 +13,7 @@ use wire::{Envelope, Message};
 use crate::gather::Gather;
 use crate::line::recovery_line;
 use crate::roll::Roll;
-use crate::state::{Command, ControlState, Effect, Process, Record};
+use crate::state::{Command, ControlState, Effect, Process};
 
 /// A connection whose other end is no member yet; numbered by the platform.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -61,8 +61,8 @@ pub enum Input {
         /// Which.
         view: ViewNumber,
     },
-    /// The record of the last [`Output::Persist`] is durable.
-    Persisted,
+    /// The decision of the last [`Output::Propose`] is taken.
+    Decided,
     /// Time has passed.
     Tick,
 }
@@ -71,8 +71,8 @@ pub enum Input {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[must_use]
 pub enum Output {
-    /// Make this record durable, then say [`Input::Persisted`].
-    Persist(Record),
+    /// Have this decided, then say [`Input::Decided`].
+    Propose(Command),
     /// The process behind this connection is this node from now on.
     Bind {
         /// The connection.
@@ -113,6 +113,19 @@ pub enum FailedWhy {
     Replaced,
     /// It left before it had become a member.
     LeftEarly,
+    /// It led, and another leads now.
+    Deposed,
+}
+
+/// How far a leader has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// No member is left of earlier lives; processes come in.
+    Gathering,
+    /// The members of the last view go on, and wait for this leader's first view.
+    TakingOver,
+    /// A view of this leader's is in force.
+    Running,
 }
 
 /// Why a process is not let in.
@@ -175,8 +188,7 @@ pub enum Event {
 pub struct Leader {
     config: Config,
     state: ControlState,
-    /// A view has begun in this life of the leader.
-    is_running: bool,
+    phase: Phase,
     /// Processes that wait to be let in.
     joiners: BTreeMap<JoinerId, Process>,
     roll: Roll,
@@ -184,7 +196,7 @@ pub struct Leader {
     is_held: bool,
     /// What the members of the view are asked before the next one.
     gather: Option<Gather>,
-    /// The decision on its way to the disk.
+    /// The decision on its way to the voters.
     deciding: Option<Command>,
     /// Everything stable was replicated in this view; not decided yet.
     replicated: Option<ViewNumber>,
@@ -213,7 +225,7 @@ impl Leader {
         Self {
             config,
             state,
-            is_running: false,
+            phase: Phase::Gathering,
             joiners: BTreeMap::new(),
             roll: Roll::default(),
             epoch: Epoch(0),
@@ -229,6 +241,40 @@ impl Leader {
         }
     }
 
+    /// The leader of a cluster that goes on: the one before is gone, or was cut off from
+    /// the voters. Begins a view without whoever is `lost`, and without the old leader
+    /// if that is another. `None` if its process is no member.
+    #[must_use]
+    pub fn take_over(
+        now: Instant,
+        config: Config,
+        state: ControlState,
+        lost: &BTreeSet<NodeId>,
+    ) -> Option<Self> {
+        let view = state.view()?;
+        let mut members = view.members.iter();
+        let me = members.find(|member| member.store == config.store)?.node;
+        let (last, leader) = (view.clone(), me);
+        let old = last.leader;
+        let mut this = Self::new(now, config, state);
+        this.phase = Phase::TakingOver;
+        let ours = View {
+            leader,
+            ..last.clone()
+        };
+        this.roll.begin(now, &ours);
+        if old != me {
+            this.fail(old, FailedWhy::Deposed);
+        }
+        for &node in lost {
+            this.fail(node, FailedWhy::LinkLost);
+        }
+        // The old leader may have been lost before it had told everybody.
+        this.tell_view(&last);
+        this.decide();
+        Some(this)
+    }
+
     /// Feeds one input. Bounded work; never blocks.
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
@@ -237,7 +283,7 @@ impl Leader {
             Input::Message(envelope) => self.on_message(now, &envelope),
             Input::LinkLost { node } => self.fail(node, FailedWhy::LinkLost),
             Input::Replicated { view } => self.replicated = Some(view),
-            Input::Persisted => self.on_persisted(now),
+            Input::Decided => self.on_decided(now),
             Input::Tick => (),
         }
         self.expire(now);
@@ -252,12 +298,15 @@ impl Leader {
     /// When to feed [`Input::Tick`] at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        if !self.is_running {
-            return self.grace_ends.filter(|_| self.state.view().is_some());
-        }
         let silence = self.roll.next_deadline(self.config.failure_timeout);
-        let timers = [Some(self.next_epoch), Some(self.next_heartbeat), silence];
-        timers.into_iter().flatten().min()
+        match self.phase {
+            Phase::Gathering => self.grace_ends.filter(|_| self.state.view().is_some()),
+            Phase::TakingOver => silence,
+            Phase::Running => {
+                let timers = [Some(self.next_epoch), Some(self.next_heartbeat), silence];
+                timers.into_iter().flatten().min()
+            }
+        }
     }
 
     /// What is decided.
@@ -266,10 +315,16 @@ impl Leader {
         &self.state
     }
 
+    /// Whether a view of this leader's is in force.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.phase == Phase::Running
+    }
+
     /// The view in force, `None` while the cluster gathers.
     #[must_use]
     pub fn view(&self) -> Option<&View> {
-        self.state.view().filter(|_| self.is_running)
+        self.state.view().filter(|_| self.phase != Phase::Gathering)
     }
 
     /// The epoch of the cluster.
@@ -292,7 +347,9 @@ impl Leader {
             .map(|member| member.node)
             .filter(|&node| self.roll.is_well(node));
         let members = self.view().map_or(0, |view| view.members.len());
-        let is_ours = self.is_running && store == self.config.store;
+        let is_ours = self.phase != Phase::Gathering && store == self.config.store;
+        // Who asks again, perhaps over another connection, is let in over that.
+        self.joiners.retain(|_, other| *other != process);
         if is_ours || self.joiners.values().any(|other| other.store == store) {
             self.refuse(joiner, store, RefusedWhy::SameStore);
         } else if members + self.joiners.len() - self.roll.failed().len() >= MEMBERS_MAX {
@@ -349,11 +406,14 @@ impl Leader {
     /// Does what time asks for.
     fn expire(&mut self, now: Instant) {
         self.grace_ends = self.grace_ends.filter(|&ends| now < ends);
-        if !self.is_running {
+        if self.phase == Phase::Gathering {
             return;
         }
         for (node, why) in self.roll.expire(now, self.config.failure_timeout) {
             self.event(Event::MemberFailed { node, why });
+        }
+        if self.phase != Phase::Running {
+            return;
         }
         let mut is_due = self.next_heartbeat <= now;
         if self.next_epoch <= now {
@@ -407,8 +467,7 @@ impl Leader {
             Some(Command::Replicated { view })
         });
         if let Some(command) = command {
-            self.outputs
-                .push_back(Output::Persist(Record::Command(command.clone())));
+            self.outputs.push_back(Output::Propose(command.clone()));
             self.deciding = Some(command);
         }
     }
@@ -459,12 +518,12 @@ impl Leader {
     fn membership_due(&mut self) -> Option<Command> {
         let last = self.state.view();
         let members = || last.into_iter().flat_map(|view| &view.members);
-        let leaves = |node| !self.is_running || !self.roll.is_well(node);
+        let leaves = |node| self.phase == Phase::Gathering || !self.roll.is_well(node);
         let leave: Vec<NodeId> = members()
             .map(|m| m.node)
             .filter(|&node| leaves(node))
             .collect();
-        if self.is_running && leave.is_empty() && self.joiners.is_empty() {
+        if self.phase == Phase::Running && leave.is_empty() && self.joiners.is_empty() {
             return None;
         }
         let kept = members()
@@ -478,13 +537,14 @@ impl Leader {
         let missing = self.state.missing(&present);
         let is_enough = match last {
             None => self.joiners.len() >= self.config.expected,
-            Some(_) if self.is_running || self.grace_ends.is_none() => {
+            Some(_) if self.phase != Phase::Gathering || self.grace_ends.is_none() => {
                 missing.len() <= self.state.may_miss()
             }
             Some(_) => missing.is_empty(),
         };
         if !is_enough {
-            if last.is_some() && (self.is_running || self.grace_ends.is_none()) {
+            let is_late = self.phase != Phase::Gathering || self.grace_ends.is_none();
+            if last.is_some() && is_late {
                 self.report_missing(missing);
             }
             return None;
@@ -522,15 +582,15 @@ impl Leader {
     /// failed nothing becomes stable: the stores that it served are fewer.
     fn stable_due(&self) -> Option<Command> {
         let epoch = self.roll.stored();
-        let is_due = self.is_running && self.roll.failed().is_empty();
+        let is_due = self.is_running() && self.roll.failed().is_empty();
         (is_due && epoch > self.state.stable()).then_some(Command::Stable { epoch })
     }
 
-    fn on_persisted(&mut self, now: Instant) {
+    fn on_decided(&mut self, now: Instant) {
         let command = self
             .deciding
             .take()
-            .expect("only what was asked for is persisted");
+            .expect("only what was proposed is decided");
         let before = self.state.stable();
         match self.state.apply(&command) {
             Effect::View(view) => self.begin_view(now, &view, &command),
@@ -553,7 +613,8 @@ impl Leader {
     /// Tells everybody, and starts to watch them.
     fn begin_view(&mut self, now: Instant, view: &View, command: &Command) {
         assert!(self.epoch < view.first_epoch, "no epoch is used twice");
-        if let (true, Command::ChangeMembers { leave, .. }) = (self.is_running, command) {
+        let is_told = self.phase != Phase::Gathering;
+        if let (true, Command::ChangeMembers { leave, .. }) = (is_told, command) {
             for &to in leave {
                 self.outputs.push_back(Output::Send {
                     to,
@@ -561,7 +622,7 @@ impl Leader {
                 });
             }
         }
-        self.is_running = true;
+        self.phase = Phase::Running;
         self.gather = None;
         self.is_held = false;
         self.epoch = view.first_epoch;
@@ -569,6 +630,17 @@ impl Leader {
         self.next_heartbeat = now;
         self.roll.begin(now, view);
         self.bind_joined(view, command);
+        self.tell_view(view);
+        self.event(Event::ViewBegan {
+            number: view.number,
+            members: view.members.len(),
+            stable: view.stable,
+            reset: view.reset().count(),
+        });
+    }
+
+    /// Tells every member that is well.
+    fn tell_view(&mut self, view: &View) {
         let addresses = self.state.addresses();
         for you in view.nodes().filter(|&node| self.roll.is_well(node)) {
             let message = Message::NewView {
@@ -578,12 +650,6 @@ impl Leader {
             };
             self.outputs.push_back(Output::Send { to: you, message });
         }
-        self.event(Event::ViewBegan {
-            number: view.number,
-            members: view.members.len(),
-            stable: view.stable,
-            reset: view.reset().count(),
-        });
     }
 
     /// Processes that were let in are members now, unless they have gone meanwhile.

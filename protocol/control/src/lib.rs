@@ -1,14 +1,16 @@
-//! Membership, epochs and stability: what one leader decides for the whole cluster.
+//! Membership, epochs and stability: what is decided for the whole cluster, by one
+//! leader at a time, and kept by up to five voters.
 //!
 //! It knows nothing of pages, transactions or disks, and does no IO: [`Leader::handle`]
 //! takes what happened, [`Leader::poll_output`] says what to do. Every decision is a
-//! [`Command`] that is made durable first and applied to the [`ControlState`] after
-//! that; only then does anybody hear of it. The state depends on its commands alone,
-//! so that it can be replicated; the leader adds what is not: timers, connections,
-//! who has reported what.
+//! [`Command`] that a majority of the voters has on its disks first and that is applied
+//! to the [`ControlState`] after that; only then does anybody hear of it. The state
+//! depends on its commands alone, and every voter has it; the leader adds what is not
+//! part of it: timers, connections, who has reported what.
 //!
-//! Start with [`ControlState`] (what is decided), then [`Leader`] (when). [`Follower`]
-//! is the little that every member must know about its leader.
+//! Start with [`ControlState`] (what is decided), then [`Leader`] (when), then
+//! [`Replica`] (how the voters agree). [`Follower`] is the little that every member must
+//! know about its leader.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs, clippy::float_arithmetic)]
@@ -18,10 +20,17 @@ mod follower;
 mod gather;
 mod leader;
 mod line;
+mod replica;
 mod roll;
 mod state;
+mod voting;
 
 pub use follower::Follower;
 pub use leader::{Config, Event, FailedWhy, Input, JoinerId, Leader, Output, RefusedWhy};
 pub use line::recovery_line;
-pub use state::{Command, ControlState, EPOCHS_AHEAD_MAX, Effect, Process, Record, RecordError};
+pub use replica::{Conflict, Replica, ReplicaConfig, ReplicaOutput};
+pub use state::{Command, ControlState, EPOCHS_AHEAD_MAX, Effect, Process, VOTERS_MAX};
+pub use voting::{
+    Ballot, Checkpoint, Electorate, Entries, Entry, Ground, Packet, Position, Record, RecordError,
+    VoterId,
+};

@@ -3,10 +3,11 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 use serde::{Deserialize, Serialize};
 use types::limits::{MEMBERS_MAX, REPLICAS};
 use types::{Cut, Epoch, Fallback, Member, NodeId, StoreId, View, ViewNumber};
+
+use crate::voting::VoterId;
 
 /// How many epochs may begin before one of them is stable.
 ///
@@ -15,6 +16,10 @@ use types::{Cut, Epoch, Fallback, Member, NodeId, StoreId, View, ViewNumber};
 /// from what is durable. So whoever knows the state knows an epoch that nobody, dead
 /// or alive, has used: the one after the limit.
 pub const EPOCHS_AHEAD_MAX: u64 = 1024;
+
+/// How many members vote at most: any two of five may be lost, and more would only make
+/// decisions slower.
+pub const VOTERS_MAX: usize = 5;
 
 /// A process that serves a disk and wants to be, or is, a member.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -25,6 +30,8 @@ pub struct Process {
     pub address: String,
     /// The name that its operator gave it.
     pub name: String,
+    /// Its control log, if it can vote: one process of several nodes has one vote.
+    pub voter: Option<VoterId>,
 }
 
 /// A decision.
@@ -65,19 +72,6 @@ pub enum Effect {
     None,
 }
 
-/// A record of the control log.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Record {
-    /// A decision.
-    Command(Command),
-    /// The state after all decisions before: a checkpoint.
-    State(ControlState),
-}
-
-/// The bytes are no record of this version. The disk, or another version, is to blame.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct RecordError;
-
 /// All that is decided.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct ControlState {
@@ -94,45 +88,8 @@ pub struct ControlState {
     copies: usize,
 }
 
-impl Record {
-    /// Its bytes.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        postcard::to_allocvec(self).expect("serialising to memory cannot fail")
-    }
-
-    /// The record that these bytes are.
-    ///
-    /// # Errors
-    /// If they are none.
-    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
-        postcard::from_bytes(bytes).map_err(|_| RecordError)
-    }
-}
-
-impl fmt::Display for RecordError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a record of the control log is none of this version's")
-    }
-}
-
-impl core::error::Error for RecordError {}
-
 impl ControlState {
-    /// The state after these records, oldest first.
-    #[must_use]
-    pub fn recover(records: impl IntoIterator<Item = Record>) -> Self {
-        let mut state = Self::default();
-        for record in records {
-            match record {
-                Record::Command(command) => drop(state.apply(&command)),
-                Record::State(checkpoint) => state = checkpoint,
-            }
-        }
-        state
-    }
-
-    /// Applies a decision that is durable.
+    /// Applies a decision that is taken.
     pub fn apply(&mut self, command: &Command) -> Effect {
         match command {
             Command::ChangeMembers {
@@ -252,6 +209,26 @@ impl ControlState {
     #[must_use]
     pub fn process(&self, store: StoreId) -> Option<&Process> {
         self.processes.get(&store)
+    }
+
+    /// Who should vote: the oldest members that can.
+    #[must_use]
+    pub fn electorate(&self) -> BTreeSet<VoterId> {
+        let members = self.view.iter().flat_map(|view| &view.members);
+        let voters = members.filter_map(|member| self.processes[&member.store].voter);
+        voters.take(VOTERS_MAX).collect()
+    }
+
+    /// Every process that was ever a member: the last one of each disk.
+    pub fn processes(&self) -> impl Iterator<Item = &Process> {
+        self.processes.values()
+    }
+
+    /// The process that votes, or has voted, with this control log.
+    #[must_use]
+    pub fn process_of(&self, voter: VoterId) -> Option<&Process> {
+        let mut processes = self.processes.values();
+        processes.find(|process| process.voter == Some(voter))
     }
 
     /// Where each member of the last view is reached, in its order.

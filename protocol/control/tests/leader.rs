@@ -1,8 +1,8 @@
 //! The leader in a cluster of scripts: each test says what happens and what is decided.
 #![expect(clippy::tests_outside_test_module, reason = "the whole file is a test")]
 use control::{
-    Config, ControlState, EPOCHS_AHEAD_MAX, Event, FailedWhy, Input, JoinerId, Leader, Output,
-    Process, Record, RefusedWhy,
+    Command, Config, ControlState, EPOCHS_AHEAD_MAX, Event, FailedWhy, Input, JoinerId, Leader,
+    Output, Process, RefusedWhy, VoterId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use types::{Duration, Epoch, Fallback, Instant, NodeId, Prng, StoreId, View, ViewNumber};
@@ -26,9 +26,9 @@ struct World {
     leader: Leader,
     now: Instant,
     persist: Persist,
-    /// Records that are durable, and the one that is not yet.
-    log: Vec<Record>,
-    pending: Option<Record>,
+    /// Decisions that are taken, and the one that is not yet.
+    log: Vec<Command>,
+    pending: Option<Command>,
     sent: Vec<(NodeId, Message)>,
     /// Members that owe an answer to a heartbeat.
     asked: BTreeSet<NodeId>,
@@ -42,12 +42,20 @@ struct World {
     bound: BTreeMap<JoinerId, NodeId>,
 }
 
+fn state_of(log: &[Command]) -> ControlState {
+    let mut state = ControlState::default();
+    for command in log {
+        let _ = state.apply(command);
+    }
+    state
+}
+
 impl World {
     fn new(expected: usize) -> Self {
         Self::recovered(expected, vec![])
     }
 
-    fn recovered(expected: usize, log: Vec<Record>) -> Self {
+    fn recovered(expected: usize, log: Vec<Command>) -> Self {
         let config = Config {
             store: StoreId(OWN),
             expected,
@@ -55,11 +63,9 @@ impl World {
             failure_timeout: TIMEOUT,
             join_grace: GRACE,
         };
-        let bytes = log.iter().map(Record::encode);
-        let records = bytes.map(|bytes| Record::decode(&bytes).unwrap());
         let now = Instant::from_nanos(1);
         Self {
-            leader: Leader::new(now, config, ControlState::recover(records)),
+            leader: Leader::new(now, config, state_of(&log)),
             now,
             persist: Persist::AtOnce,
             log,
@@ -97,7 +103,7 @@ impl World {
         let mut fenced = vec![];
         while let Some(output) = self.leader.poll_output() {
             match output {
-                Output::Persist(record) => {
+                Output::Propose(record) => {
                     assert!(self.pending.replace(record).is_none(), "one at a time");
                     if self.persist == Persist::AtOnce {
                         self.persisted();
@@ -136,7 +142,7 @@ impl World {
     fn persisted(&mut self) {
         self.log
             .push(self.pending.take().expect("a decision is on its way"));
-        self.input(Input::Persisted);
+        self.input(Input::Decided);
     }
 
     fn join(&mut self, store: u64) {
@@ -145,6 +151,7 @@ impl World {
             store: StoreId(store),
             address,
             name,
+            voter: Some(VoterId(store)),
         };
         self.input(Input::Join {
             joiner: JoinerId(store),
@@ -455,6 +462,7 @@ fn two_processes_with_the_same_disk_id_are_not_both_let_in() {
         store: StoreId(OWN + 1),
         address: "10.0.0.99:7".to_owned(),
         name: "copy".to_owned(),
+        voter: None,
     };
     world.input(Input::Join {
         joiner: JoinerId(99),
@@ -553,17 +561,123 @@ fn a_second_loss_is_survived_only_after_replication() {
     }
 }
 
+/// A new leader takes the cluster of `world` over: the one of this disk.
+fn take_over(world: &World, store: u64, lost: &[NodeId]) -> Option<World> {
+    let mut next = World::recovered(3, world.log.clone());
+    let lost: BTreeSet<NodeId> = lost.iter().copied().collect();
+    next.leader = Leader::take_over(next.now, config_of(store), state_of(&world.log), &lost)?;
+    next.pump();
+    Some(next)
+}
+
+fn config_of(store: u64) -> Config {
+    Config {
+        store: StoreId(store),
+        expected: 3,
+        epoch_length: EPOCH,
+        failure_timeout: TIMEOUT,
+        join_grace: GRACE,
+    }
+}
+
 #[test]
-fn a_checkpoint_stands_for_the_records_before_it() {
+fn a_new_leader_begins_a_view_without_the_old_one_and_the_others_keep_their_ids() {
     let mut world = World::running(2);
+    let nodes = [OWN, OWN + 1, OWN + 2].map(|store| world.node(store));
+    world.pass(Duration::from_millis(500), &[]);
+    nodes
+        .into_iter()
+        .for_each(|node| world.stored(node, Epoch(2)));
+    let used = world.leader.epoch();
+    let next = take_over(&world, OWN + 1, &[]).unwrap();
+    let view = next.view();
+    assert!(next.leader.is_running());
+    assert_eq!(view.leader, nodes[1]);
+    assert_eq!(view.nodes().collect::<Vec<_>>(), nodes[1..]);
+    assert_eq!((view.number, view.stable), (ViewNumber(2), Epoch(2)));
+    assert!(view.first_epoch > used);
+    let told = |number: u64| -> Vec<NodeId> {
+        let is_told = |(node, message): &(NodeId, Message)| match message {
+            Message::NewView { view, .. } => (view.number.0 == number).then_some(*node),
+            _ => None,
+        };
+        next.sent.iter().filter_map(is_told).collect()
+    };
+    // The last view, too: the old leader may not have told everybody.
+    assert_eq!([told(1), told(2)], [&nodes[1..], &nodes[1..]]);
+    assert!(next.sent.contains(&(nodes[0], Message::Expelled)));
+}
+
+#[test]
+fn a_new_leader_goes_on_only_with_enough_disks() {
+    let world = World::running(2);
+    let nodes = [OWN, OWN + 1, OWN + 2].map(|store| world.node(store));
+    let mut next = take_over(&world, OWN + 1, &nodes[2..]).unwrap();
+    assert!(!next.leader.is_running());
+    assert_eq!(next.missing(), [(OWN, "machine-a"), (OWN + 2, "machine-c")]);
+    next.join(OWN);
+    assert_eq!(next.stores(), [OWN + 1, OWN]);
+}
+
+#[test]
+fn a_new_leader_does_without_members_that_do_not_answer_it() {
+    let world = World::running(2);
+    let nodes = [OWN, OWN + 1, OWN + 2].map(|store| world.node(store));
+    let lost = BTreeSet::from([nodes[0]]);
+    let mut next = World::recovered(3, world.log.clone());
+    next.muted = BTreeSet::from([nodes[2]]);
+    let config = config_of(OWN + 1);
+    next.leader = Leader::take_over(next.now, config, state_of(&world.log), &lost).unwrap();
+    next.pump();
+    next.pass(TIMEOUT + TIMEOUT, &[]);
+    assert!(!next.leader.is_running(), "two of three disks are missing");
+    next.join(OWN);
+    assert_eq!(next.stores(), [OWN + 1, OWN]);
+    let failed = |event: &Event| match event {
+        Event::MemberFailed { node, why } => Some((*node, *why)),
+        _ => None,
+    };
+    let failed: Vec<_> = next.events.iter().filter_map(failed).collect();
+    let expected = [
+        (nodes[0], FailedWhy::Deposed),
+        (nodes[2], FailedWhy::Silent),
+    ];
+    assert_eq!(failed, expected);
+}
+
+#[test]
+fn whoever_is_no_member_takes_nothing_over() {
+    let world = World::running(2);
+    assert!(take_over(&world, OWN + 7, &[]).is_none());
+    assert!(take_over(&World::new(3), OWN, &[]).is_none());
+}
+
+#[test]
+fn who_asks_again_is_not_refused() {
+    let mut world = World::new(2);
+    world.join(OWN);
+    world.join(OWN);
+    let process = world.leader.joiners().next().unwrap().clone();
+    let joiner = JoinerId(77);
+    world.input(Input::Join { joiner, process });
+    assert_eq!(world.refused, []);
+    world.join(OWN + 1);
+    assert_eq!(world.stores(), [OWN, OWN + 1]);
+    assert_eq!(world.bound.keys().max(), Some(&joiner));
+}
+
+#[test]
+fn the_five_oldest_members_vote() {
+    let mut world = World::running(6);
+    let voters = |world: &World| -> Vec<u64> {
+        let all = world.leader.state().electorate();
+        all.into_iter().map(|voter| voter.0).collect()
+    };
+    assert_eq!(voters(&world), [OWN, OWN + 1, OWN + 2, OWN + 3, OWN + 4]);
     world.input(Input::LinkLost {
         node: world.node(OWN + 1),
     });
-    let checkpoint = Record::State(world.leader.state().clone());
-    let world = World::recovered(3, vec![checkpoint]);
-    let all = World::recovered(3, world.log.clone());
-    assert_eq!(world.leader.state(), all.leader.state());
-    assert!(Record::decode(&[0xFF; 3]).is_err());
+    assert_eq!(voters(&world), [OWN, OWN + 2, OWN + 3, OWN + 4, OWN + 5]);
 }
 
 /// Anything that happens in any order, leader deaths included: stable epochs only
@@ -641,7 +755,7 @@ impl Past {
             match message {
                 Message::NewView { view, .. } => self.check_view(&view, &world.log, seed),
                 Message::Stable { epoch } => {
-                    let durable = ControlState::recover(world.log.clone());
+                    let durable = state_of(&world.log);
                     assert!(
                         epoch <= durable.stable(),
                         "seed {seed}: told before durable"
@@ -657,8 +771,8 @@ impl Past {
         }
     }
 
-    fn check_view(&mut self, view: &View, log: &[Record], seed: u64) {
-        let durable = ControlState::recover(log.to_vec());
+    fn check_view(&mut self, view: &View, log: &[Command], seed: u64) {
+        let durable = state_of(log);
         assert!(
             durable
                 .view()

@@ -12,7 +12,9 @@ pub struct Envelope {
     /// The sender.
     pub from: NodeId,
     /// The sender's view; a message of another view is dropped by its receiver
-    /// (except [`Message::NewView`] of a later one and [`Message::Join`]).
+    /// (except [`Message::NewView`] of a later one). Messages between processes, members
+    /// or not ([`Message::Join`], [`Message::Directory`], [`Message::Voter`]), belong to
+    /// no view: their senders call themselves node 0 and view 0.
     pub view: ViewNumber,
     /// The sender's epoch; the receiver advances to it before anything else.
     pub epoch: Epoch,
@@ -283,7 +285,7 @@ pub enum Message {
     },
 
     // Control.
-    /// A process to the leader: let my disk and me in.
+    /// A process to any process, meant for the leader: let my disk and me in.
     Join {
         /// Where peers reach the process, as `ip:port`.
         address: alloc::string::String,
@@ -291,6 +293,8 @@ pub enum Message {
         store: types::StoreId,
         /// Name that its operator gave it.
         name: alloc::string::String,
+        /// Id of its control log, if it can vote.
+        voter: Option<u64>,
     },
     /// Leader to a member: the view from now on. Also makes the process a member.
     NewView {
@@ -337,6 +341,25 @@ pub enum Message {
     Down,
     /// Leader to member: stop; you are no member of the view any more.
     Expelled,
+    /// The answer to [`Message::Join`]: whom to ask, and what helps those who look for
+    /// each other.
+    Directory {
+        /// Where the leader is reached, if the sender knows.
+        leader: Option<alloc::string::String>,
+        /// Where voters were reached last, as far as the sender knows.
+        voters: Vec<(u64, alloc::string::String)>,
+    },
+    /// Voter to voter, whatever view either is in.
+    Voter {
+        /// Control log of the sender.
+        from: u64,
+        /// Control log for which it is meant.
+        to: u64,
+        /// Where the sender is reached.
+        address: alloc::string::String,
+        /// What `control` makes of it.
+        packet: Vec<u8>,
+    },
 }
 
 impl core::fmt::Debug for PageVersion {

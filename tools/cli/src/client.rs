@@ -2,13 +2,15 @@
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use admin::{
     Blob, Cursor, Failure, FailureKind, ProcessInfo, Request, Response, SnapshotInfo, Status,
     Watched,
 };
 
+use crate::data::DataDir;
 use crate::error::Error;
 use crate::interrupt;
 
@@ -16,6 +18,11 @@ use crate::interrupt;
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// How often a wait for an answer looks whether the user has had enough.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// A cluster that has lost its leader has another one within less, if it can.
+const FIND_TIME: Duration = Duration::from_secs(20);
+/// A node says within less whether it leads.
+const LEADER_TIME: Duration = Duration::from_secs(2);
+const POLL_TIME: Duration = Duration::from_millis(20);
 /// Bytes of a result asked for at a time.
 const PIECE_BYTES: u32 = 1 << 20;
 const LENGTH_SIZE: usize = 4;
@@ -31,6 +38,8 @@ pub enum ClientError {
     Interrupted,
     /// The node cannot or will not.
     Failed(Failure),
+    /// No node of the cluster says that it leads.
+    NoLeader,
     /// The node says something that makes no sense.
     Nonsense(String),
 }
@@ -40,6 +49,10 @@ pub enum ClientError {
 pub struct Client {
     address: SocketAddr,
     stream: Option<TcpStream>,
+    /// Where other nodes of the cluster are found, if this one ends.
+    data: Option<DataDir>,
+    /// Until when an answer is waited for.
+    until: Option<Instant>,
 }
 
 impl Client {
@@ -51,9 +64,60 @@ impl Client {
         let mut client = Self {
             address,
             stream: None,
+            data: None,
+            until: None,
         };
         client.stream = Some(client.dial()?);
         Ok(client)
+    }
+
+    /// A connection to any node of the cluster in this directory. What can be asked
+    /// twice without harm is asked of another when that one ends.
+    ///
+    /// # Errors
+    /// If the cluster does not run, or none of its nodes listens for a while.
+    pub fn find(data: &DataDir) -> Result<Self, Error> {
+        let until = Instant::now() + FIND_TIME;
+        loop {
+            let nodes = data.running()?.nodes;
+            let mut reached = nodes.iter().map(|node| Self::connect(node.tools));
+            if let Some(client) = reached.find_map(Result::ok) {
+                let data = Some(data.clone());
+                return Ok(Self { data, ..client });
+            }
+            interrupt::check()?;
+            if Instant::now() > until {
+                return Err(Error::config("no node of the cluster is alive")
+                    .hint("`plurix down`, then `plurix up` starts it from its data"));
+            }
+            thread::sleep(POLL_TIME);
+        }
+    }
+
+    /// The node that leads the cluster in this directory, and what it says; `None` if
+    /// none says so now.
+    ///
+    /// # Errors
+    /// If the cluster does not run.
+    pub fn leader(data: &DataDir) -> Result<Option<(Self, Status)>, Error> {
+        for node in data.running()?.nodes {
+            let Ok(mut client) = Self::connect(node.tools) else {
+                continue;
+            };
+            client.until = Some(Instant::now() + LEADER_TIME);
+            if let Ok(Response::Status(status)) = client.ask(&Request::Status)
+                && status.leader != 0
+            {
+                let (data, until) = (Some(data.clone()), None);
+                let client = Self {
+                    data,
+                    until,
+                    ..client
+                };
+                return Ok(Some((client, status)));
+            }
+        }
+        Ok(None)
     }
 
     /// Asks; waits for the answer, however long it takes. [`Response::Failed`] comes as
@@ -62,6 +126,42 @@ impl Client {
     /// # Errors
     /// If there is no answer, or it is that it could not be done.
     pub fn ask(&mut self, request: &Request) -> Result<Response, ClientError> {
+        let until = Instant::now() + FIND_TIME;
+        loop {
+            let answer = self.ask_once(request);
+            let Some(data) = self.data.clone() else {
+                return answer;
+            };
+            let is_known = match &answer {
+                Ok(Response::Status(status)) => status.leader != 0,
+                Err(ClientError::NoNode(_)) => false,
+                Err(ClientError::Lost(_)) => !is_repeatable(request),
+                _ => true,
+            };
+            if is_known {
+                return answer;
+            }
+            if Instant::now() > until {
+                return answer.and(Err(ClientError::NoLeader));
+            }
+            if interrupt::count() > 0 {
+                return Err(ClientError::Interrupted);
+            }
+            thread::sleep(POLL_TIME);
+            let found = match request {
+                Request::Status => Self::leader(&data).map(|found| found.map(|(client, _)| client)),
+                _ => Self::find(&data).map(Some),
+            };
+            match found {
+                Ok(Some(client)) => *self = client,
+                Ok(None) => {}
+                // It does not run any more.
+                Err(_) => return answer.and(Err(ClientError::NoLeader)),
+            }
+        }
+    }
+
+    fn ask_once(&mut self, request: &Request) -> Result<Response, ClientError> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
             None => self.dial()?,
@@ -75,7 +175,7 @@ impl Client {
         }
     }
 
-    /// How the cluster is.
+    /// How the cluster is; if this client knows other nodes, as the leader sees it.
     ///
     /// # Errors
     /// See [`Client::ask`].
@@ -257,11 +357,29 @@ impl Client {
                     if interrupt::count() > interrupts {
                         return Err(ClientError::Interrupted);
                     }
+                    if self.until.is_some_and(|until| until < Instant::now()) {
+                        return Err(ClientError::Lost(self.address));
+                    }
                 }
                 Err(_) => return Err(ClientError::Lost(self.address)),
             }
         }
         Ok(bytes)
+    }
+}
+
+/// Whether it does no harm to ask twice.
+fn is_repeatable(request: &Request) -> bool {
+    match request {
+        Request::Status
+        | Request::Snapshots
+        | Request::Deploy { .. }
+        | Request::Watch { .. }
+        | Request::ReadResult { .. }
+        | Request::Processes
+        | Request::Cancel { .. } => true,
+        Request::Call { is_query, .. } => *is_query,
+        Request::Run { .. } | Request::Down => false,
     }
 }
 
@@ -282,6 +400,7 @@ impl fmt::Display for ClientError {
             Self::NoNode(address) => write!(f, "no node listens at {address}"),
             Self::Lost(address) => write!(f, "the node at {address} has closed the connection"),
             Self::Interrupted => write!(f, "interrupted"),
+            Self::NoLeader => write!(f, "no node of the cluster leads now"),
             Self::Failed(failure) => write!(f, "{}", failure.message),
             Self::Nonsense(what) => write!(f, "the node makes no sense: {what}"),
         }
@@ -295,6 +414,9 @@ impl From<ClientError> for Error {
             ClientError::NoNode(_) | ClientError::Lost(_) => {
                 Self::config(message).hint("the node's log is in its directory, DATA/node-N/log")
             }
+            ClientError::NoLeader => Self::config(message).hint(
+                "a leader needs a majority of the voters; the nodes' logs say what they miss",
+            ),
             ClientError::Interrupted => Self::user(message),
             ClientError::Failed(failure) => match failure.kind {
                 FailureKind::Unavailable => Self::config(message),

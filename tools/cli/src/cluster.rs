@@ -1,30 +1,31 @@
 //! A cluster on this machine: its data directory, its nodes, the way to ask it.
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use linux::LinuxEntropy;
 use platform::{ClusterId, Entropy};
 
-use crate::client::{Client, ClientError};
+use crate::client::Client;
 use crate::commands::node::NodeArgs;
 use crate::data::{ClusterFile, DataDir, Lock, RunningFile, RunningNode};
 use crate::error::Error;
 use crate::interrupt;
 use crate::supervisor::{Happening, Nodes, Ready};
 
-/// Number of the node that leads.
-pub const LEADER: u32 = 1;
+/// Number of the node that is started first, and founds a new cluster.
+const FIRST: u32 = 1;
+/// A control log of this length says nothing yet: it has its first record's head only.
+const BLANK_LOG_BYTES: u64 = 64;
 /// A node listens long before this.
 const READY_TIME: Duration = Duration::from_secs(30);
 /// A cluster has all its members long before this.
 const MEMBERS_TIME: Duration = Duration::from_secs(60);
 /// Nodes that were told to stop have stopped long before this.
 const STOP_TIME: Duration = Duration::from_secs(10);
-/// Members end within less when their leader has.
-const CAUSE_TIME: Duration = Duration::from_secs(1);
 const POLL_TIME: Duration = Duration::from_millis(10);
 
 /// How a cluster is to be run.
@@ -58,6 +59,8 @@ pub struct Cluster {
     count: u32,
     id: ClusterId,
     running: RunningFile,
+    /// Where nodes listened that have ended: others still look for them there.
+    left: BTreeMap<u32, Ready>,
     _lock: Lock,
 }
 
@@ -111,6 +114,7 @@ impl Cluster {
             count: file.nodes,
             id: ClusterId(id),
             running,
+            left: BTreeMap::new(),
             _lock: lock,
         };
         cluster.start_nodes()?;
@@ -132,14 +136,12 @@ impl Cluster {
         &self.running.nodes
     }
 
-    /// A connection to the node that leads.
+    /// A connection to any node of the cluster, and to another when that one ends.
     ///
     /// # Errors
-    /// If it is not there.
+    /// If none listens.
     pub fn client(&self) -> Result<Client, Error> {
-        let leader = self.running.nodes.iter().find(|node| node.number == LEADER);
-        let leader = leader.ok_or_else(|| Error::config("the node that leads has ended"))?;
-        Ok(Client::connect(leader.tools)?)
+        Client::find(&self.data)
     }
 
     /// The next thing that happens to a node, if anything does within `time`.
@@ -165,14 +167,15 @@ impl Cluster {
         self.data.clear_running();
     }
 
+    /// What the cluster can survive.
+    #[must_use]
+    pub fn promise(&self) -> String {
+        promise(self.count)
+    }
+
     /// Stops the cluster once everything committed so far is stable.
     pub fn stop(&mut self) {
-        let order = || {
-            Client::connect(self.running.nodes.first()?.tools)
-                .ok()?
-                .down()
-                .ok()
-        };
+        let order = || Client::leader(&self.data).ok()??.0.down().ok();
         // Without an answer the nodes are still asked one by one, then killed.
         let _ = order();
         self.nodes.stop(STOP_TIME);
@@ -184,11 +187,12 @@ impl Cluster {
     /// when it listens.
     ///
     /// # Errors
-    /// If the node that leads has ended, or the process cannot be started.
+    /// If the process cannot be started.
     pub fn replace(&mut self, number: u32) -> Result<(), Error> {
-        let leader = self.running.nodes.iter().find(|node| node.number == LEADER);
-        let leader = leader.ok_or_else(|| Error::config("the node that leads has ended"))?;
-        self.spawn(number, Some(leader.link))
+        let mut others = self.running.nodes.iter();
+        let other = others.find(|node| node.number != number);
+        let link = other.map(|node| node.link);
+        self.spawn(number, link)
     }
 
     fn remember(&mut self, number: u32, ready: Ready) {
@@ -206,17 +210,21 @@ impl Cluster {
     }
 
     fn forget(&mut self, number: u32) {
+        if let Some(node) = self.running.nodes.iter().find(|node| node.number == number) {
+            let (link, tools) = (node.link, node.tools);
+            self.left.insert(number, Ready { link, tools });
+        }
         self.running.nodes.retain(|node| node.number != number);
         // The next change writes it again; until then tools meet a dead node.
         let _ = self.data.set_running(&self.running);
     }
 
     fn start_nodes(&mut self) -> Result<(), Error> {
-        let leader = self.start_node(LEADER, None)?;
-        for number in LEADER + 1..=self.count {
-            self.spawn(number, Some(leader.link))?;
+        let first = self.start_node(FIRST, None)?;
+        for number in FIRST + 1..=self.count {
+            self.spawn(number, Some(first.link))?;
         }
-        let mut ready = vec![(LEADER, leader)];
+        let mut ready = vec![(FIRST, first)];
         while ready.len() < self.count as usize {
             let (number, address) = self.nodes.wait_any_ready(READY_TIME)?;
             ready.push((number, address));
@@ -235,12 +243,12 @@ impl Cluster {
         self.wait_members()
     }
 
-    fn start_node(&mut self, number: u32, leader: Option<SocketAddr>) -> Result<Ready, Error> {
-        self.spawn(number, leader)?;
+    fn start_node(&mut self, number: u32, other: Option<SocketAddr>) -> Result<Ready, Error> {
+        self.spawn(number, other)?;
         Ok(self.nodes.wait_any_ready(READY_TIME)?.1)
     }
 
-    fn spawn(&mut self, number: u32, leader: Option<SocketAddr>) -> Result<(), Error> {
+    fn spawn(&mut self, number: u32, other: Option<SocketAddr>) -> Result<(), Error> {
         let directory = self.data.node(number);
         fs::create_dir_all(&directory).map_err(|error| {
             Error::config(format!(
@@ -249,13 +257,16 @@ impl Cluster {
             ))
         })?;
         let log = directory.join("log");
-        let (listen, tools) = addresses(self.plan.port, number);
+        let (mut listen, mut tools) = addresses(self.plan.port, number);
+        if let Some(left) = self.left.remove(&number) {
+            (listen, tools) = (left.link, left.tools);
+        }
         let args = NodeArgs {
             data: directory,
             listen,
             tools,
-            lead: leader.is_none(),
-            leader,
+            found: number == FIRST && other.is_none() && self.is_new(),
+            join: other,
             cluster: self.id,
             members: self.count * self.plan.cores,
             epoch: self.plan.epoch_ms,
@@ -270,21 +281,30 @@ impl Cluster {
         self.nodes.start(number, command, &log)
     }
 
+    /// Whether no node but the first has ever heard of a decision. The first knows itself
+    /// whether it has; if only its log is lost, the others' are enough.
+    fn is_new(&self) -> bool {
+        let knows_some = |number: u32| {
+            let entries = fs::read_dir(self.data.node(number).join("control"));
+            let mut files = entries.into_iter().flatten().flatten();
+            files.any(|file| file.metadata().is_ok_and(|m| m.len() > BLANK_LOG_BYTES))
+        };
+        !(FIRST + 1..=self.count).any(knows_some)
+    }
+
     /// Waits until all nodes are members.
     fn wait_members(&mut self) -> Result<(), Error> {
         let members = (self.count * self.plan.cores) as usize;
-        let mut client = self.client()?;
         let until = Instant::now() + MEMBERS_TIME;
         while Instant::now() < until {
             interrupt::check()?;
-            match client.status() {
-                Ok(status) if status.nodes.len() >= members => return Ok(()),
-                // It has not begun, or is about to end and will say why.
-                Ok(_) | Err(ClientError::Failed(_) | ClientError::Lost(_)) => {}
-                Err(error) => return Err(error.into()),
+            if let Some((_, status)) = Client::leader(&self.data)?
+                && status.nodes.len() >= members
+            {
+                return Ok(());
             }
             if let Some(Happening::Ended { number, status }) = self.nodes.next(POLL_TIME) {
-                return Err(self.cause(number, status));
+                return Err(self.nodes.ended(number, status));
             }
         }
         Err(Error::internal(format!(
@@ -294,21 +314,6 @@ impl Cluster {
             "the nodes' logs are in {}/node-N/log",
             self.data.path().display()
         )))
-    }
-
-    /// The error for the end of a node. Members end when their leader does, and may be
-    /// heard of first: then the leader's end is what matters.
-    fn cause(&mut self, number: u32, status: ExitStatus) -> Error {
-        let until = Instant::now() + CAUSE_TIME;
-        while number != LEADER && Instant::now() < until {
-            let happening = self.nodes.next(POLL_TIME);
-            if let Some(Happening::Ended { number, status }) = happening
-                && number == LEADER
-            {
-                return self.nodes.ended(number, status);
-            }
-        }
-        self.nodes.ended(number, status)
     }
 }
 
@@ -346,6 +351,18 @@ fn cluster_file(data: &DataDir, nodes: Option<u32>) -> Result<ClusterFile, Error
     Ok(file)
 }
 
+/// What a cluster of so many processes survives while all are there.
+fn promise(nodes: u32) -> String {
+    let voters = nodes.min(u32::try_from(control::VOTERS_MAX).expect("few"));
+    match voters.saturating_sub(1) / 2 {
+        0 => format!(
+            "{nodes} of {nodes} nodes are needed: while one is away the cluster stands still; \
+             three nodes can lose one"
+        ),
+        spare => format!("{spare} of {voters} voters may be lost at a time"),
+    }
+}
+
 fn new_id() -> ClusterId {
     let mut bytes = [0; 8];
     LinuxEntropy.fill(&mut bytes);
@@ -355,7 +372,7 @@ fn new_id() -> ClusterId {
 /// Where a node listens for peers and for tools.
 fn addresses(port: Option<u16>, number: u32) -> (SocketAddr, SocketAddr) {
     let at = |offset: u32| {
-        let port = port.map_or(0, |port| u32::from(port) + (number - LEADER) * 2 + offset);
+        let port = port.map_or(0, |port| u32::from(port) + (number - FIRST) * 2 + offset);
         let port = u16::try_from(port).expect("checked before the first node starts");
         SocketAddr::from((Ipv4Addr::LOCALHOST, port))
     };
@@ -374,7 +391,7 @@ fn check_ports(plan: &Plan, nodes: u32) -> Result<(), Error> {
         );
         return Err(Error::user(message).hint("choose a lower port"));
     }
-    for number in LEADER..=nodes {
+    for number in FIRST..=nodes {
         let (link, tools) = addresses(plan.port, number);
         for address in [link, tools] {
             TcpListener::bind(address).map_err(|error| {

@@ -24,7 +24,7 @@ mod ui;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-pub use commands::node::{NodeArgs, Role};
+pub use commands::node::NodeArgs;
 pub use run_node::run_node;
 
 /// Runs the command line and returns the exit code: 0, what the program run returned,

@@ -11,12 +11,12 @@ use linux::{
     DiskWaker, LinuxClock, LinuxCompiler, LinuxDisk, LinuxEntropy, LinuxViews, LinuxWorld, Network,
     NetworkConfig, Ticker,
 };
-use node::{Config, FatalReason, Leadership, Node, Role};
+use node::{Config, FatalReason, Node, Origin, Suffrage, Voter};
 use platform::{Clock, DiskError, Entropy};
 use store::{ControlLog, Identity, OpenError, Store};
-use types::{Duration, Epoch, NodeId, StoreId};
+use types::{Duration, NodeId, StoreId};
 
-use crate::commands::node::{NodeArgs, Role as RoleArgs};
+use crate::commands::node::NodeArgs;
 use crate::error::Error;
 use crate::supervisor::{Ready, announce};
 
@@ -44,7 +44,7 @@ pub fn run_node(args: NodeArgs) -> Result<(), Error> {
     let tools = network
         .tool_address()
         .expect("the first node of a process serves tools");
-    let node = make_node(&args, network, engine.clone())?;
+    let node = make_node(&args, Suffrage::Full, network, engine.clone())?;
     for core in 2..=args.cores {
         start_core(&args, core, link, engine.clone());
     }
@@ -57,13 +57,16 @@ fn start_core(args: &NodeArgs, core: u32, link: SocketAddr, engine: Engine) {
     let args = NodeArgs {
         name: format!("{}.{core}", args.name),
         data: args.data.join(format!("core-{core}")),
-        lead: false,
-        leader: Some(args.leader.unwrap_or(link)),
+        found: false,
+        join: Some(args.join.unwrap_or(link)),
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
         ..args.clone()
     };
     thread::spawn(move || {
-        let run = || ended(make_node(&args, open_network(&args, None)?, engine)?.run());
+        let run = || {
+            let network = open_network(&args, None)?;
+            ended(make_node(&args, Suffrage::None, network, engine)?.run())
+        };
         if let Err(error) = run() {
             crate::ui::note(format!("{}: {error}", args.name));
             // The nodes of a process fail together, as those of a machine do.
@@ -87,6 +90,7 @@ fn open_network(args: &NodeArgs, tools: Option<SocketAddr>) -> Result<Network, E
 
 fn make_node(
     args: &NodeArgs,
+    suffrage: Suffrage,
     network: Network,
     engine: Engine,
 ) -> Result<Node<LinuxWorld, LinuxDisk>, Error> {
@@ -95,7 +99,6 @@ fn make_node(
         let waker = waker.clone();
         Arc::new(move || waker.wake())
     };
-    let link = network.link_address();
     let compiler = LinuxCompiler::start(engine.clone(), waker)
         .map_err(|error| Error::config(format!("start the compiler: {error}")))?;
     let identity = Identity {
@@ -107,21 +110,7 @@ fn make_node(
     for damage in store.damage() {
         crate::ui::note(format!("the store: {damage}"));
     }
-    let role = match args.role() {
-        RoleArgs::Member { leader } => Role::Member {
-            leader: leader.to_string(),
-        },
-        RoleArgs::Leader { members } => {
-            let identity = Identity {
-                store: store.id(),
-                ..identity
-            };
-            let decisions = open_decisions(args, identity, &wake, store.stable())?;
-            Role::Leader(Box::new(leadership(
-                args, identity, link, members, decisions,
-            )?))
-        }
-    };
+    let voter = open_voter(args, suffrage, &store, &wake)?;
     let config = Config {
         name: args.name.clone(),
         limits: limits(args),
@@ -130,56 +119,49 @@ fn make_node(
         ..Config::default()
     };
     let world = LinuxWorld::new(network, LinuxViews::new(), compiler);
-    Ok(Node::new(config, world, store, engine, role))
+    let seed = args.join.map(|address| address.to_string());
+    Ok(Node::new(config, world, store, engine, voter, seed))
 }
 
-/// The log of what leaders decided, and what is in it.
-type Decisions = (ControlLog<LinuxDisk>, Vec<Vec<u8>>);
-
-fn open_decisions(
+/// Opens the node's log of what was decided. It has an id of its own: a log that begins
+/// anew is another voter's, for it has forgotten what the old one has promised.
+fn open_voter(
     args: &NodeArgs,
-    identity: Identity,
+    suffrage: Suffrage,
+    store: &Store<LinuxDisk>,
     wake: &DiskWaker,
-    stable: Epoch,
-) -> Result<Decisions, Error> {
+) -> Result<Voter<LinuxDisk>, Error> {
     let directory = args.data.join("control");
+    let identity = Identity {
+        cluster: args.cluster,
+        store: new_store_id(),
+    };
     let disk = open_disk(&directory, wake)?;
     let (log, records) = ControlLog::open(disk, identity).map_err(|error| match error {
-        // Unlike a store's pages, decisions have no other copy in the cluster.
         OpenError::Damaged(damage) => lost_decisions(&directory, &damage.to_string()),
         error => unusable(&args.data, &error),
     })?;
-    if records.is_empty() && stable > Epoch(0) {
+    let epoch = store.stable().0;
+    if args.found && records.is_empty() && epoch > 0 {
         // To begin anew would put old pages into a young cluster.
-        let found = format!(
-            "it is empty, but the store beside it knows epoch {}",
-            stable.0
-        );
+        let found = format!("it is empty, but the store beside it knows epoch {epoch}");
         return Err(lost_decisions(&directory, &found));
     }
-    Ok((log, records))
-}
-
-fn leadership(
-    args: &NodeArgs,
-    identity: Identity,
-    link: SocketAddr,
-    members: u32,
-    (log, records): Decisions,
-) -> Result<Leadership<LinuxDisk>, Error> {
     let config = control::Config {
-        store: identity.store,
-        expected: members as usize,
+        store: store.id(),
+        expected: args.members as usize,
         epoch_length: Duration::from_millis(u64::from(args.epoch)),
         failure_timeout: FAILURE_TIMEOUT,
         join_grace: JOIN_GRACE,
     };
-    let own = control::Process {
-        store: identity.store,
-        address: link.to_string(),
-        name: args.name.clone(),
+    let origin = if args.found {
+        Origin::Founds
+    } else {
+        Origin::Joins
     };
-    Leadership::new(config, own, log, &records, LinuxClock.now()).map_err(Error::config)
+    let log = (log, records);
+    let voter = Voter::new(config, suffrage, origin, log, random(), LinuxClock.now());
+    voter.map_err(|error| lost_decisions(&directory, &error))
 }
 
 /// A program may use as much memory as the node has for pages; a tick is a millisecond.
@@ -192,9 +174,13 @@ fn limits(args: &NodeArgs) -> Limits {
 }
 
 fn new_store_id() -> StoreId {
+    StoreId(random())
+}
+
+fn random() -> u64 {
     let mut bytes = [0; 8];
     LinuxEntropy.fill(&mut bytes);
-    StoreId(u64::from_le_bytes(bytes))
+    u64::from_le_bytes(bytes)
 }
 
 fn open_disk(directory: &Path, wake: &DiskWaker) -> Result<LinuxDisk, Error> {
@@ -218,10 +204,12 @@ fn unusable(data: &Path, error: &OpenError) -> Error {
 
 fn lost_decisions(directory: &Path, found: &str) -> Error {
     let message = format!(
-        "open the leader's decisions in {}: {found}; without them the stores make no sense",
+        "open the cluster's decisions in {}: {found}; without them the stores make no sense",
         directory.display()
     );
-    Error::config(message).hint("nothing was changed; restore the directory from a copy")
+    Error::config(message)
+        .hint("nothing was changed; restore the directory from a copy")
+        .hint("if most of the other nodes have theirs, this one starts without: move it away")
 }
 
 fn ended(reason: FatalReason) -> Result<(), Error> {

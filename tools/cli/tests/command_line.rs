@@ -153,10 +153,7 @@ fn usage_errors_have_code_2() {
         ("missing_module", &["run"]),
         ("zero_epoch", &["up", "--epoch", "0"]),
         ("one_node_cannot_lose_one", &["demo", "--nodes", "1"]),
-        (
-            "node_without_role",
-            &["node", "--data", "x", "--cluster", "1"],
-        ),
+        ("node_of_no_cluster", &["node", "--data", "x"]),
     ] {
         let output = plurix(line);
         assert!(output.ends_with("exit code Some(2)"), "{output}");
@@ -218,6 +215,7 @@ fn status_is_shown() {
         view: 2,
         epoch: 40,
         stable: 38,
+        leader: 1,
         ..admin::Status::default()
     };
     let staged = Staged::new("status", vec![Response::Status(status)]);
@@ -370,7 +368,7 @@ fn a_nodes_refusal_is_an_error_with_its_words() {
 #[test]
 fn a_node_that_dies_is_an_error() {
     let staged = Staged::new("dies", Vec::new());
-    let output = staged.plurix(&["status"]);
+    let output = staged.plurix(&["call", "bank", "total"]);
     assert!(output.contains("has closed the connection"), "{output}");
     assert!(output.ends_with("exit code Some(1)"), "{output}");
 }

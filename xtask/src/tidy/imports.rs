@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::run;
 
 /// External crates that `protocol/` may use: no IO, no clock, no threads.
-const PROTOCOL_MAY_USE: &[&str] = &["serde", "postcard", "crc32fast"];
+const PROTOCOL_MAY_USE: &[&str] = &["serde", "postcard", "crc32fast", "noraft"];
 /// Rooms that never import one another.
 const WORLDS: &[&str] = &["host", "metal", "sim"];
 /// What tools know beside what starts a node.

@@ -58,19 +58,10 @@ impl DataArg {
         DataDir::open(&self.data)
     }
 
-    /// A connection to the running cluster.
+    /// A connection to the running cluster: to any of its nodes, and to another when
+    /// that one ends.
     fn client(&self) -> Result<Client, Error> {
-        let running = self.open()?.running()?;
-        let mut reached = running.nodes.iter().map(|node| Client::connect(node.tools));
-        let first = reached.next().ok_or_else(|| {
-            Error::config("no node of the cluster is alive")
-                .hint("`plurix down`, then `plurix up` starts it from its data")
-        })?;
-        // Any node answers; the first is the one that leads.
-        match first {
-            Ok(client) => Ok(client),
-            Err(error) => reached.find_map(Result::ok).ok_or_else(|| error.into()),
-        }
+        Client::find(&self.open()?)
     }
 }
 
@@ -119,8 +110,8 @@ mod tests {
             data: "some where/node-2".into(),
             listen: "127.0.0.1:9".parse().unwrap(),
             tools: "127.0.0.1:10".parse().unwrap(),
-            lead: false,
-            leader: Some("127.0.0.1:7".parse().unwrap()),
+            found: false,
+            join: Some("127.0.0.1:7".parse().unwrap()),
             cluster: ClusterId(0xAB),
             members: 5,
             epoch: 7,
@@ -132,8 +123,12 @@ mod tests {
         };
         for args in [
             node::NodeArgs {
-                lead: true,
-                leader: None,
+                found: true,
+                join: None,
+                ..args.clone()
+            },
+            node::NodeArgs {
+                join: None,
                 ..args.clone()
             },
             args,

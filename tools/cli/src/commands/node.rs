@@ -14,7 +14,7 @@ use crate::run_node;
 ///
 /// Prints a line `plurix-node ready link=ADDRESS tools=ADDRESS` once it listens.
 #[derive(Args, Clone, PartialEq, Eq, Debug)]
-#[command(group = ArgGroup::new("role").required(true).args(["lead", "leader"]))]
+#[command(group = ArgGroup::new("origin").args(["found", "join"]))]
 pub struct NodeArgs {
     /// Directory of this node's store
     #[arg(long, value_name = "DIR")]
@@ -25,16 +25,16 @@ pub struct NodeArgs {
     /// Where tools reach this node; port 0 chooses a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub tools: SocketAddr,
-    /// This node leads the cluster
+    /// Begin a new cluster, if this node's directory knows of none
     #[arg(long)]
-    pub lead: bool,
-    /// Where the node that leads is reached
+    pub found: bool,
+    /// Where any node of the cluster is reached; without it, nodes that know this one call
     #[arg(long, value_name = "ADDRESS")]
-    pub leader: Option<SocketAddr>,
+    pub join: Option<SocketAddr>,
     /// The cluster's id, 16 hexadecimal digits
     #[arg(long, value_name = "ID", value_parser = parse_cluster)]
     pub cluster: ClusterId,
-    /// Nodes that the leader waits for before it begins
+    /// Nodes that a new cluster waits for before it begins
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub members: u32,
     /// Length of an epoch in milliseconds
@@ -67,33 +67,7 @@ pub struct NodeArgs {
     pub spin: u32,
 }
 
-/// What a node is to its cluster.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Role {
-    /// It leads.
-    Leader {
-        /// Nodes to wait for before the cluster begins, this one included.
-        members: u32,
-    },
-    /// It joins the leader at this address.
-    Member {
-        /// Where the leader is reached.
-        leader: SocketAddr,
-    },
-}
-
 impl NodeArgs {
-    /// What the node is to its cluster.
-    #[must_use]
-    pub fn role(&self) -> Role {
-        match self.leader {
-            Some(leader) => Role::Member { leader },
-            None => Role::Leader {
-                members: self.members,
-            },
-        }
-    }
-
     /// The command line that gives these arguments, after the program's name.
     #[must_use]
     pub fn to_command_line(&self) -> Vec<OsString> {
@@ -110,9 +84,11 @@ impl NodeArgs {
         option("--memory", self.memory.to_string().into());
         option("--step-limit", self.step_limit.to_string().into());
         option("--spin", self.spin.to_string().into());
-        match self.leader {
-            Some(leader) => option("--leader", leader.to_string().into()),
-            None => line.push("--lead".into()),
+        if let Some(address) = self.join {
+            option("--join", address.to_string().into());
+        }
+        if self.found {
+            line.push("--found".into());
         }
         line
     }

@@ -1,7 +1,7 @@
 //! `plurix status`: how the cluster is.
 use std::process::ExitCode;
 
-use admin::{Fallen, Status};
+use admin::{Fallen, Status, VoterInfo};
 use clap::Args;
 
 use super::DataArg;
@@ -64,10 +64,35 @@ fn show(status: &Status) -> String {
         status.bytes_stored, status.pause_us_max
     );
     text += &ui::table(&header, &rows);
+    if !status.voters.is_empty() {
+        text += &format!("\n{}\n", show_voters(status));
+    }
     if let Some(fallen) = &status.last_failure {
         text += &format!("\n{}\n", show_fallen(fallen));
     }
     text
+}
+
+/// Who decides, and what may happen without a stop.
+fn show_voters(status: &Status) -> String {
+    let leader = status.nodes.iter().find(|node| node.node == status.leader);
+    let leader = leader.map_or("-", |node| &node.name);
+    let name = |voter: &VoterInfo| {
+        let absent = if voter.is_there { "" } else { " (away)" };
+        format!("{}{absent}", voter.name)
+    };
+    let names: Vec<String> = status.voters.iter().map(name).collect();
+    let count = names.len();
+    let there = status.voters.iter().filter(|voter| voter.is_there).count();
+    let verdict = match (count, there.saturating_sub(count / 2 + 1)) {
+        (1, _) => String::from("cannot lose the only voter: without it the cluster stands still"),
+        (_, 0) => format!(
+            "can lose none of {count} voters now: without one of those that are there the \
+             cluster stands still until it is back"
+        ),
+        (_, spare) => format!("can lose {spare} of {count} voters"),
+    };
+    format!("leader {leader}; voters {}; {verdict}", names.join(", "))
 }
 
 fn show_fallen(fallen: &Fallen) -> String {
@@ -91,6 +116,26 @@ fn show_fallen(fallen: &Fallen) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_lost_is_told() {
+        let told = |there: &[bool]| {
+            let voter = |&is_there: &bool| VoterInfo {
+                name: "n".into(),
+                is_there,
+            };
+            let voters = there.iter().map(voter).collect();
+            show_voters(&Status {
+                voters,
+                ..Status::default()
+            })
+        };
+        assert!(told(&[true; 5]).ends_with("can lose 2 of 5 voters"));
+        assert!(told(&[true; 3]).ends_with("can lose 1 of 3 voters"));
+        assert!(told(&[true, true, false]).contains("n (away); can lose none of 3 voters"));
+        assert!(told(&[true; 2]).contains("can lose none of 2 voters"));
+        assert!(told(&[true]).contains("cannot lose the only voter"));
+    }
 
     #[test]
     fn a_failure_is_told() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::DataArg;
-use crate::cluster::{Cluster, LEADER, Plan};
+use crate::cluster::{Cluster, Plan};
 use crate::error::Error;
 use crate::interrupt;
 use crate::supervisor::Happening;
@@ -78,12 +78,6 @@ pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Error> {
             continue;
         };
         ui::note(format!("node {number} has ended: {status}"));
-        if number == LEADER {
-            return Err(
-                Error::config("the node that leads has ended, the cluster with it")
-                    .hint("`plurix up` starts it again from the newest stable snapshot"),
-            );
-        }
         let count = ends.entry(number).or_insert(0);
         *count += 1;
         if *count <= REPLACEMENTS_MAX {
@@ -93,6 +87,10 @@ pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Error> {
             ui::note(format!(
                 "node {number} has ended {count} times: it stays away"
             ));
+            if cluster.running().is_empty() {
+                return Err(Error::config("all nodes have ended")
+                    .hint("`plurix up` starts the cluster again from the newest stable snapshot"));
+            }
         }
     }
     ui::note("stopping");
@@ -115,5 +113,6 @@ fn greet(cluster: &Cluster, data: &Path) {
         })
         .collect();
     ui::write_out(ui::table(&["node", "pid", "peers", "tools"], &rows).as_bytes());
+    ui::say(cluster.promise());
     ui::say(format!("ready; data in {}; Ctrl-C stops", data.display()));
 }

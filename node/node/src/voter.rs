@@ -1,0 +1,327 @@
+//! A node's part in the agreement about what is decided: its log, its word to the other
+//! voters, and whether it leads.
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use control::{
+    Checkpoint, Command, Effect, Input, Leader, Packet, Process, Record, Replica, ReplicaConfig,
+    ReplicaOutput, VoterId,
+};
+use platform::Disk;
+use store::ControlLog;
+use types::{Duration, Instant, NodeId, View};
+use wire::Envelope;
+
+use crate::core::Core;
+use crate::leader::Leadership;
+use crate::lines::{Lines, Source};
+use crate::{FatalReason, Platform};
+
+/// How often a leader looks whether others should vote.
+const ADJUST_EVERY: Duration = Duration::from_millis(50);
+
+/// What a node knows of decisions.
+pub struct Voter<D> {
+    pub(crate) replica: Replica,
+    log: ControlLog<D>,
+    pub(crate) lines: Lines,
+    /// What this node goes by when it leads.
+    config: control::Config,
+    suffrage: Suffrage,
+    /// Until when no other voter can lead, if this one does; looked up once per turn.
+    lease_end: Option<Instant>,
+    next_adjustment: Instant,
+    /// Members whose link is lost.
+    pub(crate) lost: BTreeSet<NodeId>,
+    /// When the link with the leader was lost.
+    pub(crate) leaderless_since: Option<Instant>,
+}
+
+/// Whether a node may vote.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Suffrage {
+    /// It may.
+    Full,
+    /// Another node of its process does: those that fail together have one vote.
+    None,
+}
+
+/// Whether a node begins a cluster.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// If nothing is known of an earlier life, a new cluster begins here.
+    Founds,
+    /// The cluster is there, or others are about to bring it back.
+    Joins,
+}
+
+impl<D: Disk> Voter<D> {
+    /// A voter that continues from the records of its log.
+    ///
+    /// # Errors
+    /// If the records are none of this version, or do not follow each other.
+    pub fn new(
+        config: control::Config,
+        suffrage: Suffrage,
+        origin: Origin,
+        (log, records): (ControlLog<D>, Vec<Vec<u8>>),
+        seed: u64,
+        now: Instant,
+    ) -> Result<Self, String> {
+        let records: Result<Vec<Record>, _> =
+            records.iter().map(|bytes| Record::decode(bytes)).collect();
+        let found = records.and_then(Checkpoint::replay);
+        let found = found.map_err(|error| error.to_string())?;
+        let mut lines = Lines::default();
+        for process in found.state.processes() {
+            lines.note_process(process, Source::Hearsay);
+        }
+        let is_new = found.is_blank();
+        let replica_config = ReplicaConfig {
+            me: VoterId(log.id().0),
+            election_timeout: Duration::from_nanos(config.failure_timeout.as_nanos() / 2),
+            seed,
+        };
+        let mut replica = Replica::new(now, replica_config, found);
+        if is_new && origin == Origin::Founds {
+            replica.found(now);
+        }
+        Ok(Self {
+            replica,
+            log,
+            lines,
+            config,
+            suffrage,
+            lease_end: None,
+            next_adjustment: now,
+            lost: BTreeSet::new(),
+            leaderless_since: None,
+        })
+    }
+
+    /// With which control log this process votes, if it does.
+    pub(crate) fn vote(&self) -> Option<VoterId> {
+        (self.suffrage == Suffrage::Full).then(|| self.replica.me())
+    }
+
+    pub(crate) fn next_deadline(&self) -> Instant {
+        let next = self.replica.next_deadline();
+        self.lease_end.map_or(next, |end| end.min(next))
+    }
+
+    /// Whether this node's voter leads, and no other can.
+    fn has_lease(&self, now: Instant) -> bool {
+        self.lease_end.is_some_and(|end| now < end)
+    }
+
+    /// Where the leader is reached, as far as this voter knows; never this one itself.
+    pub(crate) fn leader_address(&self) -> Option<&str> {
+        let leader = self
+            .replica
+            .leader()
+            .filter(|&leader| leader != self.replica.me());
+        leader.and_then(|leader| self.lines.address(leader))
+    }
+
+    /// For people: what is missing for a leader.
+    pub(crate) fn why_no_leader(&self) -> String {
+        let electorate = self.replica.electorate();
+        if electorate.voters.is_empty() {
+            return "no process that was reached knows the cluster's decisions".into();
+        }
+        let name = |voter: &VoterId| {
+            let process = self.replica.state().process_of(*voter);
+            process.map_or_else(|| voter.to_string(), |process| process.name.clone())
+        };
+        let names: Vec<String> = electorate.voters.iter().map(name).collect();
+        format!(
+            "decisions need {} of the {} control logs of {}",
+            names.len() / 2 + 1,
+            names.len(),
+            names.join(", ")
+        )
+    }
+}
+
+impl<P: Platform, D: Disk> Core<P, D> {
+    /// Whether this node's commits count: nobody can have given its place away.
+    pub(crate) fn may_commit(&self) -> bool {
+        let Some(view) = self.dtm.view() else {
+            return false;
+        };
+        if view.leader == self.dtm.me() {
+            return self.leadership.is_some() && self.voter.has_lease(self.now);
+        }
+        let follower = self.follower.as_ref();
+        follower.is_some_and(|follower| !follower.is_expired(self.now))
+    }
+
+    pub(crate) fn on_voter_message(&mut self, from: VoterId, address: &str, bytes: &[u8]) {
+        self.voter.lines.note(from, address, Source::Itself);
+        // Bytes of another version are as good as lost.
+        let Ok(packet) = Packet::decode(bytes) else {
+            return;
+        };
+        if let Err(conflict) = self.voter.replica.handle(self.now, from, &packet) {
+            self.store_failed(&conflict);
+        }
+        self.voter.lease_end = self.voter.replica.lease_end();
+    }
+
+    /// Tells the voter which of its records are durable.
+    pub(crate) fn on_control_log(&mut self) {
+        match self.voter.log.poll() {
+            Ok(count) => self.voter.replica.persisted(count as u64),
+            Err(error) => self.store_failed(&error),
+        }
+    }
+
+    pub(crate) fn on_voter_time(&mut self) {
+        self.voter.replica.tick(self.now);
+        let is_due = self.voter.log.wants_checkpoint();
+        self.voter.replica.checkpoint(is_due);
+        self.voter.lease_end = self.voter.replica.lease_end();
+        let has_lease = self.voter.has_lease(self.now);
+        match &self.leadership {
+            Some(_) if !has_lease => self.leadership = None,
+            Some(leadership) if leadership.is_running() => self.adjust_electorate(),
+            Some(_) => {}
+            None if has_lease && self.voter.replica.is_settled() && self.fatal.is_none() => {
+                self.lead();
+            }
+            None => {}
+        }
+    }
+
+    /// The members change, and with them those who vote.
+    fn adjust_electorate(&mut self) {
+        if self.now < self.voter.next_adjustment {
+            return;
+        }
+        self.voter.next_adjustment = self.now + ADJUST_EVERY;
+        let wanted = self.voter.replica.state().electorate();
+        self.voter.replica.adjust(self.now, &wanted);
+    }
+
+    /// This node leads from now on.
+    fn lead(&mut self) {
+        let (now, config) = (self.now, self.voter.config);
+        let state = self.voter.replica.state().clone();
+        if self.dtm.view().is_none() {
+            let own = self.own_process();
+            self.leadership = Some(Leadership::new(Leader::new(now, config, state), None, now));
+            self.tell_leader(Input::Join {
+                joiner: crate::leader::OWN,
+                process: own,
+            });
+            return;
+        }
+        let me = self.dtm.me();
+        let is_member = state.view().is_some_and(|view| view.member(me).is_some());
+        let leader = Leader::take_over(now, config, state, &self.voter.lost);
+        let Some(leader) = leader.filter(|_| is_member) else {
+            self.fatal = Some(FatalReason::Expelled);
+            return;
+        };
+        let noticed = self.voter.leaderless_since.take().unwrap_or(now);
+        self.leadership = Some(Leadership::new(leader, Some(me), noticed));
+    }
+
+    /// What this process says of itself.
+    pub(crate) fn own_process(&self) -> Process {
+        Process {
+            store: self.store.id(),
+            address: self.platform.address(),
+            name: self.config.name.clone(),
+            voter: self.voter.vote(),
+        }
+    }
+
+    /// Does what the voter wants; false if it wants nothing.
+    pub(crate) fn flush_voter(&mut self) -> bool {
+        let mut is_busy = false;
+        let mut has_written = false;
+        while let Some(output) = self.voter.replica.poll_output() {
+            is_busy = true;
+            match output {
+                ReplicaOutput::Persist(record) => {
+                    has_written = true;
+                    let written = match &record {
+                        Record::Checkpoint(_) => self.voter.log.checkpoint(&record.encode()),
+                        _ => self.voter.log.append(&record.encode()),
+                    };
+                    if let Err(error) = written {
+                        self.store_failed(&error);
+                    }
+                }
+                ReplicaOutput::Send { to, packet } => {
+                    let (voter, platform) = (&mut self.voter, &mut self.platform);
+                    let me = voter.replica.me();
+                    voter.lines.send(platform, me, to, &packet);
+                }
+                ReplicaOutput::Applied {
+                    command, effect, ..
+                } => self.on_decided(&command, effect),
+                ReplicaOutput::Restored => {
+                    let view = self.voter.replica.state().view().cloned();
+                    view.into_iter()
+                        .for_each(|view| self.on_decided_view(&view));
+                }
+            }
+        }
+        if has_written {
+            self.on_control_log();
+        }
+        is_busy
+    }
+
+    fn on_decided(&mut self, command: &Command, effect: Effect) {
+        if let Command::ChangeMembers { join, .. } = command {
+            for process in join {
+                self.voter.lines.note_process(process, Source::Hearsay);
+            }
+        }
+        if self.leadership.is_some() {
+            self.tell_leader(Input::Decided);
+        } else if let Effect::View(view) = effect {
+            self.on_decided_view(&view);
+        }
+    }
+
+    /// A voter knows of a view without it before anybody tells it.
+    fn on_decided_view(&mut self, view: &View) {
+        let is_left_out = view.member(self.dtm.me()).is_none();
+        let is_member = self.dtm.view().is_some_and(|old| old.number < view.number);
+        if is_member && is_left_out {
+            self.fatal = self.fatal.take().or(Some(FatalReason::Expelled));
+        }
+    }
+
+    /// Has a decision of this node's leader taken by the voters.
+    pub(crate) fn propose(&mut self, command: Command) {
+        let is_proposed = self.voter.replica.propose(self.now, command);
+        if !is_proposed {
+            // Another leads by now.
+            self.leadership = None;
+        }
+    }
+
+    /// Gives the leader a message of a member.
+    pub(crate) fn tell_leadership(&mut self, envelope: Envelope) {
+        let now = self.now;
+        if let Some(leadership) = &mut self.leadership {
+            leadership.note(&envelope, now);
+            self.tell_leader(Input::Message(envelope));
+        }
+    }
+}
+
+impl<D> core::fmt::Debug for Voter<D> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Voter")
+            .field("replica", &self.replica)
+            .finish_non_exhaustive()
+    }
+}

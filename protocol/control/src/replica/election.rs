@@ -1,0 +1,168 @@
+//! Who may lead: questions before an election, promises to a leader, its lease.
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use noraft::ClusterConfig;
+use types::{Duration, Instant};
+
+use super::Replica;
+use crate::voting::{Ground, Packet, VoterId};
+
+/// Signs of life of a leader per election timeout.
+const HEARTBEATS: u64 = 8;
+/// A round of questions before an election.
+#[derive(Debug)]
+pub(super) struct Canvass {
+    round: u64,
+    /// Have promised nothing to anybody any more.
+    free: BTreeSet<VoterId>,
+    /// The same, or have heard no leader since they were started.
+    unled: BTreeSet<VoterId>,
+}
+
+impl Replica {
+    /// Whether it leads and no other can: a majority has promised so until later.
+    #[must_use]
+    pub fn has_lease(&self, now: Instant) -> bool {
+        self.lease_end().is_some_and(|end| now < end)
+    }
+
+    /// Until when it leads and no other can, as far as is known.
+    #[must_use]
+    pub fn lease_end(&self) -> Option<Instant> {
+        if !self.node.role().is_leader() {
+            return None;
+        }
+        let config = self.node.config();
+        let halves = [&config.voters, &config.new_voters];
+        let halves = halves.into_iter().filter(|half| !half.is_empty());
+        let me = noraft::NodeId::from(self.config.me);
+        let heard = |half: &BTreeSet<noraft::NodeId>| {
+            let others = half.iter().filter(|&&voter| voter != me);
+            let mut heard: Vec<Option<Instant>> = others
+                .map(|&voter| self.answered.get(&voter.into()).copied())
+                .collect();
+            heard.sort_unstable_by(|a, b| b.cmp(a));
+            // Of n voters n/2 others and this one are a majority.
+            let needed = half.len() / 2 + usize::from(!half.contains(&me));
+            match needed {
+                0 => Some(None),
+                count => heard.get(count - 1).copied().flatten().map(Some),
+            }
+        };
+        let mut end = Instant::from_nanos(u64::MAX);
+        for half in halves {
+            // Alone it needs nobody's promise.
+            if let Some(answered) = heard(half)? {
+                let lease = self.config.election_timeout.as_nanos() / 4 * 3;
+                end = end.min(answered + Duration::from_nanos(lease));
+            }
+        }
+        Some(end)
+    }
+
+    /// The leader's view: whether the voter has answered lately.
+    #[must_use]
+    pub fn is_alive(&self, now: Instant, voter: VoterId) -> bool {
+        let timeout = self.config.election_timeout;
+        let answered = self.answered.get(&voter);
+        voter == self.config.me || answered.is_some_and(|&at| now < at + timeout)
+    }
+
+    /// Asks all voters whether they would vote for this one.
+    pub(super) fn canvass(&mut self, now: Instant) {
+        let timeout = self.config.election_timeout.as_nanos();
+        let (pause, spread) = if self.is_led {
+            (timeout, timeout / 2)
+        } else {
+            (timeout / 8, timeout / 8)
+        };
+        let pause = pause + self.random.below(spread.max(1));
+        self.deadline = now + Duration::from_nanos(pause);
+        let me = noraft::NodeId::from(self.config.me);
+        let is_voter =
+            |config: &ClusterConfig| config.voters.contains(&me) || config.new_voters.contains(&me);
+        if !is_voter(self.node.config()) {
+            self.deadline = now + self.config.election_timeout;
+            return;
+        }
+        self.rounds += 1;
+        self.canvass = Some(Canvass {
+            round: self.rounds,
+            free: BTreeSet::new(),
+            unled: BTreeSet::new(),
+        });
+        let last = self.node.log().last_position();
+        let question = Packet::Canvass {
+            round: self.rounds,
+            last: last.into(),
+        };
+        let peers: Vec<VoterId> = self.node.peers().map(VoterId::from).collect();
+        for peer in peers {
+            self.send(peer, question.clone(), self.recorded);
+        }
+        if let Some(ground) = self.ground_now(now) {
+            self.on_support(now, self.config.me, self.rounds, ground);
+        }
+    }
+
+    pub(super) fn on_support(&mut self, now: Instant, from: VoterId, round: u64, ground: Ground) {
+        let Some(canvass) = self.canvass.as_mut().filter(|c| c.round == round) else {
+            return;
+        };
+        if ground == Ground::Silence {
+            canvass.free.insert(from);
+        }
+        canvass.unled.insert(from);
+        let config = self.node.config();
+        let has_majority = |half: &BTreeSet<noraft::NodeId>| {
+            let free = half.iter().filter(|&&v| canvass.free.contains(&v.into()));
+            half.is_empty() || free.count() > half.len() / 2
+        };
+        let mut voters = config.voters.union(&config.new_voters);
+        let ground = if has_majority(&config.voters) && has_majority(&config.new_voters) {
+            Ground::Silence
+        } else if voters.all(|&voter| canvass.unled.contains(&voter.into())) {
+            Ground::Restart
+        } else {
+            return;
+        };
+        let is_early = ground == Ground::Silence && now < self.reluctant_until;
+        if is_early || self.node.role().is_leader() {
+            return;
+        }
+        self.canvass = None;
+        self.leader = None;
+        self.ground = ground;
+        self.answered.clear();
+        self.node.handle_election_timeout();
+        self.drain(now);
+    }
+
+    /// Why a vote of this voter would harm no leader, if so.
+    pub(super) fn ground_now(&self, now: Instant) -> Option<Ground> {
+        if self.node.role().is_leader() {
+            // Without a lease it is as good as none.
+            return (!self.has_lease(now)).then_some(Ground::Silence);
+        }
+        if now >= self.bound_until {
+            return Some(Ground::Silence);
+        }
+        (!self.is_led).then_some(Ground::Restart)
+    }
+
+    pub(super) fn ground_for(&self, now: Instant, last: noraft::LogPosition) -> Option<Ground> {
+        let is_new_enough = last >= self.node.log().last_position();
+        self.ground_now(now).filter(|_| is_new_enough)
+    }
+
+    /// Time until the leader shows again that it is alive, or this voter gives it up.
+    pub(super) fn pause(&mut self) -> Duration {
+        let timeout = self.config.election_timeout.as_nanos();
+        let spread = self.random.below((timeout / 2).max(1));
+        Duration::from_nanos(match self.node.role() {
+            noraft::Role::Leader => timeout / HEARTBEATS,
+            noraft::Role::Candidate => timeout / 4 + spread,
+            noraft::Role::Follower => timeout + spread,
+        })
+    }
+}

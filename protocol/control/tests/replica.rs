@@ -1,0 +1,596 @@
+//! Voters in a world of lossy links, slow disks and crashes: they agree, and one leads.
+#![expect(clippy::tests_outside_test_module, reason = "the whole file is a test")]
+use control::{
+    Checkpoint, Command, Entries, Entry, Packet, Position, Record, Replica, ReplicaConfig,
+    ReplicaOutput, VoterId,
+};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use types::{Duration, Epoch, Instant, Prng};
+
+const TIMEOUT_MS: u64 = 400;
+const SYNC_MS: u64 = 3;
+
+/// A voter's disk: records that a crash keeps, and the others.
+#[derive(Default)]
+struct Disk {
+    durable: Vec<Record>,
+    written: Vec<Record>,
+    /// How many of them the sync covers that is under way, and when it is done.
+    syncing: Option<(u64, usize)>,
+}
+
+struct Host {
+    disk: Disk,
+    replica: Option<Replica>,
+    starts: u64,
+}
+
+/// Some voters, and what is known of all.
+struct World {
+    hosts: BTreeMap<u64, Host>,
+    now_ms: u64,
+    random: Prng,
+    /// Packets on their way, by time of arrival.
+    net: BTreeMap<(u64, u64), (u64, u64, Packet)>,
+    sent: u64,
+    loss_percent: u64,
+    /// Who is not heard by whom.
+    cut: BTreeSet<(u64, u64)>,
+    truth: BTreeMap<u64, Command>,
+    /// Epoch proposed last; each is proposed once.
+    proposed: u64,
+    leaders: BTreeMap<u64, u64>,
+    restored: u64,
+    trace: DefaultHasher,
+}
+
+impl World {
+    /// Voter 1 has founded a cluster; the others listen to whatever comes.
+    fn new(seed: u64, voters: u64, loss_percent: u64) -> Self {
+        let mut world = Self {
+            hosts: BTreeMap::new(),
+            now_ms: 1,
+            random: Prng::new(seed),
+            net: BTreeMap::new(),
+            sent: 0,
+            loss_percent,
+            cut: BTreeSet::new(),
+            truth: BTreeMap::new(),
+            proposed: 0,
+            leaders: BTreeMap::new(),
+            restored: 0,
+            trace: DefaultHasher::new(),
+        };
+        for id in 1..=voters {
+            let host = Host {
+                disk: Disk::default(),
+                replica: None,
+                starts: 0,
+            };
+            world.hosts.insert(id, host);
+            world.start(id);
+        }
+        let now = world.now();
+        world.replica(1).found(now);
+        world
+    }
+
+    /// The same, and all of them vote.
+    fn voting(seed: u64, voters: u64, loss_percent: u64) -> Self {
+        let mut world = Self::new(seed, voters, loss_percent);
+        let all: Vec<u64> = (1..=voters).collect();
+        world.until("all vote", |world| world.adjust(&all));
+        world
+    }
+
+    fn now(&self) -> Instant {
+        Instant::from_nanos(self.now_ms * 1_000_000)
+    }
+
+    fn replica(&mut self, id: u64) -> &mut Replica {
+        self.hosts.get_mut(&id).unwrap().replica.as_mut().unwrap()
+    }
+
+    fn start(&mut self, id: u64) {
+        let now = self.now();
+        let host = self.hosts.get_mut(&id).unwrap();
+        host.starts += 1;
+        let config = ReplicaConfig {
+            me: VoterId(id),
+            election_timeout: Duration::from_millis(TIMEOUT_MS),
+            seed: id * 1000 + host.starts,
+        };
+        let bytes = host.disk.durable.iter().map(Record::encode);
+        let records = bytes.map(|bytes| Record::decode(&bytes).unwrap());
+        let found = Checkpoint::replay(records).unwrap();
+        host.replica = Some(Replica::new(now, config, found));
+    }
+
+    /// What was not synced may be there or not.
+    fn crash(&mut self, id: u64) {
+        let random = &mut self.random;
+        let host = self.hosts.get_mut(&id).unwrap();
+        let written = std::mem::take(&mut host.disk.written);
+        let count = random.below(written.len() as u64 + 1);
+        let kept = written.into_iter().take(usize::try_from(count).unwrap());
+        host.disk.durable.extend(kept);
+        host.disk.syncing = None;
+        host.replica = None;
+    }
+
+    fn alive(&self) -> Vec<u64> {
+        let alive = self.hosts.iter().filter(|(_, host)| host.replica.is_some());
+        alive.map(|(&id, _)| id).collect()
+    }
+
+    /// Who leads and may act.
+    fn acting(&self) -> Option<u64> {
+        let now = self.now();
+        let mut acting = self.hosts.iter().filter(|(_, host)| {
+            let replica = host.replica.as_ref();
+            replica.is_some_and(|replica| replica.has_lease(now))
+        });
+        let first = acting.next().map(|(&id, _)| id);
+        assert!(acting.next().is_none(), "two leaders act");
+        first
+    }
+
+    /// One that has applied all and may decide.
+    fn settled(&self) -> Option<u64> {
+        let is_settled = |id: &u64| self.hosts[id].replica.as_ref().unwrap().is_settled();
+        self.acting().filter(is_settled)
+    }
+
+    /// Whether the electorate is `wanted`; if not, brings it a step closer.
+    fn adjust(&mut self, wanted: &[u64]) -> bool {
+        let wanted: BTreeSet<VoterId> = wanted.iter().copied().map(VoterId).collect();
+        let now = self.now();
+        let Some(id) = self.acting() else {
+            return false;
+        };
+        let replica = self.replica(id);
+        let electorate = replica.electorate();
+        replica.adjust(now, &wanted);
+        electorate.voters == wanted && electorate.next.is_empty() && replica.is_settled()
+    }
+
+    fn propose(&mut self, id: u64) -> u64 {
+        self.proposed += 1;
+        let epoch = Epoch(self.proposed);
+        let now = self.now();
+        assert!(self.replica(id).propose(now, Command::Stable { epoch }));
+        epoch.0
+    }
+
+    /// A decision is taken, and all that are alive know it.
+    fn decide(&mut self) {
+        self.until("somebody may decide", |world| world.settled().is_some());
+        let leader = self.settled().unwrap();
+        let epoch = self.propose(leader);
+        self.until("all know", |world| {
+            let know = |id: &u64| {
+                let replica = world.hosts[id].replica.as_ref().unwrap();
+                replica.state().stable().0 >= epoch
+            };
+            world.alive().iter().all(know)
+        });
+    }
+
+    fn until(&mut self, what: &str, mut is_so: impl FnMut(&mut Self) -> bool) {
+        let end = self.now_ms + 60_000;
+        while !is_so(self) {
+            assert!(self.now_ms < end, "in vain: {what}");
+            self.pass(1);
+        }
+    }
+
+    fn pass(&mut self, millis: u64) {
+        for _ in 0..millis {
+            self.now_ms += 1;
+            self.deliver();
+            for id in self.alive() {
+                self.turn(id);
+            }
+            let _ = self.acting();
+        }
+    }
+
+    fn deliver(&mut self) {
+        let now = self.now();
+        let due: Vec<_> = self
+            .net
+            .range(..=(self.now_ms, u64::MAX))
+            .map(|(&key, _)| key)
+            .collect();
+        for key in due {
+            let (from, to, packet) = self.net.remove(&key).unwrap();
+            let packet = Packet::decode(&packet.encode()).unwrap();
+            let is_heard = !self.cut.contains(&(from, to));
+            let replica = self
+                .hosts
+                .get_mut(&to)
+                .and_then(|host| host.replica.as_mut());
+            if let (true, Some(replica)) = (is_heard, replica) {
+                replica.handle(now, VoterId(from), &packet).unwrap();
+            }
+        }
+    }
+
+    fn turn(&mut self, id: u64) {
+        let (now, now_ms) = (self.now(), self.now_ms);
+        let host = self.hosts.get_mut(&id).unwrap();
+        let replica = host.replica.as_mut().unwrap();
+        replica.tick(now);
+        let mut outputs = VecDeque::new();
+        if let Some((_, count)) = host.disk.syncing.take_if(|(at, _)| *at <= now_ms) {
+            host.disk.durable.extend(host.disk.written.drain(..count));
+            replica.persisted(count as u64);
+        }
+        while let Some(output) = replica.poll_output() {
+            match output {
+                ReplicaOutput::Persist(record) => host.disk.written.push(record),
+                output => outputs.push_back(output),
+            }
+        }
+        let count = host.disk.written.len();
+        if count > 0 && host.disk.syncing.is_none() {
+            host.disk.syncing = Some((now_ms + SYNC_MS, count));
+        }
+        if replica.is_leader() {
+            let leader = self.leaders.entry(replica.term()).or_insert(id);
+            assert_eq!(*leader, id, "one leader of a term");
+        }
+        for output in outputs {
+            self.take(id, output);
+        }
+    }
+
+    fn take(&mut self, id: u64, output: ReplicaOutput) {
+        match output {
+            ReplicaOutput::Send { to, packet } => {
+                (self.now_ms, id, to.0, packet.encode()).hash(&mut self.trace);
+                self.sent += 1;
+                if !self.random.chance(self.loss_percent, 100) {
+                    let at = self.now_ms + 1 + self.random.below(5);
+                    self.net.insert((at, self.sent), (id, to.0, packet));
+                }
+            }
+            ReplicaOutput::Applied { index, command, .. } => {
+                let known = self.truth.entry(index).or_insert_with(|| command.clone());
+                assert_eq!(*known, command, "one decision at a place");
+            }
+            ReplicaOutput::Restored => {
+                self.restored += 1;
+                let (applied, stable) = {
+                    let replica = self.replica(id);
+                    (replica.applied(), replica.state().stable())
+                };
+                let highest = |(_, command): (&u64, &Command)| match command {
+                    Command::Stable { epoch } => *epoch,
+                    _ => Epoch(0),
+                };
+                let known = self.truth.range(..=applied).map(highest).max();
+                assert!(
+                    known.unwrap_or_default() >= stable,
+                    "a snapshot invents nothing"
+                );
+            }
+            ReplicaOutput::Persist(_) => unreachable!("taken before"),
+        }
+    }
+
+    /// Nothing passes between these and the others.
+    fn isolate(&mut self, ids: &[u64]) {
+        for &inside in ids {
+            for outside in self.hosts.keys().copied().filter(|id| !ids.contains(id)) {
+                self.cut.insert((inside, outside));
+                self.cut.insert((outside, inside));
+            }
+        }
+    }
+}
+
+#[test]
+fn one_voter_decides_alone_once_its_disk_knows() {
+    let mut world = World::new(1, 1, 0);
+    let mut records = 0;
+    while let Some(output) = world.replica(1).poll_output() {
+        assert!(matches!(output, ReplicaOutput::Persist(_)), "{output:?}");
+        records += 1;
+    }
+    let now = world.now();
+    assert!(world.replica(1).has_lease(now));
+    assert!(!world.replica(1).is_settled());
+    world.replica(1).persisted(records);
+    assert_eq!(world.replica(1).poll_output(), None);
+    assert!(world.replica(1).is_settled());
+}
+
+#[test]
+fn voters_join_one_after_the_other_and_all_decide_the_same() {
+    let mut world = World::voting(2, 5, 0);
+    for _ in 0..20 {
+        world.decide();
+    }
+    assert_eq!(world.acting(), Some(1));
+    assert_eq!(world.leaders.len(), 1);
+}
+
+#[test]
+fn a_leaders_death_costs_about_an_election_timeout() {
+    let mut world = World::voting(3, 3, 0);
+    world.decide();
+    world.crash(1);
+    let died = world.now_ms;
+    world.until("another leads", |world| world.settled().is_some());
+    assert!(
+        world.now_ms - died < 3 * TIMEOUT_MS,
+        "{}",
+        world.now_ms - died
+    );
+    world.decide();
+    world.start(1);
+    world.decide();
+    assert_ne!(world.acting(), Some(1));
+}
+
+#[test]
+fn a_leader_that_is_cut_off_stops_before_another_begins() {
+    let mut world = World::voting(4, 3, 0);
+    world.decide();
+    world.isolate(&[1]);
+    world.until("the old one has stopped", |world| world.acting() != Some(1));
+    assert_eq!(world.acting(), None, "nobody leads yet");
+    world.until("another leads", |world| world.settled().is_some());
+    assert!(world.replica(1).is_leader(), "it does not know");
+    // What it proposes now is never taken.
+    world.proposed = 500;
+    world.propose(1);
+    world.decide_without(&[1]);
+    world.cut.clear();
+    world.decide();
+    assert!(!world.replica(1).is_leader());
+    let epochs = world.truth.values().filter_map(|command| match command {
+        Command::Stable { epoch } => Some(epoch.0),
+        _ => None,
+    });
+    assert!(!epochs.collect::<Vec<_>>().contains(&501));
+}
+
+impl World {
+    fn decide_without(&mut self, ids: &[u64]) {
+        let leader = self.settled().unwrap();
+        let epoch = self.propose(leader);
+        self.until("the others know", |world| {
+            let know = |id: &u64| {
+                let replica = world.hosts[id].replica.as_ref().unwrap();
+                ids.contains(id) || replica.state().stable().0 >= epoch
+            };
+            world.alive().iter().all(know)
+        });
+    }
+}
+
+#[test]
+fn a_voter_that_hears_nobody_deposes_nobody_when_it_is_back() {
+    let mut world = World::voting(5, 3, 0);
+    world.decide();
+    // It is heard, and hears nothing.
+    world.cut.extend([(1, 3), (2, 3)]);
+    world.pass(20 * TIMEOUT_MS);
+    assert_eq!(world.acting(), Some(1));
+    world.isolate(&[3]);
+    world.pass(20 * TIMEOUT_MS);
+    world.cut.clear();
+    world.pass(5 * TIMEOUT_MS);
+    assert_eq!((world.acting(), world.leaders.len()), (Some(1), 1));
+    world.decide();
+}
+
+#[test]
+fn a_leader_that_is_heard_and_hears_nobody_is_replaced() {
+    let mut world = World::voting(6, 3, 0);
+    world.decide();
+    world.cut.extend([(2, 1), (3, 1)]);
+    world.until("it has stopped", |world| world.acting() != Some(1));
+    // Its signs of life go on; nobody may lead in its place until they end.
+    world.pass(5 * TIMEOUT_MS);
+    world.cut.extend([(1, 2), (1, 3)]);
+    world.until("another leads", |world| world.settled().is_some());
+}
+
+#[test]
+fn after_everybodys_crash_all_is_there_and_nobody_waits_for_long() {
+    let mut world = World::voting(7, 3, 0);
+    world.decide();
+    let epoch = world.proposed;
+    for id in 1..=3 {
+        world.crash(id);
+    }
+    for id in 1..=3 {
+        world.start(id);
+    }
+    let begun = world.now_ms;
+    world.until("somebody leads", |world| world.settled().is_some());
+    assert!(
+        world.now_ms - begun < TIMEOUT_MS,
+        "all have been started: no promise counts"
+    );
+    let leader = world.settled().unwrap();
+    assert_eq!(world.replica(leader).state().stable(), Epoch(epoch));
+    world.decide();
+}
+
+#[test]
+fn two_of_three_logs_are_enough_and_one_is_not() {
+    let mut world = World::voting(8, 3, 0);
+    world.decide();
+    for id in 1..=3 {
+        world.crash(id);
+    }
+    world.start(3);
+    world.pass(20 * TIMEOUT_MS);
+    assert_eq!(world.acting(), None);
+    world.start(2);
+    world.decide();
+}
+
+#[test]
+fn the_dead_vote_no_more_and_newcomers_vote_once_they_know_all() {
+    let mut world = World::voting(9, 5, 0);
+    world.decide();
+    world.crash(5);
+    world.until("four vote", |world| world.adjust(&[1, 2, 3, 4]));
+    world.crash(1);
+    world.until("another leads", |world| world.settled().is_some());
+    world.until("three vote", |world| world.adjust(&[2, 3, 4]));
+    world.crash(2);
+    world.until("two lead on", |world| world.settled().is_some());
+    world.until("two vote", |world| world.adjust(&[3, 4]));
+    world.decide();
+    // Both are needed now.
+    world.crash(3);
+    world.pass(20 * TIMEOUT_MS);
+    assert_eq!(world.acting(), None);
+    world.start(3);
+    world.decide();
+    // One of the dead comes back under its old id.
+    world.start(5);
+    world.until("three vote", |world| world.adjust(&[3, 4, 5]));
+    world.decide();
+}
+
+#[test]
+fn an_electorate_without_a_living_majority_is_not_proposed() {
+    let mut world = World::voting(10, 3, 0);
+    world.crash(3);
+    world.pass(TIMEOUT_MS);
+    for _ in 0..5_000 {
+        assert!(!world.adjust(&[1, 3]));
+        world.pass(1);
+    }
+    let present = world.replica(1).electorate();
+    assert_eq!(present.voters.len(), 3);
+    assert!(present.next.is_empty());
+    world.decide();
+}
+
+#[test]
+fn whoever_lacks_what_nobody_keeps_gets_the_state() {
+    let mut world = World::voting(11, 3, 0);
+    world.crash(3);
+    for _ in 0..50 {
+        let leader = world.settled().unwrap();
+        world.propose(leader);
+        world.until("it is applied", |world| world.settled().is_some());
+    }
+    for id in [1, 2] {
+        world.replica(id).checkpoint(true);
+    }
+    world.pass(100);
+    world.start(3);
+    world.decide();
+    assert_eq!(world.restored, 1);
+    for id in 1..=3 {
+        world.crash(id);
+        world.start(id);
+    }
+    world.decide();
+}
+
+/// Crashes, cuts, losses and changes of the electorate in any order.
+fn misery(seed: u64) -> (u64, usize, usize) {
+    let mut world = World::voting(seed, 5, seed % 15);
+    let mut wanted: Vec<u64> = (1..=5).collect();
+    for _ in 0..60 {
+        let id = 1 + world.random.below(5);
+        match world.random.below(7) {
+            0 | 1 if world.alive().len() > 3 => {
+                let id = world.acting().unwrap_or(id);
+                if world.hosts[&id].replica.is_some() {
+                    world.crash(id);
+                }
+            }
+            2 => world.isolate(&[id]),
+            3 => {
+                let other = 1 + world.random.below(5);
+                world.cut.insert((id, other));
+            }
+            4 => world.cut.clear(),
+            5 => {
+                let size = 3 + world.random.below(3);
+                wanted = (0..size).map(|step| 1 + (id - 1 + step) % 5).collect();
+            }
+            _ => {
+                if world.hosts[&id].replica.is_none() {
+                    world.start(id);
+                } else {
+                    world.replica(id).checkpoint(true);
+                }
+            }
+        }
+        for _ in 0..40 {
+            world.pass(5);
+            if let Some(leader) = world.settled() {
+                world.propose(leader);
+                let _ = world.adjust(&wanted);
+            }
+        }
+    }
+    world.cut.clear();
+    for id in 1..=5 {
+        if world.hosts[&id].replica.is_none() {
+            world.start(id);
+        }
+    }
+    world.until("all vote", |world| world.adjust(&[1, 2, 3, 4, 5]));
+    world.decide();
+    (world.trace.finish(), world.truth.len(), world.leaders.len())
+}
+
+#[test]
+fn voters_agree_whatever_happens() {
+    let (mut decided, mut leaders) = (0, 0);
+    for seed in 1..=20 {
+        let (_, truth, terms) = misery(seed);
+        decided += truth;
+        leaders += terms;
+    }
+    assert!(decided > 4_000, "{decided}");
+    assert!(leaders > 80, "{leaders}");
+}
+
+#[test]
+fn a_seed_tells_the_same_story_twice() {
+    assert_eq!(misery(99), misery(99));
+}
+
+#[test]
+fn later_records_replace_what_they_stand_in_the_place_of() {
+    let position = |term, index| Position { term, index };
+    let stable = |epoch| {
+        Entry::Command(Command::Stable {
+            epoch: Epoch(epoch),
+        })
+    };
+    let entries = |after, entries| Record::Entries(Entries { after, entries });
+    let first = entries(position(0, 0), vec![Entry::Term(1), stable(1), stable(2)]);
+    let second = entries(position(1, 2), vec![Entry::Term(2)]);
+    let all = Checkpoint::replay([first, second]).unwrap();
+    assert_eq!(all.tail, [Entry::Term(1), stable(1), Entry::Term(2)]);
+    let checkpoint = Checkpoint {
+        at: position(1, 2),
+        tail: vec![Entry::Term(2)],
+        ..Checkpoint::default()
+    };
+    let records = [
+        Record::Checkpoint(Box::new(checkpoint)),
+        entries(position(2, 3), vec![stable(3)]),
+    ];
+    let all = Checkpoint::replay(records).unwrap();
+    assert_eq!(all.tail, [Entry::Term(2), stable(3)]);
+    // A gap, and what a checkpoint stands for already.
+    assert!(Checkpoint::replay([entries(position(1, 7), vec![])]).is_err());
+    assert!(Record::decode(&[0xFF; 3]).is_err());
+}
