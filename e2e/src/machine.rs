@@ -197,6 +197,14 @@ impl Machine {
         });
     }
 
+    /// Waits until everything stable has all its copies.
+    pub fn wait_copies(&self) {
+        eventually("everything stable has all its copies", || {
+            let (_, status) = self.leader();
+            status.is_replicated.then_some(())
+        });
+    }
+
     /// The cluster works: a bank of its own keeps its total.
     ///
     /// # Panics

@@ -190,3 +190,21 @@ fn a_store_that_lost_its_structure_is_refused_and_can_be_replaced() {
     assert_eq!(total.out, "64000\n");
     machine.check_bank();
 }
+
+/// Disks that are replaced get their copies, so that the next one may be lost.
+#[test]
+fn disks_may_be_lost_one_after_the_other() {
+    let mut machine = Machine::with_cluster("copies");
+    machine.check_bank();
+    for node in [3, 2, 1] {
+        machine.down();
+        fs::remove_dir_all(machine.node(node).join("store")).unwrap();
+        machine.up(&[]);
+        machine.wait_members(3);
+        machine.wait_copies();
+        let shown = machine.run(&["status"]).ok();
+        assert!(shown.out.contains("everything stable has all its copies"));
+    }
+    let total = machine.run(&["call", "bank", "total", "--query"]).ok();
+    assert_eq!(total.out, "64000\n");
+}

@@ -73,6 +73,8 @@ pub struct Status {
     pub nodes: Vec<NodeInfo>,
     /// The last failure that the leader has seen.
     pub last_failure: Option<Fallen>,
+    /// Everything stable has as many copies as it should have; else they are being made.
+    pub is_replicated: bool,
     /// Figures of nodes that are gone are part of these sums.
     pub transactions: u64,
     /// Aborted transactions; each ran again.

@@ -13,6 +13,7 @@ use store::Store;
 use types::{Duration, Instant, NodeId, ViewNumber};
 use wire::{Envelope, Message};
 
+use crate::copies::Copies;
 use crate::leader::Leadership;
 use crate::members::Joining;
 use crate::memory::Memory;
@@ -45,6 +46,8 @@ pub(crate) struct Core<P: Platform, D: Disk> {
     pub(crate) steps: BTreeMap<ProcessId, u64>,
     /// Answers to tools that wait for their epoch to be stable.
     pub(crate) replies: Vec<Reply>,
+    /// Copies that other stores should have.
+    pub(crate) copies: Copies,
     /// How often this node has gone back to an earlier state of its own.
     pub(crate) resets: u64,
     /// Messages of a view that this node has not entered yet.
@@ -84,6 +87,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             requests: VecDeque::new(),
             steps: BTreeMap::new(),
             replies: Vec::new(),
+            copies: Copies::new(now),
             resets: 0,
             early: Vec::new(),
             own: VecDeque::new(),
@@ -134,6 +138,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             Some(self.voter.next_deadline()),
             self.next_join(),
             self.follower.as_ref().map(Follower::deadline),
+            self.copies.next_deadline(),
             Some(self.figures.next_report(self.config.report_every)),
         ];
         Wait::Until(deadlines.into_iter().flatten().fold(until, Ord::min))
@@ -172,9 +177,14 @@ impl<P: Platform, D: Disk> Core<P, D> {
             Message::EpochStored { .. }
             | Message::Report(_)
             | Message::Unreachable { .. }
-            | Message::Intervals { .. } => {
+            | Message::Intervals { .. }
+            | Message::Replicated => {
                 self.tell_leadership(envelope);
             }
+            Message::GetCopies { .. }
+            | Message::Copies { .. }
+            | Message::CopiesEnd { .. }
+            | Message::CopiesStored { .. } => self.on_copies_message(envelope),
             Message::StoreData { .. } | Message::StoreDamaged { .. } => {
                 self.on_store_answer(envelope);
             }
@@ -277,6 +287,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
         }
         self.on_voter_time();
         self.on_leadership_time();
+        self.on_copies_time();
         self.on_join_time();
         if self.figures.next_report(self.config.report_every) <= self.now {
             self.report();

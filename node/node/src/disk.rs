@@ -69,6 +69,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             }
             Err(error) => self.store_failed(&error),
         }
+        self.acknowledge_copies();
         self.on_control_log();
     }
 

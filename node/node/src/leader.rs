@@ -349,6 +349,7 @@ impl Leadership {
                 pause_us_max: report.pause_us_max,
             });
         }
+        status.is_replicated = state.is_replicated();
         status.transactions = sum.transactions;
         status.aborts = sum.aborts;
         status.bytes_stored = sum.bytes_stored;

@@ -20,6 +20,7 @@ extern crate alloc;
 mod apps;
 mod call;
 mod config;
+mod copies;
 mod core;
 mod deploy;
 mod disk;

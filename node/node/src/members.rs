@@ -239,6 +239,11 @@ impl<P: Platform, D: Disk> Core<P, D> {
             self.store_failed(&error);
             return;
         }
+        let wall_ms = self.platform.wall_ns() / 1_000_000;
+        if let Err(error) = self.store.set_stable(view.stable, wall_ms) {
+            self.store_failed(&error);
+            return;
+        }
         let is_new = self.dtm.view().is_none() || self.dtm.me() != you;
         let timeout = self.config.failure_timeout;
         let is_leader = view.leader == you;
@@ -257,6 +262,8 @@ impl<P: Platform, D: Disk> Core<P, D> {
         }
         self.undo_replies(view);
         self.say_inventory();
+        let stored = self.store.inventory();
+        self.copies.begin(self.now, view, you, &stored);
         self.flush();
         self.take_early(view.number);
     }

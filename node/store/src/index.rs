@@ -91,14 +91,32 @@ impl Index {
         let pending = self.pending.range(all).next_back();
         let (version, place) = match pending {
             Some((&(_, version), &place)) => (version, place),
-            None => {
-                let slots = self.settled.get(&page.extent())?;
-                let at = slots.binary_search_by_key(&page.index, |slot| slot.page);
-                let slot = &slots[at.ok()?];
-                (slot.version, slot.place)
-            }
+            None => return self.settled(page),
         };
         Some(place.entry(page, version))
+    }
+
+    /// The newest stable version of a page.
+    pub(crate) fn settled(&self, page: PageId) -> Option<Entry> {
+        let slots = self.settled.get(&page.extent())?;
+        let at = slots.binary_search_by_key(&page.index, |slot| slot.page);
+        let slot = &slots[at.ok()?];
+        Some(slot.place.entry(page, slot.version))
+    }
+
+    /// The pages of an extent with a stable version, ascending.
+    pub(crate) fn settled_pages(
+        &self,
+        extent: Extent,
+    ) -> impl Iterator<Item = (PageId, Version)> + '_ {
+        let slots = self.settled.get(&extent).into_iter().flatten();
+        slots.map(move |slot| {
+            let page = PageId {
+                region: extent.region,
+                index: slot.page,
+            };
+            (page, slot.version)
+        })
     }
 
     /// Drops every version with such a stamp; `freed` gets their places.

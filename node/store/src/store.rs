@@ -6,7 +6,7 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use platform::{ClusterId, Disk, DiskError, SegmentNumber};
-use types::{Epoch, Extent, NodeId, PAGE_SIZE, PageId, Stamp, StoreId, View};
+use types::{Epoch, Extent, NodeId, PAGE_SIZE, PageId, Stamp, StoreId, Version, View};
 use wire::{Image, NoImage, PageVersion};
 
 use crate::error::{Damage, DamagedPart, OpenError, ReadError};
@@ -105,6 +105,10 @@ pub struct Store<D> {
     waiting: Vec<Part>,
     /// Parts that the sync on its way covers.
     syncing: Vec<Part>,
+    /// The same for copies of extents, by who sent them.
+    copies_waiting: Vec<(NodeId, Extent)>,
+    copies_syncing: Vec<(NodeId, Extent)>,
+    copies_stored: Vec<(NodeId, Extent)>,
     snapshots: VecDeque<Snapshot>,
     bytes_at_snapshot: u64,
     damage: Vec<Damage>,
@@ -152,6 +156,9 @@ impl<D: Disk> Store<D> {
             segment_size,
             waiting: Vec::new(),
             syncing: Vec::new(),
+            copies_waiting: Vec::new(),
+            copies_syncing: Vec::new(),
+            copies_stored: Vec::new(),
             snapshots: VecDeque::new(),
             bytes_at_snapshot: 0,
             damage: found.damage,
@@ -284,17 +291,47 @@ impl<D: Disk> Store<D> {
         let mut stored = Vec::new();
         while self.log.poll_sync()? {
             stored.append(&mut self.syncing);
+            self.copies_stored.append(&mut self.copies_syncing);
         }
-        if !self.waiting.is_empty() && !self.log.is_syncing() {
+        let is_wanted = !self.waiting.is_empty() || !self.copies_waiting.is_empty();
+        if is_wanted && !self.log.is_syncing() {
             assert!(
                 self.syncing.is_empty(),
                 "they went with the sync that completed"
             );
             self.log.start_sync()?;
             core::mem::swap(&mut self.waiting, &mut self.syncing);
+            core::mem::swap(&mut self.copies_waiting, &mut self.copies_syncing);
         }
         self.parts_stored += stored.len() as u64;
         Ok(stored)
+    }
+
+    /// The copies of an extent that `from` has sent are complete;
+    /// [`Store::take_stored_copies`] says when they are durable.
+    pub fn end_copies(&mut self, from: NodeId, extent: Extent) {
+        self.copies_waiting.push((from, extent));
+    }
+
+    /// Copies that have become durable since the last call. [`Store::poll`] brings it about.
+    pub fn take_stored_copies(&mut self) -> Vec<(NodeId, Extent)> {
+        core::mem::take(&mut self.copies_stored)
+    }
+
+    /// The pages of an extent of which there is a stable version, with that version.
+    pub fn stable_pages(&self, extent: Extent) -> Vec<(PageId, Version)> {
+        self.index.settled_pages(extent).collect()
+    }
+
+    /// The newest stable version of the page.
+    ///
+    /// # Errors
+    /// If the disk failed, or that version is damaged.
+    pub fn read_stable(&mut self, page: PageId) -> Result<Option<PageVersion>, ReadError> {
+        match self.index.settled(page) {
+            Some(entry) => self.read_entry(entry).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The newest version of the page that no decision undid.
@@ -302,9 +339,13 @@ impl<D: Disk> Store<D> {
     /// # Errors
     /// If the disk failed, or that version is damaged.
     pub fn read(&mut self, page: PageId) -> Result<Option<PageVersion>, ReadError> {
-        let Some(entry) = self.index.newest(page) else {
-            return Ok(None);
-        };
+        match self.index.newest(page) {
+            Some(entry) => self.read_entry(entry).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn read_entry(&mut self, entry: Entry) -> Result<PageVersion, ReadError> {
         let Entry {
             version,
             stamp,
@@ -317,11 +358,11 @@ impl<D: Disk> Store<D> {
         self.log.read(position, &mut record[..size])?;
         let (head, payload) = record[..size].split_first_chunk().expect("a head was read");
         let image = check_frame(&entry, head, payload).map_err(ReadError::Damaged)?;
-        Ok(Some(PageVersion {
+        Ok(PageVersion {
             version,
             stamp,
             image,
-        }))
+        })
     }
 
     /// Extents of which there is any page, ascending.
@@ -353,6 +394,9 @@ impl<D: Disk> Store<D> {
         freed.into_iter().for_each(|position| self.free(position));
         self.waiting.clear();
         self.syncing.clear();
+        self.copies_waiting.clear();
+        self.copies_syncing.clear();
+        self.copies_stored.clear();
         Ok(())
     }
 
@@ -421,9 +465,9 @@ impl<D: Disk> Store<D> {
     /// Whether a version that is sent again, because its producer does not know yet that
     /// it is stable, is not needed any more.
     fn has_superseded(&self, page: PageId, content: &PageVersion) -> bool {
-        let newest = || self.index.newest(page);
+        let settled = || self.index.settled(page);
         content.stamp.epoch() <= self.stable
-            && newest().is_some_and(|newest| newest.version >= content.version)
+            && settled().is_some_and(|settled| settled.version >= content.version)
     }
 
     /// Whether it is new.

@@ -472,3 +472,26 @@ fn check_control(records: &[Vec<u8>], durable: usize) {
             .eq(first..first + u8::try_from(numbers.len()).unwrap())
     );
 }
+
+/// Another store gives what this one lacks; what is not stable here may still be undone.
+#[test]
+fn a_stable_version_that_comes_late_is_kept_under_one_that_is_not_stable() {
+    let mut store = Store::open(MemoryDisk::new(), US).unwrap();
+    store.put_frame(page(1), &content(2, 9, 2)).unwrap();
+    store.set_stable(Epoch(5), 0).unwrap();
+    assert_eq!(store.stable_pages(page(1).extent()), []);
+    store.put_frame(page(1), &content(1, 4, 1)).unwrap();
+    store.end_copies(NodeId(7), page(1).extent());
+    while store.take_stored_copies().is_empty() {
+        assert_eq!(store.poll().unwrap(), []);
+    }
+    assert_eq!(store.read(page(1)).unwrap(), Some(content(2, 9, 2)));
+    store.apply_view(&view(&[(6, 100)])).unwrap();
+    store.set_stable(Epoch(6), 0).unwrap();
+    assert_eq!(store.read(page(1)).unwrap(), Some(content(1, 4, 1)));
+    assert_eq!(store.read_stable(page(1)).unwrap(), Some(content(1, 4, 1)));
+    assert_eq!(
+        store.stable_pages(page(1).extent()),
+        [(page(1), Version(1))]
+    );
+}

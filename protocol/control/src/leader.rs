@@ -388,6 +388,9 @@ impl Leader {
                 self.roll.on_epoch_stored(from, epoch);
             }
             Message::Unreachable { node } => self.roll.on_unreachable(now, from, node),
+            Message::Replicated if self.roll.on_replicated(from) => {
+                self.replicated = Some(view);
+            }
             Message::Intervals { ref intervals } => {
                 if let Some(gather) = &mut self.gather {
                     gather.on_report(from, intervals);

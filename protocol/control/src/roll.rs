@@ -26,6 +26,8 @@ pub(crate) struct Roll {
     /// What the leader's own node has stored.
     stored_here: Epoch,
     failed: BTreeSet<NodeId>,
+    /// Members whose stores have given the others what they lacked.
+    replicated: BTreeSet<NodeId>,
     /// Pairs of members that do not reach each other, and since when there are any.
     broken: BTreeSet<(NodeId, NodeId)>,
     broken_since: Option<Instant>,
@@ -95,6 +97,13 @@ impl Roll {
             }
         }
         asked
+    }
+
+    /// Its store has given others what they lacked; whether all members' stores have.
+    pub(crate) fn on_replicated(&mut self, node: NodeId) -> bool {
+        self.replicated.insert(node);
+        let mut members = self.entries.keys().copied().chain(self.me);
+        members.all(|member| self.replicated.contains(&member))
     }
 
     pub(crate) fn on_epoch_stored(&mut self, node: NodeId, epoch: Epoch) {

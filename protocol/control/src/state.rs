@@ -245,6 +245,15 @@ impl ControlState {
         self.holders.difference(present).copied().collect()
     }
 
+    /// Whether everything stable has as many copies as it should have.
+    #[must_use]
+    pub fn is_replicated(&self) -> bool {
+        let view = self.view.as_ref();
+        let members = view.into_iter().flat_map(|view| &view.members);
+        let stores: BTreeSet<StoreId> = members.map(|member| member.store).collect();
+        self.holders == stores && self.copies == REPLICAS.min(stores.len())
+    }
+
     /// How many disks may be missing without loss of anything stable.
     #[must_use]
     pub fn may_miss(&self) -> usize {

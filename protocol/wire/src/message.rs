@@ -284,6 +284,32 @@ pub enum Message {
         epoch: Epoch,
     },
 
+    /// Store to store, after the members have changed: which stable versions of the extent
+    /// have you?
+    GetCopies {
+        /// The extent.
+        extent: Extent,
+    },
+    /// Store to store: these.
+    Copies {
+        /// The extent.
+        extent: Extent,
+        /// Ascending by page.
+        pages: Vec<(PageId, Version)>,
+    },
+    /// Store to store: you have got what you lacked; sync it and acknowledge.
+    CopiesEnd {
+        /// The extent.
+        extent: Extent,
+    },
+    /// Store to store: the copies are on disk and synced.
+    CopiesStored {
+        /// The extent.
+        extent: Extent,
+    },
+    /// Member to leader: everything stable in my store is at all its stores of this view.
+    Replicated,
+
     // Control.
     /// A process to any process, meant for the leader: let my disk and me in.
     Join {

@@ -67,6 +67,13 @@ fn show(status: &Status) -> String {
     if !status.voters.is_empty() {
         text += &format!("\n{}\n", show_voters(status));
     }
+    if !status.nodes.is_empty() {
+        text += if status.is_replicated {
+            "\neverything stable has all its copies\n"
+        } else {
+            "\ncopies of what is stable are being made\n"
+        };
+    }
     if let Some(fallen) = &status.last_failure {
         text += &format!("\n{}\n", show_fallen(fallen));
     }
