@@ -28,6 +28,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Models of the protocol: `cargo xtask model --large --only epoch`.
+    #[command(disable_help_flag = true)]
+    Model {
+        /// Options of the models; `--help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Builds the guest modules from their sources.
     Guests(guests::Args),
 }
@@ -38,6 +45,7 @@ fn main() -> Result<()> {
         Task::Test => test(),
         Task::Tidy => tidy::run(),
         Task::Sim { options } => sim(&options),
+        Task::Model { options } => model(&options),
         Task::Guests(args) => guests::run(&args),
     }
 }
@@ -87,6 +95,12 @@ fn test() -> Result<()> {
 
 fn sim(options: &[String]) -> Result<()> {
     let mut args = vec!["run", "--quiet", "--release", "-p", "sim", "--"];
+    args.extend(options.iter().map(String::as_str));
+    run::cargo(&args)
+}
+
+fn model(options: &[String]) -> Result<()> {
+    let mut args = vec!["run", "--quiet", "--release", "-p", "model", "--"];
     args.extend(options.iter().map(String::as_str));
     run::cargo(&args)
 }
