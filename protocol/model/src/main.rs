@@ -61,7 +61,10 @@ fn print(name: &str, report: &Report, time: Duration, is_expected: bool) {
         println!("      holds   {property}");
     }
     for (property, trace) in &report.broken {
-        println!("      broken  {property}, after {} steps", trace.len());
+        match trace.as_slice() {
+            [what] => println!("      broken  {property}: {what}"),
+            _ => println!("      broken  {property}, after {} steps", trace.len()),
+        }
         if !is_expected {
             trace
                 .iter()

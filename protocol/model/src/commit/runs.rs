@@ -167,6 +167,15 @@ pub const LIVE: &[Config] = &[
         homes: SPLIT,
         ..BASE
     },
+    Config {
+        name: "loop: look and write, endless writers, any guess, K=2",
+        programs: &[&[LOOK_WRITE_A, READ_BOTH], &[WRITE_BOTH], &[LOOK_WRITE_A]],
+        repeats: &[1, 2],
+        homes: SPLIT,
+        guess: Guess::Any,
+        ageing_losses: 2,
+        ..BASE
+    },
     LARGE[0],
 ];
 

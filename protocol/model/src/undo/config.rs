@@ -85,6 +85,8 @@ pub enum Plant {
     PartsWithoutPrevious,
     /// 12: what leaves the node before its part is sent is not kept.
     NotKeptAtHandOver,
+    /// 9: pages are not copied to other stores when a disk is lost.
+    NotReplicated,
     /// 10: a part that one store has counts as stored.
     OneCopyIsStable,
     /// 13: stable work of a dead node is lost, too, if its part is not in the stores any more.

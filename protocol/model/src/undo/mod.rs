@@ -33,7 +33,7 @@ mod transactions;
 
 use stateright::{Model, Property};
 
-use crate::undo::config::{Config, NODES};
+use crate::undo::config::{Config, Fate, NODES};
 use crate::undo::state::{Phase, Place, small};
 
 pub use runs::{LARGE, PLANTS, SMALL};
@@ -83,8 +83,13 @@ impl Model for Config {
         if state.fault.is_some() {
             return;
         }
-        if usize::from(state.crashes) < self.crashes.len() {
-            actions.extend(state.alive().map(Action::Crash));
+        let is_calm = state.phase == Phase::Working;
+        match self.crashes.get(usize::from(state.crashes)) {
+            // A disk that is lost during a recovery is the second of two: no promise.
+            Some(fate) if is_calm || *fate == Fate::Kept => {
+                actions.extend(state.alive().map(Action::Crash));
+            }
+            _ => {}
         }
         match state.phase {
             Phase::Working => self.work(state, actions),

@@ -192,7 +192,9 @@ impl State {
                 .max_by_key(|version| version.number);
             self.restore(page, chosen.unwrap_or_default());
         }
-        self.replicate();
+        if !config.has(Plant::NotReplicated) {
+            self.replicate();
+        }
         self.phase = Phase::Working;
         if config.has(Plant::DecisionsForgotten) {
             self.decisions.clear();

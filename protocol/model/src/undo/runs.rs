@@ -75,6 +75,12 @@ pub const SMALL: &[Config] = &[
         ..BASE
     },
     Config {
+        name: "aborts, two disks lost, one after the other",
+        txns: ABORTS,
+        crashes: &[Fate::Lost, Fate::Lost],
+        ..BASE
+    },
+    Config {
         name: "again, second crash",
         txns: AGAIN,
         ticks: 0,
@@ -90,6 +96,13 @@ pub const LARGE: &[Config] = &[
         txns: CHAIN,
         ticks: 2,
         crashes: &[Fate::Lost, Fate::Kept],
+        ..BASE
+    },
+    Config {
+        name: "turns, two disks lost, one after the other",
+        txns: TURNS,
+        ticks: 2,
+        crashes: &[Fate::Lost, Fate::Lost],
         ..BASE
     },
     Config {
@@ -129,13 +142,17 @@ pub const PLANTS: &[(Config, &str)] = &[
     (planted(Plant::TrustedBeforeImages, SMALL[2]), SERVED),
     (planted(Plant::MovedHomesOnly, SMALL[3]), SOMEWHERE),
     (planted(Plant::UndonePagesKept, SMALL[3]), SERVED),
-    (planted(Plant::NamesReused, SMALL[7]), ORPHANS),
+    (planted(Plant::NamesReused, SMALL[8]), ORPHANS),
     (planted(Plant::StoresNotPurged, SMALL[2]), SOMEWHERE),
     (planted(Plant::DecisionsForgotten, SMALL[6]), SOMEWHERE),
     (planted(Plant::DecisionNotDurable, SMALL[1]), SERVED),
     (planted(Plant::PartsWithoutPrevious, SMALL[4]), SOMEWHERE),
     (
         planted(Plant::NotKeptAtHandOver, SMALL[3]),
+        "what is stable is stored",
+    ),
+    (
+        planted(Plant::NotReplicated, SMALL[7]),
         "what is stable is stored",
     ),
     (
