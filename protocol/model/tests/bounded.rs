@@ -51,6 +51,10 @@ fn commits() {
             ("progress loop: writer, endless reader", 2_197),
             ("loop: two endless writers, any guess", 245_618),
             ("progress loop: two endless writers, any guess", 245_618),
+            ("2: new view, one page", 1_551),
+            ("progress 2: new view, one page", 1_551),
+            ("2: new view, crossing, split", 37_059),
+            ("progress 2: new view, crossing, split", 37_059),
         ],
     );
 }
@@ -89,7 +93,7 @@ fn undo() {
 #[test]
 fn planted_bugs_are_found() {
     let planted: Vec<Run> = runs(Set::Small).filter(Run::is_planted).collect();
-    assert_eq!(planted.len(), 29, "planted bugs");
+    assert_eq!(planted.len(), 31, "planted bugs");
     for run in planted {
         let report = run.check();
         assert!(run.is_expected(&report), "{}: {report:?}", run.name());

@@ -125,6 +125,10 @@ pub enum Plant {
     DeadUnconfirmed,
     /// A home grants what a node asks for that is no holder any more (rule 3).
     NoStale,
+    /// A home of a new view serves before it has heard what the stores have (rule 24).
+    NoGate,
+    /// Messages of an earlier view count (rule 25).
+    OldViewCounts,
     /// A running transaction never defends itself (rule 12).
     NoAgeing,
     /// A committer serves younger readers, too (rule 7).
@@ -164,6 +168,8 @@ pub struct Config {
     pub advances: u8,
     /// Members that may begin one.
     pub leaders: &'static [u8],
+    /// New views that begin during the run: every member enters them some time.
+    pub views: u8,
     /// The bug, if any.
     pub plant: Option<Plant>,
 }
@@ -180,12 +186,19 @@ pub const BASE: Config = Config {
     start: Start::Stored,
     advances: 0,
     leaders: &[],
+    views: 0,
     plant: None,
 };
 
 impl Config {
     pub(crate) fn has(&self, plant: Plant) -> bool {
         self.plant == Some(plant)
+    }
+
+    /// Whoever runs transactions or is home.
+    pub(crate) fn is_member(&self, node: usize) -> bool {
+        let is_home = self.homes.iter().any(|&home| usize::from(home) == node);
+        node < self.programs.len() || is_home
     }
 
     pub(crate) fn repeats(&self, node: usize) -> bool {

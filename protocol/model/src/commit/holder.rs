@@ -112,7 +112,8 @@ impl Step<'_> {
             self.fail(Fault::OldestMarked);
         }
         let ageing_losses = self.config.ageing_losses;
-        let now = self.state.truth.map(|truth| truth.version);
+        let view = self.state.nodes[me].view();
+        let now = self.state.truth[view].map(|truth| truth.version);
         let node = &mut self.state.nodes[me];
         node.is_marked = true;
         node.at_mark = now;

@@ -61,7 +61,10 @@ impl Step<'_> {
         self.serve_queue(page);
     }
 
-    fn serve_queue(&mut self, page: usize) {
+    pub(crate) fn serve_queue(&mut self, page: usize) {
+        if self.is_gated(page) && !self.config.has(Plant::NoGate) {
+            return;
+        }
         loop {
             let entry = &mut self.state.entries[page];
             if entry.busy != Busy::No || entry.queue.is_empty() {
@@ -95,8 +98,10 @@ impl Step<'_> {
             _ => Hold::Copy,
         };
         let Some(source) = source(entry, others, home) else {
-            // Nobody has written the page, so the stores are current.
-            let message = Message::Data { version: 0, hold };
+            // Nobody has written the page in this view, so the stores are current; whoever
+            // has not heard of them takes the page for zeroes.
+            let version = if self.is_gated(page) { ZEROES } else { 0 };
+            let message = Message::Data { version, hold };
             return self.send(home, requester, page, message);
         };
         let message = Message::Forward {
@@ -128,6 +133,9 @@ impl Step<'_> {
         }
     }
 }
+
+/// A page that was never written; version 0 is what the stores have.
+const ZEROES: u8 = u8::MAX;
 
 /// Who serves a read: the home's node if it can, else the owner, else the first sharer.
 fn source(entry: &Entry, sharers: u8, home: usize) -> Option<usize> {

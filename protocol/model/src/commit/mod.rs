@@ -12,6 +12,7 @@
 //! | 12–16 priorities, ageing, commit at the last answer, silent stores, queries | `step` |
 //! | 17 calm pages: mapped once, then read by every transaction | [`Mode::Calm`] |
 //! | 18 epochs on messages | `step` |
+//! | 23–25 entering a view, inventories, messages of earlier and later views | `view` |
 //!
 //! Habits (rule 9) are any guess when a read begins; a read that was refused asks for a copy
 //! unless it is a write. What a member says to itself is handled in the same step.
@@ -19,7 +20,8 @@
 //! Left out: transition numbers (one transition at a time makes them redundant; that it is
 //! one is checked), clocks (a transaction's age is its place in its node's list, then its
 //! node), page bytes (versions stand for them), stores (a page that nobody holds is current
-//! there), the turn from calm to contended and back, full stores (rule 22), view changes.
+//! there), the turn from calm to contended and back, full stores (rule 22), and who decides
+//! that there is a new view.
 pub mod config;
 mod holder;
 mod home;
@@ -28,6 +30,7 @@ mod requester;
 mod runs;
 pub(crate) mod state;
 mod step;
+mod view;
 
 use stateright::{Model, Property};
 
@@ -64,6 +67,11 @@ pub enum Action {
         /// Which page.
         page: u8,
     },
+    /// A member enters the next view.
+    EnterView {
+        /// Which member.
+        node: u8,
+    },
     /// A node begins a new epoch by itself.
     BeginEpoch {
         /// Which node.
@@ -86,7 +94,9 @@ impl Model for Config {
         let mut last = None;
         for packet in &state.links {
             let (from, to) = (packet.from, packet.to);
-            if last != Some((from, to)) {
+            // A message of a later view is kept until its receiver has entered that.
+            let is_early = packet.view > state.nodes[usize::from(to)].view;
+            if last != Some((from, to)) && !is_early {
                 actions.push(Action::Deliver { from, to });
             }
             last = Some((from, to));
@@ -99,6 +109,11 @@ impl Model for Config {
             for page in (0..PAGES).filter(|&page| of_node.pages[page].backs_off) {
                 let (node, page) = (small(node), small(page));
                 actions.push(Action::AskAgain { node, page });
+            }
+        }
+        for (node, of_node) in state.nodes.iter().enumerate() {
+            if of_node.view < self.views {
+                actions.push(Action::EnterView { node: small(node) });
             }
         }
         if state.advances_left > 0 && !state.is_over() {
@@ -153,6 +168,7 @@ impl Live for Config {
             Action::Deliver { from, to } => Some(from * 4 + to),
             Action::Run { node, .. } => Some(16 + node),
             Action::AskAgain { node, page } => Some(20 + node * 2 + page),
+            Action::EnterView { node } => Some(28 + node),
             Action::BeginEpoch { .. } => None,
         }
     }
@@ -162,7 +178,8 @@ impl Live for Config {
     fn is_done(&self, state: &State) -> bool {
         let nodes = state.nodes.iter().enumerate();
         let mut once = nodes.filter(|&(node, _)| !self.repeats(node));
+        let is_last = |node: &Node| node.view == self.views;
         let is_quiet = !self.repeats.is_empty() || state.links.is_empty();
-        once.all(|(_, node)| node.phase == Phase::Done) && is_quiet
+        once.all(|(_, node)| node.phase == Phase::Done && is_last(node)) && is_quiet
     }
 }

@@ -2,7 +2,7 @@
 use stateright::{Model, Property};
 
 use crate::commit::config::{Config, PAGES};
-use crate::commit::state::{Copy, Fault, Mapping, Page, Phase, State};
+use crate::commit::state::{Copy, Fault, Mapping, Node, Page, Phase, State};
 
 pub(crate) fn all() -> Vec<Property<Config>> {
     vec![
@@ -25,7 +25,7 @@ pub(crate) fn all() -> Vec<Property<Config>> {
             })
         }),
         Property::always("an unmarked view is current", |_, state: &State| {
-            views(state, false).all(|(page, at)| page.seen == state.truth[at].version)
+            views(state).all(|(page, current)| page.seen == current)
         }),
         Property::always("a marked view is of one time", |_, state: &State| {
             let marked = state.nodes.iter().filter(|node| node.is_marked);
@@ -59,16 +59,20 @@ pub(crate) fn all() -> Vec<Property<Config>> {
 }
 
 fn every_page(state: &State, holds: impl Fn(&[&Page], u8) -> bool) -> bool {
-    (0..PAGES).all(|at| {
-        let pages: Vec<&Page> = state.nodes.iter().map(|node| &node.pages[at]).collect();
-        holds(&pages, state.truth[at].version)
+    let views = state.truth.iter().enumerate();
+    let mut pages = views.flat_map(|(view, truth)| (0..PAGES).map(move |at| (view, at, truth[at])));
+    pages.all(|(view, at, truth)| {
+        let nodes = state.nodes.iter().filter(|node| node.view() == view);
+        let pages: Vec<&Page> = nodes.map(|node| &node.pages[at]).collect();
+        holds(&pages, truth.version)
     })
 }
 
-/// Mapped pages of transactions that are marked or not.
-fn views(state: &State, is_marked: bool) -> impl Iterator<Item = (&Page, usize)> {
-    let nodes = state.nodes.iter();
-    let nodes = nodes.filter(move |node| node.is_marked == is_marked && node.phase != Phase::Done);
-    let pages = nodes.flat_map(|node| node.pages.iter().zip(0..));
-    pages.filter(|(page, _)| page.mapping != Mapping::Absent)
+/// Mapped pages of transactions that are not marked, and the current version of each.
+fn views(state: &State) -> impl Iterator<Item = (&Page, u8)> {
+    let unmarked = |node: &&Node| !node.is_marked && node.phase != Phase::Done;
+    let nodes = state.nodes.iter().filter(unmarked);
+    let pages = nodes.flat_map(|node| node.pages.iter().zip(state.truth[node.view()]));
+    let mapped = pages.filter(|(page, _)| page.mapping != Mapping::Absent);
+    mapped.map(|(page, truth)| (page, truth.version))
 }

@@ -84,6 +84,22 @@ pub const SMALL: &[Config] = &[
         guess: Guess::Any,
         ..BASE
     },
+    Config {
+        name: "2: new view, one page",
+        programs: &[&[LOOK_WRITE_A], &[WRITE_A]],
+        homes: [0, 0],
+        views: 1,
+        ..BASE
+    },
+    Config {
+        name: "2: new view, crossing, split",
+        programs: &[&[READ_A_WRITE_B], &[READ_B_WRITE_A]],
+        homes: SPLIT,
+        views: 1,
+        advances: 1,
+        leaders: &[1],
+        ..BASE
+    },
 ];
 
 /// Safety only, some minutes each.
@@ -139,6 +155,27 @@ pub const LARGE: &[Config] = &[
     Config {
         name: "2: write both twice each, apart",
         programs: &[&[WRITE_BOTH, WRITE_BOTH], &[WRITE_BOTH, WRITE_BOTH]],
+        ..BASE
+    },
+    Config {
+        name: "3: new view, one page, writers and reader",
+        programs: &[&[LOOK_WRITE_A], &[WRITE_A], &[READ_A]],
+        homes: [0, 0],
+        views: 1,
+        ..BASE
+    },
+    Config {
+        name: "3: new view, read and write A, read A, write both, split",
+        programs: &[&[LOOK_WRITE_A], &[READ_A], &[WRITE_BOTH]],
+        homes: SPLIT,
+        views: 1,
+        ..BASE
+    },
+    Config {
+        name: "2: two new views, write both, split",
+        programs: &[&[WRITE_BOTH], &[WRITE_BOTH]],
+        homes: SPLIT,
+        views: 2,
         ..BASE
     },
     Config {
@@ -227,6 +264,11 @@ pub const PLANTS: &[(Config, &str)] = &[
     (
         planted(Plant::AgedUndefended, SMALL[9]),
         "the oldest aged is never marked",
+    ),
+    (planted(Plant::NoGate, SMALL[12]), "every copy is current"),
+    (
+        planted(Plant::OldViewCounts, SMALL[12]),
+        "directories are right",
     ),
     (planted(Plant::NoAgeing, SMALL[9]), FAIR),
     (planted(Plant::CommitterServesAll, SMALL[10]), FAIR),

@@ -67,6 +67,19 @@ pub(crate) struct Page {
     pub(crate) backs_off: bool,
 }
 
+impl Page {
+    pub(crate) const ABSENT: Self = Self {
+        copy: Copy::Invalid,
+        version: 0,
+        mapping: Mapping::Absent,
+        seen: 0,
+        is_untouched: false,
+        is_dirty: false,
+        pending: Pending::Nothing,
+        backs_off: false,
+    };
+}
+
 /// How far a transaction is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Phase {
@@ -79,6 +92,9 @@ pub(crate) enum Phase {
 /// A member.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Node {
+    pub(crate) view: u8,
+    /// Members whose inventory of this view is not here.
+    pub(crate) missing: Set,
     pub(crate) epoch: u8,
     pub(crate) phase: Phase,
     pub(crate) is_marked: bool,
@@ -90,6 +106,21 @@ pub(crate) struct Node {
     /// Current versions when the transaction was marked.
     pub(crate) at_mark: [u8; PAGES],
     pub(crate) pages: [Page; PAGES],
+}
+
+impl Node {
+    pub(crate) fn view(&self) -> usize {
+        usize::from(self.view)
+    }
+}
+
+impl Entry {
+    pub(crate) const UNKNOWN: Self = Self {
+        owner: None,
+        sharers: 0,
+        busy: Busy::No,
+        queue: Vec::new(),
+    };
 }
 
 /// How a requester may hold, or holds, the page that it reads.
@@ -153,6 +184,8 @@ pub(crate) enum Message {
         need: Set,
     },
     Stale,
+    /// What the sender's store has; once for all pages.
+    Inventory,
     Invalidate {
         requester: u8,
         ts: u8,
@@ -174,6 +207,7 @@ pub(crate) struct Packet {
     pub(crate) from: u8,
     pub(crate) to: u8,
     pub(crate) page: u8,
+    pub(crate) view: u8,
     pub(crate) epoch: u8,
     pub(crate) message: Message,
 }
@@ -207,7 +241,8 @@ pub struct State {
     pub(crate) entries: [Entry; PAGES],
     /// Sorted by link; in order of sending on each.
     pub(crate) links: Vec<Packet>,
-    pub(crate) truth: [Truth; PAGES],
+    /// In each view: what was committed in an earlier one is undone.
+    pub(crate) truth: Vec<[Truth; PAGES]>,
     pub(crate) advances_left: u8,
     pub(crate) fault: Option<Fault>,
 }
@@ -222,15 +257,16 @@ impl State {
                 Start::Modified if node + 1 == running => Copy::Modified,
                 _ => Copy::Invalid,
             },
-            version: 0,
-            mapping: Mapping::Absent,
-            seen: 0,
-            is_untouched: false,
-            is_dirty: false,
-            pending: Pending::Nothing,
-            backs_off: false,
+            ..Page::ABSENT
         };
         let node = |node: usize| Node {
+            // Who is no member is not waited for.
+            view: if config.is_member(node) {
+                0
+            } else {
+                config.views
+            },
+            missing: 0,
             epoch: 0,
             phase: if node < running {
                 Phase::Running
@@ -258,7 +294,7 @@ impl State {
             nodes: core::array::from_fn(node),
             entries: [entry.clone(), entry],
             links: Vec::new(),
-            truth: [Truth::default(); PAGES],
+            truth: vec![[Truth::default(); PAGES]; usize::from(config.views) + 1],
             advances_left: config.advances,
             fault: None,
         }
@@ -270,7 +306,9 @@ impl State {
     }
 
     pub(crate) fn is_committed(&self) -> bool {
-        self.nodes.iter().all(|node| node.phase == Phase::Done)
+        let last_view = self.truth.len() - 1;
+        let is_over = |node: &Node| node.phase == Phase::Done && node.view() == last_view;
+        self.nodes.iter().all(is_over)
     }
 
     /// Versions of a page only need their order; without this runs that repeat would never
@@ -300,9 +338,9 @@ impl State {
                 _ => None,
             }
         });
-        in_nodes
-            .chain(on_links)
-            .chain([&mut self.truth[page].version])
+        let in_views = self.truth.iter_mut();
+        let in_views = in_views.map(move |truth| &mut truth[page].version);
+        in_nodes.chain(on_links).chain(in_views)
     }
 }
 

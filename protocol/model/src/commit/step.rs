@@ -33,6 +33,7 @@ impl<'a> Step<'a> {
                 step.page(node, page).backs_off = false;
                 step.ask_again(node, page);
             }
+            Action::EnterView { node } => step.enter_view(usize::from(node)),
             Action::BeginEpoch { node } => {
                 step.state.advances_left -= 1;
                 step.state.nodes[usize::from(node)].epoch += 1;
@@ -64,6 +65,7 @@ impl<'a> Step<'a> {
             from: small(from),
             to: small(to),
             page: small(page),
+            view: self.state.nodes[from].view,
             epoch: self.state.nodes[from].epoch,
             message,
         };
@@ -80,6 +82,10 @@ impl<'a> Step<'a> {
             .position(|packet| (packet.from, packet.to) == (from, to))
             .expect("only links with messages deliver one");
         let packet = links.remove(at);
+        let is_old = packet.view < self.state.nodes[usize::from(to)].view;
+        if is_old && !self.config.has(Plant::OldViewCounts) {
+            return;
+        }
         let ignored = match packet.message {
             Message::Data {
                 hold: Hold::Copy, ..
@@ -112,6 +118,7 @@ impl<'a> Step<'a> {
             Message::ReadConfirm(held) => self.on_read_confirm(page, from, held),
             Message::Grant { need } => self.on_grant(me, page, need),
             Message::Stale => self.on_stale(me, page),
+            Message::Inventory => self.on_inventory(me, from),
             Message::Invalidate { requester, ts } => {
                 self.on_invalidate(me, page, usize::from(requester), ts);
             }
@@ -204,7 +211,8 @@ impl<'a> Step<'a> {
         if !is_read {
             return;
         }
-        let truth = &mut self.state.truth[page];
+        let view = self.state.nodes[me].view();
+        let truth = &mut self.state.truth[view][page];
         let is_current = seen == truth.version;
         let is_after = epoch >= truth.written_in && (!is_dirty || epoch >= truth.read_in);
         truth.read_in = truth.read_in.max(epoch);
@@ -221,7 +229,7 @@ impl<'a> Step<'a> {
     }
 
     /// The next attempt or the next transaction, if there is one.
-    fn begin(&mut self, me: usize) {
+    pub(crate) fn begin(&mut self, me: usize) {
         let is_calm = self.config.mode == Mode::Calm;
         let node = &mut self.state.nodes[me];
         node.is_marked = false;
