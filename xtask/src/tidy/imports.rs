@@ -48,7 +48,17 @@ pub(crate) fn check(metadata: &Value) -> Vec<String> {
 }
 
 fn broken_rule(room: &str, name: &str, dependency: &str, target: Option<&str>) -> Option<String> {
-    if room == "protocol" && target != Some("protocol") && !PROTOCOL_MAY_USE.contains(&dependency) {
+    if name == "model" && dependency != "stateright" {
+        return Some("a model shares nothing with what it models".into());
+    }
+    if dependency == "model" {
+        return Some("models are never shipped".into());
+    }
+    if name != "model"
+        && room == "protocol"
+        && target != Some("protocol")
+        && !PROTOCOL_MAY_USE.contains(&dependency)
+    {
         return Some("protocol/ imports nothing outside protocol/".into());
     }
     if name == "oracle" && target.is_some() && dependency != "types" {
