@@ -188,7 +188,8 @@ impl Client {
     fn begin(&mut self, txn: TxnId, script: Script, attempt: Attempt, desk: &mut Desk<'_>) -> Next {
         let now = desk.clock;
         let view = desk.dtm.view().expect("transactions begin in a view");
-        let period = Period(view.fallbacks.len());
+        let before = usize::try_from(view.number.0 - 1).expect("a few views");
+        let period = Period(before);
         let node = desk.dtm.me();
         let id = desk.common.recorder.begin(txn, node, period);
         desk.common.note(format_args!(

@@ -128,7 +128,7 @@ impl World {
         if !self.leader.is_gathering(number) {
             return;
         }
-        let report = node.dtm.fence(stable);
+        let report = self.common.planted.report(node.dtm.fence(stable));
         self.common.note(format_args!("{id} is fenced: {report:?}"));
         let is_complete = self.leader.on_report(id, report);
         self.settle(id, Cause::Input);
@@ -187,6 +187,7 @@ impl World {
         if node.view() >= Some(view.number) {
             return;
         }
+        let view = &self.common.planted.announced(view);
         self.common.note(format_args!("{id} enters {view:?}"));
         let store = self
             .stores

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use types::{Duration, Epoch, Instant, NodeId, PAGE_SIZE, PageId, Prng};
-use wire::{Envelope, Message};
+use types::{Duration, Epoch, Instant, NodeId, PAGE_SIZE, PageId, Prng, View};
+use wire::{Envelope, IntervalEdges, Message};
 
 use crate::memory::Cell;
 use crate::scenario::{Disks, Fault, Scenario};
@@ -34,11 +34,19 @@ pub enum Plant {
     EarlyStable,
     /// A fallback goes behind an epoch that was called stable.
     ForgottenStable,
+    /// Survivors do not say on what their work depends.
+    ForgottenEdges,
+    /// Nodes do not give what they kept for the stores to homes that look for it.
+    WithheldOffers,
+    /// Members do not tell homes what they hold.
+    ForgottenHolders,
+    /// Whoever enters a view hears of its newest decision only.
+    ForgottenDecisions,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::SkippedAck,
         Self::AckEpoch,
         Self::DoomedMapping,
@@ -48,6 +56,10 @@ impl Plant {
         Self::UndoneStore,
         Self::EarlyStable,
         Self::ForgottenStable,
+        Self::ForgottenEdges,
+        Self::WithheldOffers,
+        Self::ForgottenHolders,
+        Self::ForgottenDecisions,
     ];
 
     /// Its name on the command line.
@@ -63,6 +75,10 @@ impl Plant {
             Self::UndoneStore => "undone-store",
             Self::EarlyStable => "early-stable",
             Self::ForgottenStable => "forgotten-stable",
+            Self::ForgottenEdges => "forgotten-edges",
+            Self::WithheldOffers => "withheld-offers",
+            Self::ForgottenHolders => "forgotten-holders",
+            Self::ForgottenDecisions => "forgotten-decisions",
         }
     }
 }
@@ -116,7 +132,25 @@ pub(crate) fn prepare(plant: Plant, scenario: &mut Scenario) {
             scenario.hunt = true;
             scenario.config.ageing_losses = u32::MAX;
         }
-        Plant::BlindHome | Plant::UndoneStore | Plant::EarlyStable | Plant::ForgottenStable => {
+        Plant::ForgottenDecisions => {
+            scenario.hunt = false;
+            let crash = |victims, disks| Fault::Crash {
+                victims,
+                noticed_after: Duration::from_micros(300),
+                disks,
+            };
+            let at = |part: u64| Instant::from_nanos(scenario.heal_at.as_nanos() / 8 * part);
+            let away = Disks::Return(Duration::from_nanos(scenario.heal_at.as_nanos() / 2));
+            // One disk is away while others are lost; it comes back with what was undone.
+            scenario.faults = vec![(at(2), crash(1, away)), (at(4), crash(1, Disks::Lost))];
+        }
+        Plant::BlindHome
+        | Plant::UndoneStore
+        | Plant::EarlyStable
+        | Plant::ForgottenStable
+        | Plant::ForgottenEdges
+        | Plant::WithheldOffers
+        | Plant::ForgottenHolders => {
             scenario.hunt = false;
             scenario.epoch_length = Duration::from_micros(1000);
             scenario.sync_max = Duration::from_micros(300);
@@ -177,6 +211,7 @@ impl Planted {
             }
             (Some(Plant::BlindHome), Message::Inventory { extents, .. }) => extents.clear(),
             (Some(Plant::EarlyStable), Message::EpochStored { epoch }) => epoch.0 += 2,
+            (Some(Plant::ForgottenHolders), Message::Holders { pages, .. }) => pages.clear(),
             _ => {}
         }
         (to, envelope)
@@ -185,6 +220,29 @@ impl Planted {
     /// Whether stores purge what a view undoes.
     pub(crate) fn keeps_undone(self) -> bool {
         self.0 == Some(Plant::UndoneStore)
+    }
+
+    /// What a survivor says of its work.
+    pub(crate) fn report(self, mut intervals: Vec<IntervalEdges>) -> Vec<IntervalEdges> {
+        if self.0 == Some(Plant::ForgottenEdges) {
+            intervals.iter_mut().for_each(|of| of.edges.clear());
+        }
+        intervals
+    }
+
+    /// Whether homes get what a node has kept for the stores.
+    pub(crate) fn withholds_offers(self) -> bool {
+        self.0 == Some(Plant::WithheldOffers)
+    }
+
+    /// The view as a member hears of it.
+    pub(crate) fn announced(self, view: &View) -> View {
+        let mut view = view.clone();
+        if self.0 == Some(Plant::ForgottenDecisions) {
+            let newest = view.fallbacks.len().saturating_sub(1);
+            view.fallbacks.drain(..newest);
+        }
+        view
     }
 
     /// How many stable epochs the control plane forgets at a fallback.

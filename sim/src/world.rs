@@ -219,6 +219,7 @@ impl World {
             Message::StoreRead { page } => {
                 let stored = self.store_of(to).newest(page);
                 let offered = self.nodes[&to].dtm.offer(page).cloned();
+                let offered = offered.filter(|_| !self.common.planted.withholds_offers());
                 let newest = stored.into_iter().chain(offered);
                 let content = newest.max_by_key(|content| content.version);
                 self.say(to, from, Message::StoreData { page, content });

@@ -1,7 +1,7 @@
 //! A checker that has never caught anything proves nothing: each planted fault of the
 //! memory is found within a few seeds, and by the checker that it is meant for.
 #![expect(clippy::tests_outside_test_module, reason = "the whole file is tests")]
-use oracle::Property::{EpochCuts, Fallback, Opacity, Progress, SingleWriter};
+use oracle::Property::{EpochCuts, Fallback, Opacity, Progress, Recovery, SingleWriter};
 use sim::Property::{Application, Assertion, Coherence, History};
 use sim::{Options, Plant, Property, Watch};
 
@@ -89,5 +89,51 @@ fn a_fallback_behind_the_stable_epoch_breaks_the_promise() {
         Plant::ForgottenStable,
         Watch::Everything,
         &[History(Fallback)],
+    );
+}
+
+#[test]
+fn survivors_that_keep_quiet_about_their_dependencies_keep_orphans() {
+    assert_caught(
+        Plant::ForgottenEdges,
+        Watch::Everything,
+        &[History(Recovery)],
+    );
+}
+
+#[test]
+fn versions_that_only_their_producers_have_are_lost_without_offers() {
+    assert_caught(
+        Plant::WithheldOffers,
+        Watch::Everything,
+        &[History(Fallback), History(SingleWriter)],
+    );
+}
+
+#[test]
+fn homes_that_do_not_know_the_holders_give_out_old_versions() {
+    assert_caught(
+        Plant::ForgottenHolders,
+        Watch::Everything,
+        &[
+            Coherence,
+            Assertion,
+            History(SingleWriter),
+            History(Opacity),
+        ],
+    );
+}
+
+#[test]
+fn whoever_has_missed_a_decision_must_hear_of_it_with_the_next() {
+    assert_caught(
+        Plant::ForgottenDecisions,
+        Watch::Everything,
+        &[
+            History(Fallback),
+            History(SingleWriter),
+            Assertion,
+            Coherence,
+        ],
     );
 }
