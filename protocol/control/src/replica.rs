@@ -425,7 +425,7 @@ impl Replica {
     pub fn decided_voters(&self) -> BTreeSet<VoterId> {
         let log = self.node.log();
         let decided = log.get_position_and_config(self.node.commit_index());
-        let config = decided.map_or(log.snapshot_config(), |(_, config)| config);
+        let config = decided.map_or_else(|| log.snapshot_config(), |(_, config)| config);
         Electorate::from(config).voters
     }
 
