@@ -1,5 +1,6 @@
 //! Ends: of leaders and of all nodes, of a program by Ctrl-C, of a cluster by Ctrl-C.
 use std::path::PathBuf;
+use std::process::Command;
 
 use admin::ProcessState;
 use cli::client::Client;
@@ -20,6 +21,13 @@ fn pids(machine: &Machine) -> Vec<u32> {
         .iter()
         .map(|node| node.pid)
         .collect()
+}
+
+fn signal(name: &str, pids: &[u32]) {
+    let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
+    let script = format!("kill -{name} {}", pids.join(" "));
+    let status = Command::new("sh").args(["-c", &script]).status();
+    assert!(status.expect("there is a shell").success());
 }
 
 /// Some bank that is busy for seconds.
@@ -87,15 +95,28 @@ fn leaders_may_die_one_after_the_other() {
 fn nodes_that_die_together_are_started_again_and_find_each_other() {
     let mut machine = Machine::with_cluster("together");
     machine.check_bank();
-    let script = pids(&machine)
-        .iter()
-        .fold("kill -9".to_owned(), |line, pid| format!("{line} {pid}"));
-    let status = std::process::Command::new("sh")
-        .args(["-c", &script])
-        .status();
-    assert!(status.unwrap().success());
+    signal("KILL", &pids(&machine));
     let total = machine.run(&["call", "bank", "total", "--query"]).ok();
     assert_eq!(total.out, "64000\n");
+    machine.wait_members(3);
+    machine.check_bank();
+}
+
+#[test]
+fn a_leader_that_stood_still_learns_that_it_leads_no_more() {
+    let mut machine = Machine::with_cluster("still");
+    machine.check_bank();
+    machine.wait_members(3);
+    let (number, before) = machine.leader();
+    let nodes = machine.running().nodes;
+    let old = nodes.iter().find(|node| node.number == number).unwrap().pid;
+    signal("STOP", &[old]);
+    eventually("another leads", || {
+        let (_, after) = machine.leader();
+        (after.leader != before.leader).then_some(())
+    });
+    signal("CONT", &[old]);
+    eventually("its process has ended", || (!is_alive(old)).then_some(()));
     machine.wait_members(3);
     machine.check_bank();
 }
@@ -145,25 +166,33 @@ fn one_node_is_a_cluster_that_comes_back_after_its_end() {
 fn a_node_without_a_majority_says_so_and_ends() {
     let mut machine = Machine::new("leaderless");
     let first = machine.start_node(1, &["--found", "--members", "3"]);
-    let words = ["link=", "tools="];
-    let [link, tools] = words.map(|word| {
-        eventually("the first node listens", || {
-            let out = first.out();
+    let found = |node: &Started, word: &str| {
+        eventually("the node listens", || {
+            let out = node.out();
             let (_, rest) = out.split_once(word)?;
             Some(rest[..rest.find([' ', '\n'])?].to_owned())
         })
-    });
+    };
+    let link = found(&first, "link=");
     let [second, third] = [2, 3].map(|number| machine.start_node(number, &["--join", &link]));
-    let mut client = Client::connect(tools.parse().unwrap()).unwrap();
-    eventually("all vote", || {
-        let status = client.status().ok()?;
-        (status.voters.len() == 3).then_some(())
+    let clients = [&first, &second, &third].map(|node| {
+        let tools = found(node, "tools=").parse().unwrap();
+        Client::connect(tools).unwrap()
     });
+    let [mut one, mut two, mut three] = clients;
+    let votes = |client: &mut Client, count| {
+        let status = client.status().ok()?;
+        (status.voters.len() == count).then_some(())
+    };
+    eventually("all vote", || votes(&mut one, 3));
     first.kill();
+    eventually("the others go on", || {
+        votes(&mut two, 2).or_else(|| votes(&mut three, 2))
+    });
     second.kill();
     third.wait().refused(&[
         "there is no leader",
-        "decisions need 2 of the 3 control logs of node-",
+        "decisions need 2 of the 2 control logs of node-",
         "can be restarted from its data",
     ]);
 }

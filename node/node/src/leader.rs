@@ -300,7 +300,6 @@ impl<P: Platform, D: Disk> Core<P, D> {
     fn describe_voters(&self, status: &mut Status) {
         let replica = &self.voter.replica;
         let state = replica.state();
-        let electorate = replica.electorate();
         let info = |voter: &VoterId| {
             let process = state.process_of(*voter);
             VoterInfo {
@@ -308,11 +307,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 is_there: replica.is_alive(self.now, *voter),
             }
         };
-        status.voters = electorate
-            .voters
-            .union(&electorate.next)
-            .map(info)
-            .collect();
+        status.voters = replica.decided_voters().iter().map(info).collect();
     }
 }
 

@@ -73,7 +73,13 @@ impl<P: Platform, D: Disk> Core<P, D> {
             return;
         }
         self.joining.next = self.now + ASK_EVERY;
-        if self.joining.led_at + self.config.patience <= self.now {
+        // Who knows something of the cluster says what is missing before those end who
+        // know nothing.
+        let patience = match self.voter.replica.is_blank() {
+            true => self.config.patience.doubled(),
+            false => self.config.patience,
+        };
+        if self.joining.led_at + patience <= self.now {
             let why = self.voter.why_no_leader();
             self.fatal = self.fatal.take().or(Some(FatalReason::LeaderLost(why)));
             return;

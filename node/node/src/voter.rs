@@ -1,13 +1,13 @@
 //! A node's part in the agreement about what is decided: its log, its word to the other
 //! voters, and whether it leads.
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use control::{
-    Checkpoint, Command, Effect, Input, Leader, Packet, Process, Record, Replica, ReplicaConfig,
-    ReplicaOutput, VoterId,
+    Checkpoint, Command, Effect, Electorate, Entry, Input, Leader, Packet, Process, Record,
+    Replica, ReplicaConfig, ReplicaOutput, VoterId,
 };
 use platform::Disk;
 use store::ControlLog;
@@ -30,6 +30,8 @@ pub struct Voter<D> {
     /// What this node goes by when it leads.
     config: control::Config,
     suffrage: Suffrage,
+    /// What its log says of those who vote; not all of it may be decided.
+    names: BTreeMap<VoterId, String>,
     /// Until when no other voter can lead, if this one does; looked up once per turn.
     lease_end: Option<Instant>,
     next_adjustment: Instant,
@@ -75,8 +77,11 @@ impl<D: Disk> Voter<D> {
         let found = records.and_then(Checkpoint::replay);
         let found = found.map_err(|error| error.to_string())?;
         let mut lines = Lines::default();
-        for process in found.state.processes() {
+        let mut names = BTreeMap::new();
+        for process in known_processes(&found) {
             lines.note_process(process, Source::Hearsay);
+            let voter = process.voter.map(|voter| (voter, process.name.clone()));
+            names.extend(voter);
         }
         let is_new = found.is_blank();
         let replica_config = ReplicaConfig {
@@ -94,6 +99,7 @@ impl<D: Disk> Voter<D> {
             lines,
             config,
             suffrage,
+            names,
             lease_end: None,
             next_adjustment: now,
             lost: BTreeSet::new(),
@@ -127,15 +133,19 @@ impl<D: Disk> Voter<D> {
 
     /// For people: what is missing for a leader.
     pub(crate) fn why_no_leader(&self) -> String {
-        let electorate = self.replica.electorate();
-        if electorate.voters.is_empty() {
+        let Electorate { voters, next, .. } = self.replica.electorate();
+        let voters = if next.is_empty() { voters } else { next };
+        if voters.is_empty() {
             return "no process that was reached knows the cluster's decisions".into();
         }
-        let name = |voter: &VoterId| {
-            let process = self.replica.state().process_of(*voter);
-            process.map_or_else(|| voter.to_string(), |process| process.name.clone())
+        let name = |voter: &VoterId| match self.replica.state().process_of(*voter) {
+            Some(process) => process.name.clone(),
+            None => {
+                let name = self.names.get(voter).cloned();
+                name.unwrap_or_else(|| voter.to_string())
+            }
         };
-        let names: Vec<String> = electorate.voters.iter().map(name).collect();
+        let names: Vec<String> = voters.iter().map(name).collect();
         format!(
             "decisions need {} of the {} control logs of {}",
             names.len() / 2 + 1,
@@ -143,6 +153,15 @@ impl<D: Disk> Voter<D> {
             names.join(", ")
         )
     }
+}
+
+/// Every process that a log knows of, oldest first.
+fn known_processes(found: &Checkpoint) -> impl Iterator<Item = &Process> {
+    let joined = found.tail.iter().filter_map(|entry| match entry {
+        Entry::Command(Command::ChangeMembers { join, .. }) => Some(join),
+        _ => None,
+    });
+    found.state.processes().chain(joined.flatten())
 }
 
 impl<P: Platform, D: Disk> Core<P, D> {

@@ -419,6 +419,16 @@ impl Replica {
         self.node.config().into()
     }
 
+    /// Those on whom it depends, by what is decided for sure, who leads next: while a
+    /// change of the electorate is under way, the old voters.
+    #[must_use]
+    pub fn decided_voters(&self) -> BTreeSet<VoterId> {
+        let log = self.node.log();
+        let decided = log.get_position_and_config(self.node.commit_index());
+        let config = decided.map_or_else(|| log.snapshot_config(), |(_, config)| config);
+        Electorate::from(config).voters
+    }
+
     /// Whether nothing was ever decided here.
     #[must_use]
     pub fn is_blank(&self) -> bool {

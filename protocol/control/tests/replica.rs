@@ -308,6 +308,25 @@ fn one_voter_decides_alone_once_its_disk_knows() {
 }
 
 #[test]
+fn voters_count_only_when_the_change_is_decided() {
+    let mut world = World::new(12, 3, 0);
+    let decided = |world: &mut World| world.replica(1).decided_voters().len();
+    world.until("three are to vote", |world| {
+        let _ = world.adjust(&[1, 2, 3]);
+        !world.replica(1).electorate().next.is_empty()
+    });
+    assert_eq!(decided(&mut world), 1);
+    // The others have not heard of it: without the first one they can decide nothing.
+    world.until("it is decided", |world| {
+        let _ = world.adjust(&[1, 2, 3]);
+        decided(world) == 3
+    });
+    world.crash(1);
+    world.until("another leads", |world| world.settled().is_some());
+    world.decide();
+}
+
+#[test]
 fn voters_join_one_after_the_other_and_all_decide_the_same() {
     let mut world = World::voting(2, 5, 0);
     for _ in 0..20 {

@@ -2,4 +2,5 @@
 #![expect(clippy::tests_outside_test_module, reason = "every file is of tests")]
 mod gather;
 mod scenarios;
+mod take_over;
 mod world;
