@@ -1,6 +1,9 @@
 //! The leader in a cluster of scripts: each test says what happens and what is decided.
-#![expect(clippy::tests_outside_test_module, reason = "every file is of tests")]
+#[cfg(test)]
 mod gather;
+#[cfg(test)]
 mod scenarios;
+#[cfg(test)]
 mod take_over;
+#[cfg(test)]
 mod world;
