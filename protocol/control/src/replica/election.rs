@@ -74,7 +74,7 @@ impl Replica {
         let (pause, spread) = if self.is_led {
             (timeout, timeout / 2)
         } else {
-            (timeout / 8, timeout / 8)
+            (timeout / 16, timeout / 16)
         };
         let pause = pause + self.random.below(spread.max(1));
         self.deadline = now + Duration::from_nanos(pause);

@@ -14,6 +14,7 @@ mod epochs;
 mod memory;
 #[cfg(test)]
 mod opacity;
+#[cfg(test)]
 mod recovery;
 #[cfg(test)]
 mod snapshots;
