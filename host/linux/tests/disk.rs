@@ -161,6 +161,7 @@ fn a_store_finds_its_pages_after_a_restart() {
     drop(store);
 
     let mut store = Store::open(open(&directory.0).0, us).unwrap();
+    store.set_stable(Epoch(1), 0).unwrap();
     assert_eq!(store.stats().pages, 1000);
     for index in 0..1000 {
         let fill = u8::try_from(index % 200).unwrap() + 1;

@@ -228,6 +228,8 @@ pub enum FailureKind {
     Guest,
     /// The cluster cannot do it now.
     Unavailable,
+    /// The node is about to end; another may do it.
+    Ending,
 }
 
 /// Why it could not be done.

@@ -17,7 +17,7 @@ use crate::{FatalReason, Platform};
 const EXTENTS_PER_MESSAGE: usize = 16 * 1024;
 
 /// Pause between two attempts to be let in.
-const ASK_EVERY: Duration = Duration::from_millis(200);
+const ASK_EVERY: Duration = Duration::from_millis(100);
 
 /// How a process looks for the leader until it is a member.
 #[derive(Debug)]
@@ -177,7 +177,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
         } else {
             self.voter.leader_address().map(String::from)
         };
-        let voters = self.voter.lines.directory();
+        let mut voters = self.voter.lines.directory();
+        let own = self.voter.vote();
+        voters.extend(own.map(|voter| (voter.0, self.platform.address())));
         let answer = stranger(Message::Directory { leader, voters });
         self.platform.send_joiner(joiner, &answer);
     }

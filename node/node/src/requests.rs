@@ -1,6 +1,5 @@
 //! Serving tools: one request at a time, between the steps of workers.
 use alloc::collections::BTreeMap;
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -168,7 +167,10 @@ impl From<NotDone> for Unserved {
         match not_done {
             NotDone::Refused(refusal) => bad_request(refusal.to_string()),
             NotDone::Undone => Self::Undone,
-            NotDone::Ending => unavailable(format!("the node {}", "is stopping")),
+            NotDone::Ending => Self::Failed(Failure {
+                kind: FailureKind::Ending,
+                message: "the node is stopping".to_string(),
+            }),
         }
     }
 }

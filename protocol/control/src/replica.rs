@@ -266,11 +266,16 @@ impl Replica {
                     let support = Packet::Support {
                         round: *round,
                         ground,
+                        is_led: self.is_led,
                     };
                     self.send(from, support, self.recorded);
                 }
             }
-            Packet::Support { round, ground } => self.on_support(now, from, *round, *ground),
+            Packet::Support {
+                round,
+                ground,
+                is_led,
+            } => self.on_support(now, from, *round, (*ground, *is_led)),
             Packet::Snapshot {
                 at,
                 electorate,

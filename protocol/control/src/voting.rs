@@ -105,6 +105,8 @@ pub enum Packet {
         round: u64,
         /// On what ground.
         ground: Ground,
+        /// I have heard a leader since I was started, or been one.
+        is_led: bool,
     },
     /// Vote for me.
     AskVote {

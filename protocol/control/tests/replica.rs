@@ -442,6 +442,20 @@ fn after_everybodys_crash_all_is_there_and_nobody_waits_for_long() {
 }
 
 #[test]
+fn a_voter_that_was_started_anew_lets_members_lead() {
+    for seed in 100..120 {
+        let mut world = World::voting(seed, 2, 0);
+        let now = world.now();
+        world.replica(2).be_member(now);
+        world.decide();
+        world.crash(1);
+        world.start(1);
+        world.until("somebody leads", |world| world.settled().is_some());
+        assert_eq!(world.acting(), Some(2), "seed {seed}");
+    }
+}
+
+#[test]
 fn two_of_three_logs_are_enough_and_one_is_not() {
     let mut world = World::voting(8, 3, 0);
     world.decide();

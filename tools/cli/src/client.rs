@@ -136,6 +136,9 @@ impl Client {
                 Ok(Response::Status(status)) => status.leader != 0,
                 Err(ClientError::NoNode(_)) => false,
                 Err(ClientError::Lost(_)) => !is_repeatable(request),
+                Err(ClientError::Failed(failure)) => {
+                    failure.kind != FailureKind::Ending || !is_repeatable(request)
+                }
                 _ => true,
             };
             if is_known {
@@ -419,7 +422,7 @@ impl From<ClientError> for Error {
             ),
             ClientError::Interrupted => Self::user(message),
             ClientError::Failed(failure) => match failure.kind {
-                FailureKind::Unavailable => Self::config(message),
+                FailureKind::Unavailable | FailureKind::Ending => Self::config(message),
                 _ => Self::user(message),
             },
             ClientError::Nonsense(_) => Self::internal(message),

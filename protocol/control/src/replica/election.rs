@@ -17,6 +17,8 @@ pub(super) struct Canvass {
     free: BTreeSet<VoterId>,
     /// The same, or have heard no leader since they were started.
     unled: BTreeSet<VoterId>,
+    /// Some of them have heard a leader: members go on, and should lead.
+    is_any_led: bool,
 }
 
 impl Replica {
@@ -74,7 +76,7 @@ impl Replica {
         let (pause, spread) = if self.is_led {
             (timeout, timeout / 2)
         } else {
-            (timeout / 8, timeout / 8)
+            (timeout / 16, timeout / 16)
         };
         let pause = pause + self.random.below(spread.max(1));
         self.deadline = now + Duration::from_nanos(pause);
@@ -90,6 +92,7 @@ impl Replica {
             round: self.rounds,
             free: BTreeSet::new(),
             unled: BTreeSet::new(),
+            is_any_led: false,
         });
         let last = self.node.log().last_position();
         let question = Packet::Canvass {
@@ -101,11 +104,17 @@ impl Replica {
             self.send(peer, question.clone(), self.recorded);
         }
         if let Some(ground) = self.ground_now(now) {
-            self.on_support(now, self.config.me, self.rounds, ground);
+            self.on_support(now, self.config.me, self.rounds, (ground, self.is_led));
         }
     }
 
-    pub(super) fn on_support(&mut self, now: Instant, from: VoterId, round: u64, ground: Ground) {
+    pub(super) fn on_support(
+        &mut self,
+        now: Instant,
+        from: VoterId,
+        round: u64,
+        (ground, is_led): (Ground, bool),
+    ) {
         let Some(canvass) = self.canvass.as_mut().filter(|c| c.round == round) else {
             return;
         };
@@ -113,21 +122,23 @@ impl Replica {
             canvass.free.insert(from);
         }
         canvass.unled.insert(from);
+        canvass.is_any_led |= is_led;
         let config = self.node.config();
         let has_majority = |half: &BTreeSet<noraft::NodeId>| {
             let free = half.iter().filter(|&&v| canvass.free.contains(&v.into()));
             half.is_empty() || free.count() > half.len() / 2
         };
         let mut voters = config.voters.union(&config.new_voters);
-        let ground = if has_majority(&config.voters) && has_majority(&config.new_voters) {
-            Ground::Silence
-        } else if voters.all(|&voter| canvass.unled.contains(&voter.into())) {
+        let have_all = voters.all(|&voter| canvass.unled.contains(&voter.into()));
+        let is_ready = now >= self.reluctant_until;
+        let ground = if have_all && (is_ready || !canvass.is_any_led) {
             Ground::Restart
+        } else if is_ready && has_majority(&config.voters) && has_majority(&config.new_voters) {
+            Ground::Silence
         } else {
             return;
         };
-        let is_early = ground == Ground::Silence && now < self.reluctant_until;
-        if is_early || self.node.role().is_leader() {
+        if self.node.role().is_leader() {
             return;
         }
         self.canvass = None;
