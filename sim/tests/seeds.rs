@@ -33,6 +33,24 @@ fn a_few_seeds_hold_all_promises_and_have_seen_something() {
         sum(|report| report.views - 1) > 0,
         "no view was ever changed"
     );
+    assert!(sum(|report| report.counters.pages_given_away) > 0);
+    assert!(sum(|report| report.counters.intervals_cut) > 0);
+    assert!(sum(|report| report.counters.pages_undone) > 0);
+    assert!(sum(|report| report.recovery.reset) > 0, "nobody went back");
+}
+
+/// Exactly those go back that depend on what was lost, and exactly as far as they must:
+/// the bound of recovery that keeps each node's program order.
+#[test]
+fn fallbacks_take_no_more_than_they_must() {
+    let mut sum = sim::Recovery::default();
+    for seed in 100..150 {
+        sum.add(&sim::run(seed, &Options::default()).unwrap().recovery);
+    }
+    assert!(sum.fallbacks > 50 && sum.needed > 10, "{sum}");
+    assert!(sum.reset < sum.survivors / 2, "{sum}");
+    assert_eq!(sum.needed, sum.reset, "{sum}");
+    assert_eq!(sum.undone_min, sum.undone, "{sum}");
 }
 
 #[test]
