@@ -115,8 +115,10 @@ impl<P: Platform, D: Disk> Core<P, D> {
         let voters = voters.into_iter().map(|(_, address)| address);
         let all = self.joining.seed.iter().cloned().chain(voters);
         let all: Vec<String> = all.filter(|address| *address != me).collect();
+        // First the one that it was told of: addresses of an earlier life may be stale.
+        let turn = self.joining.turn;
         self.joining.turn += 1;
-        all.get(self.joining.turn % all.len().max(1)).cloned()
+        all.get(turn % all.len().max(1)).cloned()
     }
 
     pub(crate) fn on_joiner(&mut self, joiner: JoinerId, envelope: Envelope) {

@@ -91,6 +91,9 @@ struct Sealed {
 pub struct Store<D> {
     log: Log<D>,
     identity: Identity,
+    /// Its id is not on the device yet. Whoever meets the store remembers it: it must not
+    /// have another the next time.
+    is_new: bool,
     index: Index,
     /// Decisions, by the node that they are about.
     undone: BTreeMap<NodeId, Vec<Undone>>,
@@ -147,6 +150,7 @@ impl<D: Disk> Store<D> {
         let mut store = Self {
             log: Log::resume(disk, end, found.durable),
             identity: Identity { store, ..identity },
+            is_new: found.store.is_none(),
             index: Index::default(),
             undone: BTreeMap::new(),
             stable: Epoch(0),
@@ -294,7 +298,8 @@ impl<D: Disk> Store<D> {
             self.copies_stored.append(&mut self.copies_syncing);
         }
         let is_wanted = !self.waiting.is_empty() || !self.copies_waiting.is_empty();
-        if is_wanted && !self.log.is_syncing() {
+        if (is_wanted || self.is_new) && !self.log.is_syncing() {
+            self.is_new = false;
             assert!(
                 self.syncing.is_empty(),
                 "they went with the sync that completed"
