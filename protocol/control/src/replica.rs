@@ -262,7 +262,7 @@ impl Replica {
     pub fn handle(&mut self, now: Instant, from: VoterId, packet: &Packet) -> Result<(), Conflict> {
         match packet {
             Packet::Canvass { round, last } => {
-                if let Some(ground) = self.ground_for(now, from, (*last).into()) {
+                if let Some(ground) = self.ground_for(now, (*last).into()) {
                     let support = Packet::Support {
                         round: *round,
                         ground,

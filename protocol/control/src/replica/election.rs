@@ -76,7 +76,7 @@ impl Replica {
         let (pause, spread) = if self.is_led {
             (timeout, timeout / 2)
         } else {
-            (timeout / 64, timeout / 64)
+            (timeout / 16, timeout / 16)
         };
         let pause = pause + self.random.below(spread.max(1));
         self.deadline = now + Duration::from_nanos(pause);
@@ -161,19 +161,9 @@ impl Replica {
         (!self.is_led).then_some(Ground::Restart)
     }
 
-    /// The ground on which this voter would vote for the one that asks. After a restart of
-    /// all, of those that know as much only the first may stand: two that stand against
-    /// each other cost a leader that has just begun.
-    pub(super) fn ground_for(
-        &self,
-        now: Instant,
-        from: VoterId,
-        last: noraft::LogPosition,
-    ) -> Option<Ground> {
-        let own = self.node.log().last_position();
-        let is_before = self.config.me < from;
-        let ground = self.ground_now(now).filter(|_| last >= own)?;
-        (ground != Ground::Restart || last != own || !is_before).then_some(ground)
+    pub(super) fn ground_for(&self, now: Instant, last: noraft::LogPosition) -> Option<Ground> {
+        let is_new_enough = last >= self.node.log().last_position();
+        self.ground_now(now).filter(|_| is_new_enough)
     }
 
     /// Time until the leader shows again that it is alive, or this voter gives it up.
