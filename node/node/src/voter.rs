@@ -199,8 +199,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
 
     pub(crate) fn on_voter_time(&mut self) {
         self.voter.replica.tick(self.now);
-        let is_due = self.voter.log.wants_checkpoint();
-        self.voter.replica.checkpoint(is_due);
+        if self.voter.log.wants_checkpoint() || self.voter.replica.wants_checkpoint() {
+            self.voter.replica.checkpoint();
+        }
         self.voter.lease_end = self.voter.replica.lease_end();
         let has_lease = self.voter.has_lease(self.now);
         match &self.leadership {

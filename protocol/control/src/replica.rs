@@ -365,12 +365,15 @@ impl Replica {
         self.drain(now);
     }
 
-    /// Replaces all records so far by one, if they have become many or `is_due`.
-    pub fn checkpoint(&mut self, is_due: bool) {
+    /// Whether so many entries are kept in memory that a checkpoint is due.
+    #[must_use]
+    pub fn wants_checkpoint(&self) -> bool {
+        self.node.log().entries().len() >= ENTRIES_MAX
+    }
+
+    /// Replaces all records so far by one, if anything was applied since the last one.
+    pub fn checkpoint(&mut self) {
         let log = self.node.log();
-        if !is_due && log.entries().len() < ENTRIES_MAX {
-            return;
-        }
         let position = log.get_position_and_config(LogIndex::new(self.applied));
         let Some((at, config)) = position.filter(|(at, _)| *at != log.snapshot_position()) else {
             return;
