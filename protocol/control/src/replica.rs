@@ -497,6 +497,8 @@ impl Replica {
             let ballot = self.ballot();
             self.record(Record::Ballot(ballot));
             self.ballot_at = self.recorded;
+            // What was answered before was said of an older leadership.
+            self.canvass = None;
         }
         for action in actions {
             match action {

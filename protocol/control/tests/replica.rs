@@ -432,6 +432,29 @@ fn after_everybodys_crash_all_is_there_and_nobody_waits_for_long() {
     world.decide();
 }
 
+/// A voter that had voted for another went on to stand itself when the last answer to its
+/// own questions came, in a term above that of the leader, which stepped down. All had
+/// heard a leader by then, so all waited.
+#[test]
+fn after_a_restart_of_all_no_candidate_ends_a_leadership_that_has_just_begun() {
+    for seed in 1000..1200 {
+        let mut world = World::voting(seed, 3, 0);
+        world.decide();
+        for id in 1..=3 {
+            world.crash(id);
+        }
+        for id in 1..=3 {
+            world.start(id);
+            let pause = world.random.below(20);
+            world.pass(pause);
+        }
+        let begun = world.now_ms;
+        world.until("somebody leads", |world| world.settled().is_some());
+        let time = world.now_ms - begun;
+        assert!(time < TIMEOUT_MS, "seed {seed}: {time} ms");
+    }
+}
+
 #[test]
 fn a_voter_that_was_started_anew_lets_members_lead() {
     for seed in 100..120 {
