@@ -219,6 +219,20 @@ fn ctrl_c_cancels_the_program_that_runs() {
     machine.check_bank();
 }
 
+/// Once asked to cancel, the command neither waits for ever nor in a frenzy.
+#[test]
+fn a_cancelled_program_whose_cluster_is_gone_is_given_up() {
+    let mut machine = Machine::with_cluster("gone");
+    let run = start_bank(&mut machine);
+    signal("STOP", &pids(&machine));
+    run.interrupt();
+    eventually("it cancels", || {
+        run.err().contains("cancelling").then_some(())
+    });
+    machine.kill_all();
+    run.wait().refused(&["127.0.0.1:", "node-N/log"]);
+}
+
 #[test]
 fn ctrl_c_ends_the_whole_cluster() {
     let mut machine = Machine::with_cluster("ctrl-c");

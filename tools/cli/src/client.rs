@@ -78,6 +78,7 @@ impl Client {
     /// If the cluster does not run, or none of its nodes listens for a while.
     pub fn find(data: &DataDir) -> Result<Self, Error> {
         let until = Instant::now() + FIND_TIME;
+        let interrupts = interrupt::count();
         loop {
             let nodes = data.running()?.nodes;
             let mut reached = nodes.iter().map(|node| Self::connect(node.tools));
@@ -85,7 +86,7 @@ impl Client {
                 let data = Some(data.clone());
                 return Ok(Self { data, ..client });
             }
-            interrupt::check()?;
+            interrupt::check_since(interrupts)?;
             if Instant::now() > until {
                 return Err(Error::config("no node of the cluster is alive")
                     .hint("`plurix down`, then `plurix up` starts it from its data"));
@@ -127,6 +128,7 @@ impl Client {
     /// If there is no answer, or it is that it could not be done.
     pub fn ask(&mut self, request: &Request) -> Result<Response, ClientError> {
         let until = Instant::now() + FIND_TIME;
+        let interrupts = interrupt::count();
         loop {
             let answer = self.ask_once(request);
             let Some(data) = self.data.clone() else {
@@ -147,14 +149,14 @@ impl Client {
             if Instant::now() > until {
                 return answer.and(Err(ClientError::NoLeader));
             }
-            if interrupt::count() > 0 {
-                return Err(ClientError::Interrupted);
-            }
             thread::sleep(POLL_TIME);
             let found = match request {
                 Request::Status => Self::leader(&data).map(|found| found.map(|(client, _)| client)),
                 _ => Self::find(&data).map(Some),
             };
+            if interrupt::count() > interrupts {
+                return Err(ClientError::Interrupted);
+            }
             match found {
                 Ok(Some(client)) => *self = client,
                 Ok(None) => {}

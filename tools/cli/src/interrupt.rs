@@ -27,7 +27,15 @@ pub(crate) fn count() -> usize {
 /// # Errors
 /// If it was.
 pub(crate) fn check() -> Result<(), Error> {
-    if count() > 0 {
+    check_since(0)
+}
+
+/// An error if it was asked to stop more often than this.
+///
+/// # Errors
+/// If it was.
+pub(crate) fn check_since(interrupts: usize) -> Result<(), Error> {
+    if count() > interrupts {
         Err(Error::user("interrupted"))
     } else {
         Ok(())
