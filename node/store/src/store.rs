@@ -491,7 +491,7 @@ impl<D: Disk> Store<D> {
         decided
             .into_iter()
             .flatten()
-            .any(|undone| stamp.interval > undone.cut.last && stamp.epoch() < undone.first_epoch)
+            .any(|undone| undone.cut.undoes(stamp, undone.first_epoch))
     }
 
     fn note_snapshot(&mut self, meta: StableMeta) {

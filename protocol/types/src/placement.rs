@@ -24,16 +24,7 @@ pub fn home(view: &View, extent: Extent) -> NodeId {
 /// or as many as there are.
 #[must_use]
 pub fn stores(view: &View, extent: Extent) -> Vec<NodeId> {
-    ranked(view, extent_key(extent))
-}
-
-/// The members whose stores keep the manifests of `node`.
-#[must_use]
-pub fn manifest_stores(view: &View, node: NodeId) -> Vec<NodeId> {
-    ranked(view, mix(u64::from(node.0) ^ 0x6D61_6E69_6665_7374))
-}
-
-fn ranked(view: &View, key: u64) -> Vec<NodeId> {
+    let key = extent_key(extent);
     let mut members: Vec<&Member> = view.members.iter().collect();
     members.sort_by_key(|member| core::cmp::Reverse(weight(key, member)));
     members

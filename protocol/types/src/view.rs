@@ -78,15 +78,24 @@ impl Fallback {
     /// Whether this decision undid what was committed in this interval of this node.
     #[must_use]
     pub fn undoes(&self, stamp: Stamp) -> bool {
-        let is_after = |last: Interval| stamp.interval > last && stamp.epoch() < self.first_epoch;
-        self.cut(stamp.node).is_some_and(is_after)
+        let cut = self.cut(stamp.node);
+        cut.is_some_and(|cut| cut.undoes(stamp, self.first_epoch))
     }
 
-    /// The last interval that the node keeps; `None`: it keeps everything.
+    /// Where the node is cut; `None`: it keeps everything.
     #[must_use]
-    pub fn cut(&self, node: NodeId) -> Option<Interval> {
+    pub fn cut(&self, node: NodeId) -> Option<Cut> {
         let at = self.cuts.binary_search_by_key(&node, |cut| cut.node);
-        at.ok().map(|at| self.cuts[at].last)
+        at.ok().map(|at| self.cuts[at])
+    }
+}
+
+impl Cut {
+    /// Whether a decision for a view that began with `first_epoch` undid with this cut what
+    /// has this stamp.
+    #[must_use]
+    pub fn undoes(&self, stamp: Stamp, first_epoch: Epoch) -> bool {
+        stamp.node == self.node && stamp.interval > self.last && stamp.epoch() < first_epoch
     }
 }
 
