@@ -1,5 +1,5 @@
-//! Fallback: a period begins with the state at the stable epoch, without a trace of
-//! what was undone, and what was called stable stays.
+//! Fallback: a period begins with what the fallback kept, without a trace of what it
+//! undid, and what was called stable stays.
 use alloc::collections::BTreeMap;
 use types::{Interval, PageId};
 

@@ -48,12 +48,15 @@ pub fn check(timeline: &Timeline<'_>) -> Result<(), Violation> {
 }
 
 /// Judges the fallback at the end of a timeline's period, if there is one.
+///
+/// # Panics
+/// If it is not recorded who had died.
 #[must_use]
 pub fn judge(timeline: &Timeline<'_>) -> Option<Judgement> {
     let Period(number) = timeline.period;
     let history = timeline.history;
     let fallback = history.fallbacks.get(number)?;
-    let dead = history.deaths.get(number)?;
+    let dead = &history.deaths[number];
     let stamp = |id: AttemptId| history.attempt(id).commit().expect("it has committed").0;
     let is_lost = |id: AttemptId| dead.contains(&stamp(id).node) && fallback.undoes(stamp(id));
     let mut undone: BTreeSet<AttemptId> = timeline
@@ -71,8 +74,8 @@ pub fn judge(timeline: &Timeline<'_>) -> Option<Judgement> {
         let before = undone.len();
         let data = edges.iter().filter(|edge| is_data(edge.kind));
         for edge in data {
-            if undone.contains(&edge.from) && undone.insert(edge.to) {
-                judgement.needed.insert(stamp(edge.to).node);
+            if undone.contains(&edge.from) {
+                undone.insert(edge.to);
             }
         }
         // What a node committed after an orphan goes with it.
@@ -88,7 +91,8 @@ pub fn judge(timeline: &Timeline<'_>) -> Option<Judgement> {
             break;
         }
     }
-    judgement.needed.retain(|node| !dead.contains(node));
+    let nodes = undone.iter().map(|&id| stamp(id).node);
+    judgement.needed = nodes.filter(|node| !dead.contains(node)).collect();
     judgement.undone_min = undone.len() - judgement.lost;
     for &id in timeline.committed() {
         if fallback.undoes(stamp(id)) && !dead.contains(&stamp(id).node) {

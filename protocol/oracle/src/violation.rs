@@ -19,7 +19,7 @@ pub enum Property {
     Progress,
     /// What was committed up to an epoch is a prefix.
     EpochCuts,
-    /// A fallback leads to the stable state and leaves no trace of what it undid.
+    /// What goes on after a fallback goes on from what it kept, without a trace of what it undid.
     Fallback,
     /// Whatever depends on lost work is undone.
     Recovery,

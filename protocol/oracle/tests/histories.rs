@@ -8,6 +8,7 @@ use types::{Epoch, Fallback, Interval, NodeId, PageId, Stamp};
 
 const A: PageId = PageId::new(1, 0);
 const B: PageId = PageId::new(1, 1);
+const C: PageId = PageId::new(1, 2);
 const LIMITS: Limits = Limits { losses_max: 3 };
 
 /// A history under construction; every transaction has one attempt unless told.
@@ -96,7 +97,10 @@ impl Script {
         };
         self.history.attempts.push(Attempt {
             txn,
-            node: NodeId(1),
+            node: match line.outcome {
+                Outcome::Committed { stamp, .. } => stamp.node,
+                Outcome::Running | Outcome::Aborted(_) => NodeId(1),
+            },
             period: Period(self.history.fallbacks.len()),
             begin: Moment(line.begin),
             reads: line.reads.iter().map(read).collect(),
@@ -324,6 +328,58 @@ fn fallback_leaves_no_trace_of_the_undone() {
             page: A
         }
     );
+}
+
+/// Committed in epoch 2 by this node.
+fn by(node: u32, moment: u64) -> Outcome {
+    let stamp = Stamp {
+        node: NodeId(node),
+        ..stamp(2)
+    };
+    let at = Moment(moment);
+    Outcome::Committed { stamp, at }
+}
+
+/// Node 1 writes, node 2 reads that and writes, then something of its own; node 3 has
+/// nothing to do with them. Then node 1 dies, and these go back to what is stable.
+fn after_a_death(back: &[u32]) -> Script {
+    let mut script = Script::default()
+        .line(run(1, &[(A, 0)], &[(A, 10)], by(1, 2)))
+        .line(run(3, &[(A, 10), (B, 0)], &[(B, 11)], by(2, 4)))
+        .line(run(5, &[(B, 11)], &[(B, 12)], by(2, 6)))
+        .line(run(7, &[(C, 0)], &[(C, 13)], by(3, 8)));
+    let nodes = back.iter().copied().map(NodeId);
+    let decision = Fallback::to_stable(Epoch(1), Epoch(5), nodes);
+    script.history.fallbacks.push(decision);
+    script.history.deaths.push(vec![NodeId(1)]);
+    script
+}
+
+fn judged(script: &Script) -> oracle::recovery::Judgement {
+    let timeline = oracle::Timeline::new(&script.history, Period(0));
+    oracle::recovery::judge(&timeline).expect("there is a fallback")
+}
+
+#[test]
+fn recovery_whoever_depends_on_lost_work_goes_back() {
+    let script = after_a_death(&[1]);
+    let Violation::OrphanKept { edge, period } = script.violation() else {
+        panic!("node 2 has read what was lost");
+    };
+    assert_eq!((edge.from, edge.to), (AttemptId(0), AttemptId(1)));
+    assert_eq!(period, Period(0));
+    assert_eq!(after_a_death(&[1, 2]).verdict(), Ok(()));
+}
+
+#[test]
+fn recovery_is_judged_by_what_had_to_be_undone() {
+    let just = judged(&after_a_death(&[1, 2]));
+    assert_eq!((just.lost, just.undone_min, just.undone), (1, 2, 2));
+    assert_eq!(just.needed, just.reset);
+    let too_much = judged(&after_a_death(&[1, 2, 3]));
+    assert_eq!((too_much.undone_min, too_much.undone), (2, 3));
+    assert_eq!(too_much.needed, [NodeId(2)].into());
+    assert_eq!(too_much.reset, [NodeId(2), NodeId(3)].into());
 }
 
 #[test]
