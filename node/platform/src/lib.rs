@@ -1,6 +1,6 @@
 //! What a node asks of the world it runs in: traits only, no code that runs.
 //!
-//! A world (Linux, bare metal, the simulator) implements them; the node knows no
+//! A world (Linux, bare metal) implements them; the node knows no
 //! other way to the outside. Nothing here may name an operating system.
 //!
 //! Start with [`Events`], the one place where a node waits, and [`Links`], how it

@@ -9,8 +9,8 @@
 //! Start with [`Store`]. Below it: the log (`log`) writes records (`record`) into
 //! segments and reads them back, the index (`index`) knows where each version is,
 //! footers (`footer`) let a restart read indexes instead of pages, and `recover`
-//! turns what a crash left behind into an index again. [`ControlLog`] is the
-//! leader's own small file. [`MemoryDisk`] is a disk that crashes on command.
+//! turns what a crash left behind into an index again. [`ControlLog`] is a
+//! voter's own small log. [`MemoryDisk`] is a disk that crashes on command.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

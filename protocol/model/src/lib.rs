@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`commit`] | coherence and commits, message by message |
 //! | [`epoch`] | the same with epochs that begin: every cut is a prefix of the commit order |
-//! | [`undo`] | what is undone when a node is lost, if it is not everything since `stable` |
+//! | [`undo`] | what is undone when a node is lost: what depends on lost work |
 //!
 //! Each has *planted bugs*: switches that break one rule and must be found, or the
 //! model could not find anything. [`check`] explores, with stateright or, for what needs

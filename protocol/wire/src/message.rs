@@ -11,8 +11,8 @@ use crate::Image;
 pub struct Envelope {
     /// The sender.
     pub from: NodeId,
-    /// The sender's view; a message of another view is dropped by its receiver
-    /// (except [`Message::NewView`] of a later one). Messages between processes, members
+    /// The sender's view; a message of an earlier view is dropped by its
+    /// receiver, one of a later view waits for that. Messages between processes, members
     /// or not ([`Message::Join`], [`Message::Directory`], [`Message::Voter`]), belong to
     /// no view: their senders call themselves node 0 and view 0.
     pub view: ViewNumber,
@@ -256,8 +256,8 @@ pub enum Message {
         /// The version that cannot be read.
         version: Version,
     },
-    /// Member to every member, first thing in a view: the extents of which my disk
-    /// has any page. A home serves nothing before it has everybody's.
+    /// Member to every member, first thing in a view: the extents of which my store
+    /// has any page, or my node an offer. A home serves nothing before it has everybody's.
     Inventory {
         /// Ascending. Large inventories are cut into several messages.
         extents: Vec<Extent>,

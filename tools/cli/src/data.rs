@@ -3,7 +3,7 @@
 //! ```text
 //! VERSION        number of this layout
 //! lock           held by whoever runs the cluster
-//! cluster.json   what the cluster is: its id, its nodes, its epoch length
+//! cluster.json   what the cluster is: its id, its nodes
 //! running.json   where its nodes are reached, while they run
 //! node-1 …       a node's store and its log
 //! ```

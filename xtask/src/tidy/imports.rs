@@ -11,7 +11,7 @@ use crate::run;
 const PROTOCOL_MAY_USE: &[&str] = &["serde", "postcard", "crc32fast", "noraft"];
 /// Rooms that never import one another.
 const WORLDS: &[&str] = &["host", "metal", "sim"];
-/// What tools know beside what starts a node.
+/// It runs a step over a view, whoever commits it.
 const ENGINE_MAY_NOT_KNOW: &[&str] = &["dtm", "kernel", "node"];
 
 pub(crate) fn metadata() -> Result<Value> {

@@ -125,9 +125,9 @@ pub enum Plant {
     DeadUnconfirmed,
     /// A home grants what a node asks for that is no holder any more (rule 3).
     NoStale,
-    /// A home of a new view serves before it has heard what the stores have (rule 24).
+    /// A home of a new view serves before it has heard what the stores have (rule 29).
     NoGate,
-    /// Messages of an earlier view count (rule 25).
+    /// Messages of an earlier view count (rule 31).
     OldViewCounts,
     /// A running transaction never defends itself (rule 12).
     NoAgeing,

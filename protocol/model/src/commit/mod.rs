@@ -12,7 +12,7 @@
 //! | 12–16 priorities, ageing, commit at the last answer, silent stores, queries | `step` |
 //! | 17 calm pages: mapped once, then read by every transaction | [`Mode::Calm`] |
 //! | 18 epochs on messages | `step` |
-//! | 23–25 entering a view, inventories, messages of earlier and later views | `view` |
+//! | 28, 29, 31 entering a view, inventories, messages of earlier and later views | `view` |
 //!
 //! Habits (rule 9) are any guess when a read begins; a read that was refused asks for a copy
 //! unless it is a write. What a member says to itself is handled in the same step.

@@ -1,4 +1,4 @@
-//! New views in the commit model: rules 23 to 25.
+//! New views in the commit model: rules 29 and 31, and an earlier draft of 28.
 //!
 //! Members enter one by one, any of them first. What was committed before is undone, so
 //! everybody begins again, with what the stores have: version 0.

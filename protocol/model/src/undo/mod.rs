@@ -1,7 +1,7 @@
 //! The undo model: how a cluster could lose no more than it must when a node fails.
 //!
-//! What is implemented undoes everything since `stable`, for everybody (rule 23), which
-//! needs none of this. These are the rules for the other way; they are not implemented.
+//! The rules are those of a draft; what became of it are rules 23 to 30 of the protocol. It
+//! gives up all unstable work of a dead node, where rule 9 keeps what is stored completely.
 //! Three nodes, two pages, two of three stores for each page and manifest. Transactions are
 //! atomic: what their messages do to each other is the commit model's matter.
 //!
