@@ -7,7 +7,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use types::limits::MEMBERS_MAX;
-use types::{Duration, Epoch, Instant, NodeId, StoreId, View, ViewNumber};
+use types::{Cut, Duration, Epoch, Instant, NodeId, StoreId, View, ViewNumber};
 use wire::{Envelope, Message};
 
 use crate::gather::Gather;
@@ -55,11 +55,6 @@ pub enum Input {
     LinkLost {
         /// Which.
         node: NodeId,
-    },
-    /// Everything stable is at all its stores again, as they are in this view.
-    Replicated {
-        /// Which.
-        view: ViewNumber,
     },
     /// The decision of the last [`Output::Propose`] is taken.
     Decided,
@@ -183,6 +178,29 @@ pub enum Event {
     },
 }
 
+/// Who leaves and who joins, before it is known how far anybody goes back.
+struct Change {
+    leave: Vec<NodeId>,
+    join: Vec<Process>,
+    leader: StoreId,
+}
+
+impl Change {
+    fn with(self, cuts: Vec<Cut>) -> Command {
+        let Self {
+            leave,
+            join,
+            leader,
+        } = self;
+        Command::ChangeMembers {
+            leave,
+            join,
+            leader,
+            cuts,
+        }
+    }
+}
+
 /// Decides for the cluster.
 #[derive(Debug)]
 pub struct Leader {
@@ -198,8 +216,6 @@ pub struct Leader {
     gather: Option<Gather>,
     /// The decision on its way to the voters.
     deciding: Option<Command>,
-    /// Everything stable was replicated in this view; not decided yet.
-    replicated: Option<ViewNumber>,
     /// Reported as missing, so as to say it once.
     missing: Vec<StoreId>,
     /// Until when a restart waits for disks that it could do without.
@@ -232,7 +248,6 @@ impl Leader {
             is_held: false,
             gather: None,
             deciding: None,
-            replicated: None,
             missing: Vec::new(),
             grace_ends: Some(now + config.join_grace),
             next_epoch: now,
@@ -282,7 +297,6 @@ impl Leader {
             Input::JoinerLost { joiner } => drop(self.joiners.remove(&joiner)),
             Input::Message(envelope) => self.on_message(now, &envelope),
             Input::LinkLost { node } => self.fail(node, FailedWhy::LinkLost),
-            Input::Replicated { view } => self.replicated = Some(view),
             Input::Decided => self.on_decided(now),
             Input::Tick => (),
         }
@@ -388,9 +402,7 @@ impl Leader {
                 self.roll.on_epoch_stored(from, epoch);
             }
             Message::Unreachable { node } => self.roll.on_unreachable(now, from, node),
-            Message::Replicated if self.roll.on_replicated(from) => {
-                self.replicated = Some(view);
-            }
+            Message::Replicated => self.roll.on_replicated(from),
             Message::Intervals { ref intervals } => {
                 if let Some(gather) = &mut self.gather {
                     gather.on_report(from, intervals);
@@ -455,46 +467,21 @@ impl Leader {
             return;
         }
         let command = match self.membership_due() {
-            Some(change) => match self.draw_line(change) {
-                Some(change) => Some(change),
-                // Nothing else is decided while the members stand fenced.
-                None => return,
-            },
-            None => self.stable_due(),
+            // Nothing else is decided while the members stand fenced.
+            Some(change) => self.draw_line(&change.leave).map(|cuts| change.with(cuts)),
+            None => self.stable_due().or_else(|| self.replicated_due()),
         };
-        let command = command.or_else(|| {
-            let view = self.replicated.take()?;
-            self.view()
-                .is_some_and(|current| current.number == view)
-                .then_some(())?;
-            Some(Command::Replicated { view })
-        });
         if let Some(command) = command {
             self.outputs.push_back(Output::Propose(command.clone()));
             self.deciding = Some(command);
         }
     }
 
-    /// Completes a change of members with how far each of them goes back. `None` while
-    /// survivors have still to say on what their work depends.
-    fn draw_line(&mut self, change: Command) -> Option<Command> {
-        let Command::ChangeMembers {
-            leave,
-            join,
-            leader,
-            ..
-        } = change
-        else {
-            unreachable!("only changes of members are due here");
-        };
+    /// How far each member goes back if these leave. `None` while survivors have still to
+    /// say on what their work depends.
+    fn draw_line(&mut self, leave: &[NodeId]) -> Option<Vec<Cut>> {
         let Some(last) = self.state.view() else {
-            let cuts = Vec::new();
-            return Some(Command::ChangeMembers {
-                leave,
-                join,
-                leader,
-                cuts,
-            });
+            return Some(Vec::new());
         };
         let survivors: Vec<NodeId> = last.nodes().filter(|node| !leave.contains(node)).collect();
         let (number, stable) = (last.number, self.state.stable());
@@ -508,17 +495,11 @@ impl Leader {
         }
         let reports = self.gather.as_ref().and_then(Gather::reports)?;
         let past = &self.state.view().expect("looked at above").fallbacks;
-        let cuts = recovery_line(stable, past, &leave, reports);
-        Some(Command::ChangeMembers {
-            leave,
-            join,
-            leader,
-            cuts,
-        })
+        Some(recovery_line(stable, past, leave, reports))
     }
 
     /// Who must leave and who may join, if that is anybody and enough disks are there.
-    fn membership_due(&mut self) -> Option<Command> {
+    fn membership_due(&mut self) -> Option<Change> {
         let last = self.state.view();
         let members = || last.into_iter().flat_map(|view| &view.members);
         let leaves = |node| self.phase == Phase::Gathering || !self.roll.is_well(node);
@@ -555,11 +536,10 @@ impl Leader {
         self.missing.clear();
         let mut join: Vec<Process> = self.joiners.values().cloned().collect();
         join.sort_by_key(|process| process.store);
-        Some(Command::ChangeMembers {
+        Some(Change {
             leave,
             join,
             leader: self.config.store,
-            cuts: Vec::new(),
         })
     }
 
@@ -587,6 +567,13 @@ impl Leader {
         let epoch = self.roll.stored();
         let is_due = self.is_running() && self.roll.failed().is_empty();
         (is_due && epoch > self.state.stable()).then_some(Command::Stable { epoch })
+    }
+
+    /// That everything stable has its copies, if that was not known.
+    fn replicated_due(&self) -> Option<Command> {
+        let view = self.view().filter(|_| self.is_running())?;
+        let is_due = self.roll.is_replicated() && !self.state.is_replicated();
+        is_due.then_some(Command::Replicated { view: view.number })
     }
 
     fn on_decided(&mut self, now: Instant) {

@@ -3,7 +3,7 @@
 //! What the dead have committed and is not stable is lost. Whatever depends on it is
 //! undone: directly, through others, and as later work of a node that goes back (Strom and
 //! Yemini 1985; Johnson and Zwaenepoel 1990). Nothing else is.
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use types::{Cut, Epoch, Fallback, Interval, NodeId, Stamp};
 use wire::IntervalEdges;
@@ -47,14 +47,8 @@ pub fn recovery_line(
             break;
         }
     }
-    let nodes: BTreeSet<NodeId> = cuts.keys().copied().collect();
-    nodes
-        .into_iter()
-        .map(|node| Cut {
-            node,
-            last: cuts[&node],
-        })
-        .collect()
+    let cuts = cuts.into_iter();
+    cuts.map(|(node, last)| Cut { node, last }).collect()
 }
 
 #[cfg(test)]

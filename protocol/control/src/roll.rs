@@ -99,9 +99,13 @@ impl Roll {
         asked
     }
 
-    /// Its store has given others what they lacked; whether all members' stores have.
-    pub(crate) fn on_replicated(&mut self, node: NodeId) -> bool {
+    /// Its store has given others what they lacked.
+    pub(crate) fn on_replicated(&mut self, node: NodeId) {
         self.replicated.insert(node);
+    }
+
+    /// Whether all members' stores have given the others what they lacked.
+    pub(crate) fn is_replicated(&self) -> bool {
         let mut members = self.entries.keys().copied().chain(self.me);
         members.all(|member| self.replicated.contains(&member))
     }

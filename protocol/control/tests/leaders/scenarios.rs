@@ -131,16 +131,12 @@ fn two_members_that_fail_together_make_one_fallback_and_apart_two() {
     for together in [true, false] {
         let mut world = World::running(3);
         let nodes = [OWN + 1, OWN + 2].map(|store| world.node(store));
-        world.input(Input::Replicated {
-            view: ViewNumber(1),
-        });
+        world.replicated();
         world.persist = Persist::OnDemand;
         world.input(Input::LinkLost { node: nodes[0] });
         if !together {
             world.persisted();
-            world.input(Input::Replicated {
-                view: ViewNumber(2),
-            });
+            world.replicated();
             world.persisted();
         }
         world.input(Input::LinkLost { node: nodes[1] });
@@ -307,9 +303,7 @@ fn a_second_loss_is_survived_only_after_replication() {
         let nodes = [OWN + 1, OWN + 2].map(|store| world.node(store));
         world.input(Input::LinkLost { node: nodes[0] });
         if replicated {
-            world.input(Input::Replicated {
-                view: ViewNumber(2),
-            });
+            world.replicated();
         }
         world.input(Input::LinkLost { node: nodes[1] });
         if replicated {
@@ -398,9 +392,7 @@ fn step(world: &mut World, prng: &mut Prng) {
                 node: NodeId(node.0 / 2 + 1),
             },
         ),
-        4 => world.input(Input::Replicated {
-            view: ViewNumber(prng.below(9)),
-        }),
+        4 => world.say(node, Message::Replicated),
         5 | 6 => {
             let epoch = Epoch(world.leader.epoch().0.saturating_sub(prng.below(4)));
             let nodes = world

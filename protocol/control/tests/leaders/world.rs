@@ -172,6 +172,14 @@ impl World {
         }));
     }
 
+    /// Every member's store has given the others what they lacked.
+    pub(crate) fn replicated(&mut self) {
+        let nodes: Vec<NodeId> = self.view().nodes().collect();
+        for node in nodes {
+            self.say(node, Message::Replicated);
+        }
+    }
+
     pub(crate) fn stored(&mut self, node: NodeId, epoch: Epoch) {
         self.say(node, Message::EpochStored { epoch });
     }
