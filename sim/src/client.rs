@@ -360,6 +360,7 @@ impl Client {
         let abort = match why {
             Why::Conflict => Abort::Conflict,
             Why::Fallback => Abort::Fallback,
+            Why::Lost(..) => unreachable!("the stores here read what they wrote"),
         };
         let attempt = self.current().attempt;
         desk.common.recorder.abort(attempt, abort);

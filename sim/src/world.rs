@@ -466,6 +466,7 @@ pub(crate) fn add(one: Counters, other: &Counters) -> Counters {
         queries: one.queries + other.queries,
         aborts_conflict: one.aborts_conflict + other.aborts_conflict,
         aborts_fallback: one.aborts_fallback + other.aborts_fallback,
+        aborts_lost: one.aborts_lost + other.aborts_lost,
         fetches_remote: one.fetches_remote + other.fetches_remote,
         pages_given_away: one.pages_given_away + other.pages_given_away,
         exclusive_transitions: one.exclusive_transitions + other.exclusive_transitions,

@@ -31,6 +31,8 @@ pub enum Stop {
     TimeLimit,
     /// The guest failed after it was refused more memory.
     MemoryLimit,
+    /// Memory that it needs is lost, as told.
+    Lost(String),
     /// The guest's own fault.
     Guest(GuestFault),
 }
@@ -157,6 +159,7 @@ impl fmt::Display for Stop {
             Self::Exit(code) => write!(f, "exit with code {code}"),
             Self::TimeLimit => f.write_str("the step ran longer than it may"),
             Self::MemoryLimit => f.write_str("the program needs more memory than it may have"),
+            Self::Lost(what) => f.write_str(what),
             Self::Guest(fault) => f.write_str(&fault.report),
         }
     }

@@ -176,6 +176,13 @@ pub(crate) const fn blob_region(number: u32) -> u32 {
     BLOBS_FIRST + number
 }
 
+/// Whether every node needs the page to run anything: it belongs to no process and no
+/// module.
+#[must_use]
+pub const fn is_vital(page: PageId) -> bool {
+    page.region.0 <= QUEUES
+}
+
 /// Whether blobs live in the region.
 pub(crate) const fn is_blob_region(region: u32) -> bool {
     region >= BLOBS_FIRST && region < BLOBS_FIRST + BLOB_REGIONS

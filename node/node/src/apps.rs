@@ -13,7 +13,7 @@ use types::PageIndex;
 use crate::Platform;
 use crate::core::Core;
 use crate::deploy::{Beginning, Image};
-use crate::transaction::{NotDone, Transaction};
+use crate::transaction::{NotDone, Transaction, loss};
 
 /// What can be made again from the memory of the cluster at any time.
 #[derive(Default)]
@@ -31,6 +31,15 @@ pub(crate) enum OpenError {
     NotDone(NotDone),
     /// Its code cannot be loaded, or its memory not be reserved.
     Unusable(String),
+}
+
+impl From<NotDone> for OpenError {
+    fn from(not_done: NotDone) -> Self {
+        match not_done {
+            NotDone::Lost(page, version) => Self::Unusable(loss(page, version)),
+            other => Self::NotDone(other),
+        }
+    }
 }
 
 impl Apps {
@@ -87,13 +96,13 @@ impl Apps {
             let module = modules::get(pages, id)?;
             Ok((module.aot, read_blob(pages, module.info)?))
         });
-        let ((aot, beginning), _) = found.map_err(OpenError::NotDone)?;
+        let ((aot, beginning), _) = found?;
         let beginning = Beginning::decode(&beginning).map_err(OpenError::Unusable)?;
         if let Some(module) = self.modules.get(&id) {
             return Ok((module.clone(), beginning));
         }
         let read = core.transact(|pages| read_blob(pages, aot));
-        let (artefact, _) = read.map_err(OpenError::NotDone)?;
+        let (artefact, _) = read?;
         let module = engine.load(&artefact, &description(&beginning)?);
         let module = module.map_err(|error| OpenError::Unusable(error.to_string()))?;
         self.modules.insert(id, module.clone());

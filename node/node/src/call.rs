@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use admin::Response;
-use dtm::{Attempt, CommitMode, TxnStatus};
+use dtm::{Attempt, CommitMode};
 use engine::{Instance, Limits, Stop, Value};
 use kernel::processes::{self, ProcessState};
 use kernel::step::Step;
@@ -121,10 +121,13 @@ impl<P: Platform, D: Disk> Node<P, D> {
                     }
                 }
                 Err(unserved) => {
-                    let is_marked = matches!(self.core.dtm.transaction(), TxnStatus::Marked(_));
+                    let (lost, has_bad_luck) = (self.core.lost_page(), self.core.has_bad_luck());
                     self.core.rollback();
-                    match unserved {
-                        Some(unserved) if !is_marked => return Err(unserved),
+                    match (unserved, lost) {
+                        (Some(unserved), _) if !has_bad_luck => return Err(unserved),
+                        (None, Some((page, version))) => {
+                            return Err(NotDone::Lost(page, version).into());
+                        }
                         _ => {}
                     }
                 }
@@ -170,6 +173,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
                     "the function ended with exit({code})"
                 ))));
             }
+            Err(Stop::Lost(why)) => return Err(Some(unavailable(why))),
             Err(stop) => return Err(Some(guest_failed(report(&stop, &complaint)))),
         };
         let pages = &mut Transaction {

@@ -31,14 +31,14 @@ pub(crate) struct Copies {
 }
 
 /// The exchange about one extent with one store.
-#[derive(Debug)]
+#[derive(PartialEq, Eq, Debug)]
 enum Step {
     None,
     /// Which versions has it?
-    Asked,
+    Asked(Extent, NodeId),
     /// What it lacks; then it is asked to sync.
     Sending(Extent, NodeId, Vec<PageId>),
-    Ended,
+    Ended(Extent, NodeId),
 }
 
 impl Copies {
@@ -72,7 +72,7 @@ impl Copies {
 
     /// When there is something to do next.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let is_waiting = matches!(self.current, Step::Asked | Step::Ended);
+        let is_waiting = matches!(self.current, Step::Asked(..) | Step::Ended(..));
         (!self.is_told && !is_waiting).then_some(self.next)
     }
 }
@@ -88,13 +88,13 @@ impl<P: Platform, D: Disk> Core<P, D> {
         match core::mem::replace(&mut self.copies.current, Step::None) {
             Step::None => self.next_extent(),
             Step::Sending(extent, to, pages) => self.send_copies(extent, to, pages),
-            waiting @ (Step::Asked | Step::Ended) => self.copies.current = waiting,
+            waiting @ (Step::Asked(..) | Step::Ended(..)) => self.copies.current = waiting,
         }
     }
 
     fn next_extent(&mut self) {
         if let Some((extent, to)) = self.copies.todo.pop_front() {
-            self.copies.current = Step::Asked;
+            self.copies.current = Step::Asked(extent, to);
             self.say(to, Message::GetCopies { extent });
         } else {
             self.copies.is_told = true;
@@ -117,7 +117,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
         }
         self.copies.current = if pages.is_empty() {
             self.say(to, Message::CopiesEnd { extent });
-            Step::Ended
+            Step::Ended(extent, to)
         } else {
             Step::Sending(extent, to, pages)
         };
@@ -131,7 +131,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 let pages = self.store.stable_pages(extent);
                 self.say(from, Message::Copies { extent, pages });
             }
-            Message::Copies { extent, pages } => {
+            Message::Copies { extent, pages }
+                if self.copies.current == Step::Asked(extent, from) =>
+            {
                 let theirs: BTreeMap<PageId, Version> = pages.into_iter().collect();
                 let mut lacking = self.store.stable_pages(extent);
                 lacking.retain(|(page, version)| theirs.get(page) < Some(version));
@@ -144,7 +146,13 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 };
             }
             Message::CopiesEnd { extent } => self.store.end_copies(from, extent),
-            Message::CopiesStored { .. } => self.copies.current = Step::None,
+            Message::CopiesStored { extent }
+                if self.copies.current == Step::Ended(extent, from) =>
+            {
+                self.copies.current = Step::None;
+            }
+            // Nobody has asked for it.
+            Message::Copies { .. } | Message::CopiesStored { .. } => {}
             other => unreachable!("{other:?} is not about copies"),
         }
     }

@@ -185,9 +185,6 @@ impl<P: Platform, D: Disk> Core<P, D> {
             | Message::Copies { .. }
             | Message::CopiesEnd { .. }
             | Message::CopiesStored { .. } => self.on_copies_message(envelope),
-            Message::StoreData { .. } | Message::StoreDamaged { .. } => {
-                self.on_store_answer(envelope);
-            }
             Message::Heartbeat => self.on_heartbeat(envelope),
             Message::Fence { stable } => {
                 let intervals = self.dtm.fence(stable);

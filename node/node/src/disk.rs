@@ -47,18 +47,6 @@ impl<P: Platform, D: Disk> Core<P, D> {
         self.say(home, Message::StoreDamaged { page, version });
     }
 
-    /// An answer that this node has asked for as a home.
-    pub(crate) fn on_store_answer(&mut self, envelope: Envelope) {
-        self.tell_memory(envelope);
-        if let Some((page, version)) = self.dtm.lost_page() {
-            self.store_failed(&format!(
-                "page {page}, version {}, is damaged in every store that had it; the nodes' \
-                 logs name the segments: restore one of them from a copy",
-                version.0
-            ));
-        }
-    }
-
     /// Acknowledges the parts that have reached the disk.
     pub(crate) fn on_disk(&mut self) {
         match self.store.poll() {

@@ -133,7 +133,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
             Err(NotDone::Refused(refusal)) => {
                 self.core.fatal = Some(FatalReason::CannotLead(refusal.to_string()));
             }
-            Err(NotDone::Undone | NotDone::Ending) => {}
+            Err(NotDone::Undone | NotDone::Lost(..) | NotDone::Ending) => {}
         }
     }
 

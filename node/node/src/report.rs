@@ -59,7 +59,7 @@ impl Figures {
     pub(crate) fn report(&self, dtm: &Counters, store: &Stats) -> NodeReport {
         NodeReport {
             transactions: dtm.commits,
-            aborts: dtm.aborts_conflict + dtm.aborts_fallback,
+            aborts: dtm.aborts_conflict + dtm.aborts_fallback + dtm.aborts_lost,
             steps: self.steps,
             pages_fetched: dtm.fetches_remote,
             bytes_stored: store.bytes_written,

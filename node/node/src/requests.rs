@@ -9,7 +9,7 @@ use types::{Epoch, Stamp};
 
 use crate::deploy::Pending;
 use crate::replies::Reply;
-use crate::transaction::NotDone;
+use crate::transaction::{NotDone, loss};
 use crate::{FatalReason, Node, Platform};
 
 /// What is under way for tools.
@@ -167,6 +167,7 @@ impl From<NotDone> for Unserved {
         match not_done {
             NotDone::Refused(refusal) => bad_request(refusal.to_string()),
             NotDone::Undone => Self::Undone,
+            NotDone::Lost(page, version) => unavailable(loss(page, version)),
             NotDone::Ending => Self::Failed(Failure {
                 kind: FailureKind::Ending,
                 message: "the node is stopping".to_string(),

@@ -15,7 +15,7 @@ use types::{PAGE_SIZE, PageId, PageIndex};
 use crate::Platform;
 use crate::call::CallData;
 use crate::core::Core;
-use crate::transaction::Transaction;
+use crate::transaction::{Transaction, loss};
 
 /// A step while its guest runs.
 pub(crate) struct Running<'a, P: Platform, D: Disk> {
@@ -77,6 +77,7 @@ impl<'a, P: Platform, D: Disk> Running<'a, P, D> {
     fn why_stopped(&self) -> Stop {
         match self.core.dtm.transaction() {
             TxnStatus::Marked(Why::Conflict) => Stop::Conflict,
+            TxnStatus::Marked(Why::Lost(page, version)) => Stop::Lost(loss(page, version)),
             _ => Stop::Fallback,
         }
     }

@@ -1,8 +1,11 @@
 //! Transactions of the node: pages as the kernel sees them, commit, retry.
+use alloc::format;
+use alloc::string::String;
+
 use dtm::{Access, AccessResult, Attempt, CommitMode, PageMemory, TxnStatus, Why};
 use kernel::{Failure, Pages, Refusal, Stop};
 use platform::{Disk, Wait};
-use types::{Duration, PageBytes, PageId, Stamp, ViewNumber};
+use types::{Duration, PageBytes, PageId, Stamp, Version, ViewNumber};
 
 use crate::Platform;
 use crate::core::Core;
@@ -17,6 +20,8 @@ pub(crate) enum NotDone {
     Refused(Refusal),
     /// A fallback has undone what it builds on.
     Undone,
+    /// It needs this version of a page, which no store can read any more.
+    Lost(PageId, Version),
     /// The node is about to end.
     Ending,
 }
@@ -45,13 +50,41 @@ impl<P: Platform, D: Disk> Core<P, D> {
         loop {
             match self.dtm.access(self.now, page, access, &mut self.memory) {
                 AccessResult::Ready => return Ok(()),
-                AccessResult::Stopped => return Err(Stop),
+                AccessResult::Stopped => {
+                    self.check_vital();
+                    return Err(Stop);
+                }
                 AccessResult::Wait => self.pump(self.within(WAIT_MAX)),
             }
             if !self.is_going_on() {
                 return Err(Stop);
             }
         }
+    }
+
+    /// Without some pages no node runs anything.
+    fn check_vital(&mut self) {
+        if let Some((page, version)) = self.lost_page()
+            && kernel::is_vital(page)
+        {
+            self.store_failed(&loss(page, version));
+        }
+    }
+
+    /// The page that the running transaction needs and nobody has any more.
+    pub(crate) fn lost_page(&self) -> Option<(PageId, Version)> {
+        match self.dtm.transaction() {
+            TxnStatus::Marked(Why::Lost(page, version)) => Some((page, version)),
+            _ => None,
+        }
+    }
+
+    /// Whether the running transaction may do better when it runs again.
+    pub(crate) fn has_bad_luck(&self) -> bool {
+        matches!(
+            self.dtm.transaction(),
+            TxnStatus::Marked(Why::Conflict | Why::Fallback)
+        )
     }
 
     /// Commits the running transaction, or says why it cannot. Either way it is over.
@@ -139,14 +172,29 @@ impl<P: Platform, D: Disk> Core<P, D> {
                     }
                 }
                 Err(failure) => {
-                    let is_marked = matches!(self.dtm.transaction(), TxnStatus::Marked(_));
+                    let (lost, has_bad_luck) = (self.lost_page(), self.has_bad_luck());
                     self.rollback();
-                    if let (Failure::Refused(refusal), false) = (failure, is_marked) {
-                        return Err(NotDone::Refused(refusal));
+                    match (failure, lost) {
+                        (_, Some((page, version))) if self.fatal.is_none() => {
+                            return Err(NotDone::Lost(page, version));
+                        }
+                        (Failure::Refused(refusal), None) if !has_bad_luck => {
+                            return Err(NotDone::Refused(refusal));
+                        }
+                        _ => {}
                     }
                 }
             }
             self.pump(Wait::No);
         }
     }
+}
+
+/// What people read of a page that is lost.
+pub(crate) fn loss(page: PageId, version: Version) -> String {
+    format!(
+        "page {page}, version {}, is damaged in every store that had it; the nodes' logs name \
+         the segments: restore one of them from a copy",
+        version.0
+    )
 }

@@ -2,7 +2,7 @@
 //! worker, run its guest, put it where it goes on, commit.
 use alloc::string::{String, ToString};
 
-use dtm::{Attempt, CommitMode, TxnStatus};
+use dtm::{Attempt, CommitMode};
 use engine::{Instance, Limits, StepReturn, Stop};
 use kernel::queues::Owner;
 use kernel::step::{self, Step, StepEnd, Taken};
@@ -12,7 +12,7 @@ use platform::{Disk, Wait};
 use crate::apps::OpenError;
 use crate::core::Core;
 use crate::step::Running;
-use crate::transaction::Transaction;
+use crate::transaction::{NotDone, Transaction, loss};
 use crate::{Node, Platform};
 
 /// What came of looking for work.
@@ -135,10 +135,13 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 }
                 committed
             }
-            Err(Failure::Stop(_)) => {
-                self.rollback();
-                Attempted::Retry
-            }
+            Err(Failure::Stop(_)) => match self.lost_page() {
+                Some((page, version)) => self.failed(worker, &loss(page, version)),
+                None => {
+                    self.rollback();
+                    Attempted::Retry
+                }
+            },
             Err(Failure::Refused(refusal)) => self.failed(worker, &refusal.to_string()),
         }
     }
@@ -155,9 +158,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
 
     /// A fault counts only if what the guest has seen is true.
     fn failed(&mut self, worker: WorkerId, report: &str) -> Attempted {
-        let is_marked = matches!(self.dtm.transaction(), TxnStatus::Marked(_));
+        let has_bad_luck = self.has_bad_luck();
         self.rollback();
-        if is_marked {
+        if has_bad_luck {
             Attempted::Retry
         } else {
             Attempted::Failed(worker, report.to_string())
@@ -169,6 +172,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
         let report = alloc::format!("{report}\n  on node {}", self.dtm.me());
         let station = self.station();
         let failed = self.transact(|pages| Ok(step::fail(pages, station, worker, &report)?));
+        if let Err(NotDone::Lost(page, version)) = failed {
+            self.store_failed(&loss(page, version));
+        }
         assert!(
             failed.is_ok() || self.fatal.is_some(),
             "failing is never refused"

@@ -13,6 +13,8 @@ pub struct Counters {
     pub aborts_conflict: u64,
     /// Transactions marked because of a new view.
     pub aborts_fallback: u64,
+    /// Transactions that needed a page that is lost.
+    pub aborts_lost: u64,
     /// Read requests sent to another node.
     pub fetches_remote: u64,
     /// Pages given away whole to a reader that meant to write them.

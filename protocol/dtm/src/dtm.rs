@@ -294,12 +294,6 @@ impl Dtm {
             .map(|(page, _)| page)
     }
 
-    /// A page whose newest version was damaged in every store that had it, as this node
-    /// has found out as its home. Whoever needs it waits: an older version would be wrong.
-    pub fn lost_page(&self) -> Option<(PageId, Version)> {
-        self.home.lost
-    }
-
     /// Keeps the newest `capacity` events for [`Dtm::poll_event`]; 0, the default, none.
     pub fn keep_events(&mut self, capacity: usize) {
         self.events.keep(capacity);

@@ -41,6 +41,9 @@ pub enum ReadRefusal {
     Busy,
     /// The copy had been dropped silently; ask the owner.
     Miss,
+    /// This version, the newest, is damaged in every store that had it. An older one would
+    /// be wrong.
+    Lost(Version),
 }
 
 /// What a reader means to do with the page, as far as it knows.

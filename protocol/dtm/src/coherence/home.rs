@@ -7,7 +7,7 @@
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use types::{Extent, NodeId, PageId, Seq, Stamp, TxnTimestamp, Version, View, placement};
-use wire::{Held, HeldAs, Hold, Image, Message, Outcome, PageVersion, ReadWish};
+use wire::{Held, HeldAs, Hold, Image, Message, Outcome, PageVersion, ReadRefusal, ReadWish};
 
 use crate::links::Links;
 
@@ -86,8 +86,6 @@ pub(crate) struct Home {
     known: BTreeSet<Extent>,
     /// Extents whose holders are being asked for.
     asking: BTreeMap<Extent, Asking>,
-    /// A page whose newest version no store can read any more.
-    pub(crate) lost: Option<(PageId, Version)>,
     /// Longest queue so far.
     pub(crate) queue_max: usize,
 }
@@ -290,8 +288,8 @@ impl Home {
         fetch.missing.remove(&store).then_some(fetch)
     }
 
-    /// Serves the newest version once all stores have answered; nobody is served if the
-    /// only ones that are left are older than a damaged one.
+    /// Serves the newest version once all stores have answered, or refuses it: if the only
+    /// ones that are left are older than a damaged one.
     fn finish_fetch(&mut self, page: PageId, links: &mut Links) {
         let entry = self.entry(page);
         let Busy::Fetching(fetch) = &mut entry.busy else {
@@ -300,20 +298,22 @@ impl Home {
         if !fetch.missing.is_empty() {
             return;
         }
-        if fetch.damaged > version(&fetch.newest) {
-            self.lost = fetch.damaged.map(|version| (page, version));
-            return;
-        }
         let (requester, hold) = (fetch.requester, fetch.hold);
-        let content = fetch.newest.take().unwrap_or(ZERO);
         let seq = entry.seq;
-        entry.busy = Busy::Reading(requester);
-        let message = Message::Data {
-            page,
-            seq,
-            content,
-            hold,
+        let message = match fetch.damaged {
+            Some(damaged) if Some(damaged) > version(&fetch.newest) => Message::ReadNack {
+                page,
+                seq,
+                reason: ReadRefusal::Lost(damaged),
+            },
+            _ => Message::Data {
+                page,
+                seq,
+                content: fetch.newest.take().unwrap_or(ZERO),
+                hold,
+            },
         };
+        entry.busy = Busy::Reading(requester);
         links.send(requester, message);
     }
 

@@ -4,7 +4,7 @@ use types::{Instant, NodeId, PageId, Seq, placement};
 use wire::{Hold, Message, Outcome, PageVersion, ReadRefusal, ReadWish};
 
 use crate::pages::Pending;
-use crate::{Dtm, PageMemory, PageState};
+use crate::{Dtm, PageMemory, PageState, Why};
 
 /// An exclusive transition that this node has asked for. Answers may come before the
 /// home's `Grant`.
@@ -160,9 +160,17 @@ impl Dtm {
         entry.pending = Pending::None;
         entry.from_owner = reason == ReadRefusal::Miss;
         self.read_is_over(page);
-        self.counters.reads_refused += 1;
-        self.backoffs.start(now, page);
         self.confirm_read(page, seq, None);
+        match reason {
+            ReadRefusal::Busy | ReadRefusal::Miss => {
+                self.counters.reads_refused += 1;
+                self.backoffs.start(now, page);
+            }
+            ReadRefusal::Lost(version) if self.txn.is_waiting_for(page) => {
+                self.mark(Why::Lost(page, version));
+            }
+            ReadRefusal::Lost(_) => {}
+        }
     }
 
     fn read_is_over(&mut self, page: PageId) {

@@ -18,6 +18,7 @@ impl Dtm {
                 self.counters.aborts_conflict += 1;
             }
             Why::Fallback => self.counters.aborts_fallback += 1,
+            Why::Lost(..) => self.counters.aborts_lost += 1,
         }
         self.events.push(Event::Marked {
             ts: self.txn.ts,

@@ -5,7 +5,7 @@ mod begin;
 mod commit;
 
 use alloc::vec::Vec;
-use types::{NodeId, PageId, Stamp, TxnTimestamp};
+use types::{NodeId, PageId, Stamp, TxnTimestamp, Version};
 
 use crate::Access;
 
@@ -47,6 +47,9 @@ pub enum Why {
     Conflict,
     /// A new view began; the memory on which the transaction ran is gone.
     Fallback,
+    /// It needs a page whose newest version, this one, is damaged in every store that had
+    /// it. Running it again does not help.
+    Lost(PageId, Version),
 }
 
 /// How the transaction stands.
