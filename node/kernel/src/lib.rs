@@ -58,7 +58,6 @@ pub use failure::{Failure, Refusal};
 pub use id::{BlobId, Event, ModuleId, ProcessId, Slot, Station, WorkerId};
 pub use name::{NAME_BYTES_MAX, Name};
 pub use pages::{Pages, Stop};
-pub use region::is_vital;
 pub use reap::reap;
-pub use region::{REGION_NAMES, TABLE_ENTRIES};
+pub use region::{REGION_NAMES, TABLE_ENTRIES, is_vital};
 pub use workers::{EntryCall, Worker};

@@ -201,7 +201,10 @@ fn no_older_version_is_given_instead_of_a_damaged_one() {
     // Neither the first who asks nor the next gets it, and who asks is told.
     for node in [3, 2, 3] {
         cluster.begin(node);
-        assert_eq!(cluster.access(node, page, Access::Write), AccessResult::Wait);
+        assert_eq!(
+            cluster.access(node, page, Access::Write),
+            AccessResult::Wait
+        );
         cluster.pump();
         let lost = TxnStatus::Marked(Why::Lost(page, Version(1)));
         assert_eq!(cluster.status(node), lost);
