@@ -8,6 +8,7 @@ extern crate dtm as _;
 extern crate kernel as _;
 extern crate oracle as _;
 extern crate platform as _;
+extern crate seal as _;
 extern crate store as _;
 extern crate types as _;
 extern crate wire as _;
