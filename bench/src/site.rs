@@ -119,6 +119,7 @@ impl Site {
     pub(crate) fn with_links(me: NodeId, spin: Duration) -> Self {
         let config = NetworkConfig {
             cluster: ClusterId(1),
+            key: None,
             me,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             tools: None,

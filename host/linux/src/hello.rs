@@ -6,19 +6,34 @@
 //! ```text
 //! 0   8  "plurix\r\n": no text protocol and no cut-off transfer looks like it
 //! 8   4  protocol version
-//! 12  4  answer: 0 in a dialer's hello, 1 welcome, 2 turned away
+//! 12  4  0 a dialer's hello, 1 welcome, 2 turned away, 3 turned away for its key
 //! 16  8  cluster id
 //! 24  4  the sender's node id, 0 = no member yet
 //! 28  4  whom it calls, 0 = whoever is there
 //! ```
+//!
+//! In a cluster with a key a handshake comes before, and everything after it, the hellos
+//! too, is under seal (the crate `seal` says how). Only who turns a caller away before
+//! that does so in the open.
+//!
+//! ```text
+//! 0   8  as above
+//! 8   4  protocol version
+//! 12  4  4 the dialer's part, 5 the answer
+//! 16 48  the message
+//! ```
 use platform::{ClusterId, Refusal};
+use seal::HANDSHAKE_SIZE;
 use types::NodeId;
 
 /// Version of what nodes say to each other; nodes of different versions do not talk.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 /// Bytes of a hello.
 pub const HELLO_SIZE: usize = 32;
+/// What a handshake binds the session to, of what was said before it in the open.
+pub(crate) const CONTEXT: &[u8] = b"plurix links, version 3";
 
+const HEAD_SIZE: usize = 16;
 const MAGIC: [u8; 8] = *b"plurix\r\n";
 
 /// A process that is no member yet.
@@ -30,12 +45,82 @@ pub(crate) enum Purpose {
     Call,
     Welcome,
     TurnAway,
+    WrongKey,
+}
+
+/// What a connection's first bytes are, or the first under its seal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Opening {
+    /// Nothing that a node says.
+    Nonsense,
+    /// What a node of another version says.
+    OtherVersion(u32),
+    Hello(Hello),
+    Handshake(Part, [u8; HANDSHAKE_SIZE]),
+}
+
+/// Parts of a handshake.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Part {
+    Call,
+    Answer,
+}
+
+impl Opening {
+    /// What the bytes begin with, and how many they are; `None` if there are too few.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<(Self, usize)> {
+        let (head, rest) = bytes.split_first_chunk::<HEAD_SIZE>()?;
+        let word = |at: usize| u32_at(head, at);
+        if !head.starts_with(&MAGIC) {
+            return Some((Self::Nonsense, HEAD_SIZE));
+        }
+        if word(8) != PROTOCOL_VERSION {
+            return Some((Self::OtherVersion(word(8)), HEAD_SIZE));
+        }
+        let handshake = |part| {
+            let message = rest.first_chunk()?;
+            Some((Self::Handshake(part, *message), HEAD_SIZE + HANDSHAKE_SIZE))
+        };
+        let hello = |purpose| {
+            let body = rest.first_chunk()?;
+            Some((Self::Hello(Hello::decode(purpose, body)), HELLO_SIZE))
+        };
+        match word(12) {
+            0 => hello(Purpose::Call),
+            1 => hello(Purpose::Welcome),
+            2 => hello(Purpose::TurnAway),
+            3 => hello(Purpose::WrongKey),
+            4 => handshake(Part::Call),
+            5 => handshake(Part::Answer),
+            _ => Some((Self::Nonsense, HEAD_SIZE)),
+        }
+    }
+}
+
+/// A part of a handshake as it goes over the line.
+pub(crate) fn encode_handshake(part: Part, message: &[u8; HANDSHAKE_SIZE]) -> Vec<u8> {
+    let kind = match part {
+        Part::Call => 4,
+        Part::Answer => 5,
+    };
+    [&head(kind)[..], message].concat()
+}
+
+fn head(kind: u32) -> [u8; HEAD_SIZE] {
+    let mut head = [0; HEAD_SIZE];
+    head[0..8].copy_from_slice(&MAGIC);
+    head[8..12].copy_from_slice(&PROTOCOL_VERSION.to_le_bytes());
+    head[12..16].copy_from_slice(&kind.to_le_bytes());
+    head
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
 /// A hello, either way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Hello {
-    pub(crate) version: u32,
     pub(crate) purpose: Purpose,
     pub(crate) cluster: ClusterId,
     pub(crate) sender: NodeId,
@@ -43,66 +128,34 @@ pub(crate) struct Hello {
 }
 
 impl Hello {
-    pub(crate) fn new(
-        purpose: Purpose,
-        cluster: ClusterId,
-        sender: NodeId,
-        target: NodeId,
-    ) -> Self {
-        Self {
-            version: PROTOCOL_VERSION,
-            purpose,
-            cluster,
-            sender,
-            target,
-        }
-    }
-
     pub(crate) fn encode(self) -> [u8; HELLO_SIZE] {
-        let purpose: u32 = match self.purpose {
+        let kind = match self.purpose {
             Purpose::Call => 0,
             Purpose::Welcome => 1,
             Purpose::TurnAway => 2,
+            Purpose::WrongKey => 3,
         };
         let mut bytes = [0; HELLO_SIZE];
-        bytes[0..8].copy_from_slice(&MAGIC);
-        bytes[8..12].copy_from_slice(&self.version.to_le_bytes());
-        bytes[12..16].copy_from_slice(&purpose.to_le_bytes());
+        bytes[0..16].copy_from_slice(&head(kind));
         bytes[16..24].copy_from_slice(&self.cluster.0.to_le_bytes());
         bytes[24..28].copy_from_slice(&self.sender.0.to_le_bytes());
         bytes[28..32].copy_from_slice(&self.target.0.to_le_bytes());
         bytes
     }
 
-    /// `None` if the bytes are no hello at all.
-    pub(crate) fn decode(bytes: &[u8; HELLO_SIZE]) -> Option<Self> {
-        let u32_at = |at: usize| {
-            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-        };
-        let purpose = match u32_at(12) {
-            0 => Purpose::Call,
-            1 => Purpose::Welcome,
-            2 => Purpose::TurnAway,
-            _ => return None,
-        };
-        let cluster = u64::from(u32_at(16)) | (u64::from(u32_at(20)) << 32);
-        bytes.starts_with(&MAGIC).then_some(Self {
-            version: u32_at(8),
+    /// From what follows the head.
+    fn decode(purpose: Purpose, body: &[u8; HELLO_SIZE - HEAD_SIZE]) -> Self {
+        let cluster = u64::from(u32_at(body, 0)) | (u64::from(u32_at(body, 4)) << 32);
+        Self {
             purpose,
             cluster: ClusterId(cluster),
-            sender: NodeId(u32_at(24)),
-            target: NodeId(u32_at(28)),
-        })
+            sender: NodeId(u32_at(body, 8)),
+            target: NodeId(u32_at(body, 12)),
+        }
     }
 
     /// What `self`, received by node `me` of `cluster`, has against being let in.
     pub(crate) fn check(self, cluster: ClusterId, me: NodeId) -> Result<(), Refusal> {
-        if self.version != PROTOCOL_VERSION {
-            return Err(Refusal::Version {
-                expected: PROTOCOL_VERSION,
-                found: self.version,
-            });
-        }
         if self.cluster != cluster {
             return Err(Refusal::Cluster {
                 expected: cluster,
@@ -120,11 +173,8 @@ impl Hello {
 
     /// What the process that sent this answer had against `call`.
     pub(crate) fn refusal_of(self, call: Self) -> Refusal {
-        if self.version != call.version {
-            return Refusal::Version {
-                expected: self.version,
-                found: call.version,
-            };
+        if self.purpose == Purpose::WrongKey {
+            return Refusal::Key;
         }
         if self.cluster != call.cluster {
             return Refusal::Cluster {
@@ -144,32 +194,65 @@ mod tests {
     use super::*;
 
     const HERE: ClusterId = ClusterId(0x1122_3344_5566_7788);
+    const CALL: Hello = Hello {
+        purpose: Purpose::Call,
+        cluster: HERE,
+        sender: NodeId(3),
+        target: NodeId(1),
+    };
 
     #[test]
-    fn a_hello_survives_the_line() {
-        for purpose in [Purpose::Call, Purpose::Welcome, Purpose::TurnAway] {
-            let hello = Hello::new(purpose, HERE, NodeId(3), NodeId(1));
-            assert_eq!(Hello::decode(&hello.encode()), Some(hello));
+    fn openings_survive_the_line_however_they_arrive() {
+        let message = [7; HANDSHAKE_SIZE];
+        let hello = |purpose| {
+            let hello = Hello { purpose, ..CALL };
+            (hello.encode().to_vec(), Opening::Hello(hello))
+        };
+        let handshake = |part| {
+            let bytes = encode_handshake(part, &message);
+            (bytes, Opening::Handshake(part, message))
+        };
+        let cases = [
+            hello(Purpose::Call),
+            hello(Purpose::Welcome),
+            hello(Purpose::TurnAway),
+            hello(Purpose::WrongKey),
+            handshake(Part::Call),
+            handshake(Part::Answer),
+        ];
+        for (bytes, opening) in cases {
+            for length in 0..bytes.len() {
+                assert_eq!(Opening::decode(&bytes[..length]), None);
+            }
+            let more = [&bytes[..], b"more"].concat();
+            assert_eq!(Opening::decode(&more), Some((opening, bytes.len())));
         }
     }
 
     #[test]
-    fn other_bytes_are_no_hello() {
-        assert_eq!(Hello::decode(b"GET / HTTP/1.1\r\nHost: local.at\r\n"), None);
+    fn other_bytes_open_nothing() {
+        let text = b"GET / HTTP/1.1\r\nHost: local.at\r\n";
+        let nonsense = Some((Opening::Nonsense, HEAD_SIZE));
+        assert_eq!(Opening::decode(text), nonsense);
+        assert_eq!(Opening::decode(&head(6)), nonsense);
+        let mut later = CALL.encode();
+        later[8] += 1;
+        let found = PROTOCOL_VERSION + 1;
+        let expected = Some((Opening::OtherVersion(found), HEAD_SIZE));
+        assert_eq!(Opening::decode(&later), expected);
     }
 
     #[test]
     fn the_dialer_learns_what_the_door_had_against_it() {
-        let call = Hello::new(Purpose::Call, HERE, NodeId(3), NodeId(1));
-        let cases = [
-            (Hello { version: 9, ..call }, HERE, NodeId(1)),
-            (call, ClusterId(5), NodeId(1)),
-            (call, HERE, NodeId(7)),
-        ];
-        for (call, cluster, me) in cases {
-            let refusal = call.check(cluster, me).unwrap_err();
-            let answer = Hello::new(Purpose::TurnAway, cluster, me, call.sender);
-            assert_eq!(answer.refusal_of(call), refusal);
+        for (cluster, me) in [(ClusterId(5), NodeId(1)), (HERE, NodeId(7))] {
+            let refusal = CALL.check(cluster, me).unwrap_err();
+            let answer = Hello {
+                purpose: Purpose::TurnAway,
+                cluster,
+                sender: me,
+                target: CALL.sender,
+            };
+            assert_eq!(answer.refusal_of(CALL), refusal);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Links over loopback TCP: who is dialled by whom, who is let in, what is lost when.
+//! Links over TCP: who is dialled by whom, who is let in, what is lost when.
 //!
 //! Of each pair the node with the higher id dials. A call for a node that is not
 //! wanted yet (its view has not arrived) is held unanswered until it is; nothing is
@@ -10,13 +10,16 @@ use std::net::SocketAddr;
 use mio::Token;
 use mio::net::{TcpListener, TcpStream};
 use platform::{Clock, ClusterId, Event, JoinerId, LinkCounters, LostWhy, Refusal};
+use seal::{Caller, Key, WrongKey};
 use types::limits::MEMBERS_MAX;
 use types::{Duration, Instant, NodeId};
 use wire::Envelope;
 
-use crate::LinuxClock;
-use crate::hello::{HELLO_SIZE, Hello, NOBODY, Purpose};
-use crate::network::Core;
+use crate::{LinuxClock, LinuxEntropy};
+use crate::hello::{
+    CONTEXT, Hello, NOBODY, Opening, PROTOCOL_VERSION, Part, Purpose, encode_handshake,
+};
+use crate::network::{Core, NetworkConfig};
 use crate::stream::{Outbox, ReadSide, Source, Stream};
 
 /// More than this waiting to be written is written without waiting for the loop.
@@ -41,7 +44,7 @@ pub(crate) enum End {
 pub(crate) enum State {
     /// Dialled, not yet connected.
     Dialing(End),
-    /// Said hello, not yet answered.
+    /// Said hello, or began a handshake before that, not yet answered.
     Greeting(End),
     /// Accepted, has not said hello.
     Door,
@@ -55,6 +58,8 @@ pub(crate) enum State {
 pub(crate) struct Connection {
     pub(crate) stream: Stream,
     pub(crate) state: State,
+    /// Waits for the answer to the handshake that we have begun.
+    caller: Option<Caller>,
 }
 
 /// A member with which a link is wanted.
@@ -74,6 +79,7 @@ pub(crate) struct Peer {
 #[derive(Debug)]
 pub(crate) struct LinkTable {
     cluster: ClusterId,
+    key: Option<Key>,
     pub(crate) me: NodeId,
     pub(crate) address: SocketAddr,
     pub(crate) listener: TcpListener,
@@ -85,15 +91,11 @@ pub(crate) struct LinkTable {
 }
 
 impl LinkTable {
-    pub(crate) fn new(
-        cluster: ClusterId,
-        me: NodeId,
-        listener: TcpListener,
-        address: SocketAddr,
-    ) -> Self {
+    pub(crate) fn new(config: NetworkConfig, listener: TcpListener, address: SocketAddr) -> Self {
         Self {
-            cluster,
-            me,
+            cluster: config.cluster,
+            key: config.key,
+            me: config.me,
             address,
             listener,
             connections: BTreeMap::new(),
@@ -101,6 +103,12 @@ impl LinkTable {
             dirty: Vec::new(),
             counters: LinkCounters::default(),
         }
+    }
+
+    /// The address, if it may be dialled: without a key only this machine.
+    pub(crate) fn allowed(&self, address: &str) -> Option<SocketAddr> {
+        let address: SocketAddr = address.parse().ok()?;
+        (self.key.is_some() || address.ip().is_loopback()).then_some(address)
     }
 
     pub(crate) fn holds(&self, token: Token) -> bool {
@@ -169,8 +177,15 @@ impl LinkTable {
         self.counters.bytes_received += count as u64;
         self.use_inbox(core, token);
         // What was read may have ended it already.
-        if source == Source::Closed && self.holds(token) {
-            self.lose(core, token, LostWhy::Closed);
+        if self.holds(token) {
+            match source {
+                Source::Drained | Source::Unread => {}
+                Source::Closed => self.lose(core, token, LostWhy::Closed),
+                Source::Forged => {
+                    self.counters.forged += 1;
+                    self.lose(core, token, LostWhy::Forged);
+                }
+            }
         }
         source
     }
@@ -183,34 +198,60 @@ impl LinkTable {
             State::Dialing(_) | State::Held(_) => {}
             State::Up(end) => self.on_messages(core, token, end),
             State::Door | State::Greeting(_) => {
-                let Some(bytes) = connection.stream.inbox.unread().first_chunk::<HELLO_SIZE>()
-                else {
+                let inbox = &mut connection.stream.inbox;
+                let Some((opening, count)) = Opening::decode(inbox.unread()) else {
                     return;
                 };
-                let hello = Hello::decode(bytes);
-                connection.stream.inbox.consume(HELLO_SIZE);
+                inbox.consume(count);
                 match connection.state {
-                    State::Greeting(end) => self.on_answer(core, token, end, hello),
-                    _ => self.on_hello(core, token, hello),
+                    State::Greeting(end) => self.on_answer(core, token, end, opening),
+                    _ => self.on_opening(core, token, opening),
                 }
                 self.use_inbox(core, token);
             }
         }
     }
 
+    /// A stranger opens the conversation.
+    fn on_opening(&mut self, core: &mut Core, token: Token, opening: Opening) {
+        let is_sealed = self.connection(token).stream.is_sealed();
+        match (opening, &self.key) {
+            (Opening::Hello(hello), key) if is_sealed == key.is_some() => {
+                self.on_hello(core, token, hello);
+            }
+            (Opening::Handshake(Part::Call, call), Some(key)) if !is_sealed => {
+                match seal::answer(key, CONTEXT, &call, &mut LinuxEntropy) {
+                    Ok((session, answer)) => {
+                        let stream = &mut self.connection(token).stream;
+                        stream.say(&encode_handshake(Part::Answer, &answer));
+                        stream.begin_seal(session);
+                        core.unread.push((token, ReadSide::Open));
+                    }
+                    Err(WrongKey) => self.turn_away(core, token, Refusal::Key),
+                }
+            }
+            (Opening::Hello(_) | Opening::Handshake(..), _) => {
+                self.turn_away(core, token, Refusal::Key);
+            }
+            (Opening::OtherVersion(found), _) => {
+                let expected = PROTOCOL_VERSION;
+                self.turn_away(core, token, Refusal::Version { expected, found });
+            }
+            (Opening::Nonsense, _) => self.turn_away(core, token, Refusal::NoNode),
+        }
+    }
+
     /// A stranger says who it is and whom it wants.
-    fn on_hello(&mut self, core: &mut Core, token: Token, hello: Option<Hello>) {
-        let Some(hello) = hello.filter(|hello| hello.purpose == Purpose::Call) else {
+    fn on_hello(&mut self, core: &mut Core, token: Token, hello: Hello) {
+        if hello.purpose != Purpose::Call {
             self.turn_away(core, token, Refusal::NoNode);
             return;
-        };
+        }
         if self.me == NOBODY && hello.target != NOBODY {
             self.connection(token).state = State::Held(hello);
             return;
         }
         if let Err(refusal) = hello.check(self.cluster, self.me) {
-            let answer = self.hello(Purpose::TurnAway, hello.sender);
-            write_hello(&mut self.connection(token).stream, answer);
             self.turn_away(core, token, refusal);
             return;
         }
@@ -242,25 +283,45 @@ impl LinkTable {
     }
 
     /// The process that we called answers.
-    fn on_answer(&mut self, core: &mut Core, token: Token, end: End, hello: Option<Hello>) {
+    fn on_answer(&mut self, core: &mut Core, token: Token, end: End, opening: Opening) {
         let call = self.call_of(end);
-        let why = match hello {
-            Some(hello) if hello.purpose == Purpose::Welcome => {
+        let has_key = self.key.is_some();
+        let connection = self.connection(token);
+        let is_sealed = connection.stream.is_sealed();
+        let why = match opening {
+            Opening::Handshake(Part::Answer, answer) => {
+                let finished = connection.caller.take().map(|caller| caller.finish(&answer));
+                if let Some(Ok(session)) = finished {
+                    connection.stream.begin_seal(session);
+                    connection.stream.say(&call.encode());
+                    core.unread.push((token, ReadSide::Open));
+                    return;
+                }
+                Refusal::Key
+            }
+            Opening::Hello(hello) if hello.purpose == Purpose::Welcome => {
                 let is_whom_we_called = end.target() == NOBODY || hello.sender == end.target();
-                if is_whom_we_called {
-                    self.connection(token).state = State::Up(end);
+                if is_sealed != has_key {
+                    Refusal::Key
+                } else if is_whom_we_called {
+                    connection.state = State::Up(end);
                     self.dirty.push(token);
                     if let End::Peer(node) = end {
                         self.on_up(core, token, node);
                     }
                     return;
-                }
-                Refusal::Target {
-                    expected: hello.sender,
-                    found: end.target(),
+                } else {
+                    Refusal::Target {
+                        expected: hello.sender,
+                        found: end.target(),
+                    }
                 }
             }
-            Some(hello) if hello.purpose == Purpose::TurnAway => hello.refusal_of(call),
+            Opening::Hello(hello) if hello.purpose != Purpose::Call => hello.refusal_of(call),
+            Opening::OtherVersion(expected) => Refusal::Version {
+                expected,
+                found: PROTOCOL_VERSION,
+            },
             _ => Refusal::NoNode,
         };
         self.lose(core, token, LostWhy::Refused(why));
@@ -311,10 +372,20 @@ impl LinkTable {
         self.lose(core, token, why);
     }
 
+    /// Says so, as far as the other end can understand it.
     fn turn_away(&mut self, core: &mut Core, token: Token, refusal: Refusal) {
         self.counters.refused += 1;
         core.events.push_back(Event::Refused(refusal));
-        self.connection(token).stream.finish();
+        let purpose = match refusal {
+            Refusal::Key => Purpose::WrongKey,
+            _ => Purpose::TurnAway,
+        };
+        let answer = self.hello(purpose, NOBODY).encode();
+        let stream = &mut self.connection(token).stream;
+        if refusal != Refusal::NoNode {
+            stream.say(&answer);
+        }
+        stream.finish();
         self.close(core, token);
     }
 
@@ -347,7 +418,14 @@ impl LinkTable {
             return;
         }
         connection.state = State::Greeting(end);
-        write_hello(&mut connection.stream, call);
+        let Some(key) = &self.key else {
+            self.connection(token).stream.say(&call.encode());
+            return;
+        };
+        let (caller, message) = seal::call(key, CONTEXT, &mut LinuxEntropy);
+        let connection = self.connection(token);
+        connection.caller = Some(caller);
+        connection.stream.say(&encode_handshake(Part::Call, &message));
     }
 
     /// A connection is over: reports it, and dials again if that may help.
@@ -391,7 +469,12 @@ impl LinkTable {
     ) -> Token {
         let mut stream = Stream::new(socket, outbox);
         let token = core.add(&mut stream.socket);
-        self.connections.insert(token, Connection { stream, state });
+        let connection = Connection {
+            stream,
+            state,
+            caller: None,
+        };
+        self.connections.insert(token, connection);
         token
     }
 
@@ -411,7 +494,12 @@ impl LinkTable {
     }
 
     fn hello(&self, purpose: Purpose, target: NodeId) -> Hello {
-        Hello::new(purpose, self.cluster, self.me, target)
+        Hello {
+            purpose,
+            cluster: self.cluster,
+            sender: self.me,
+            target,
+        }
     }
 
     /// What is said to whom we call. A process that is called by its address is called
@@ -440,7 +528,7 @@ impl LinkTable {
         for (token, hello) in held {
             // An earlier one may have been replaced by a later call of the same node.
             if self.holds(token) {
-                self.on_hello(core, token, Some(hello));
+                self.on_hello(core, token, hello);
             }
         }
     }
@@ -449,7 +537,7 @@ impl LinkTable {
         let connection = self.connection(token);
         let outbox = &mut connection.stream.outbox;
         wire::encode(envelope, outbox.tail());
-        let pending = outbox.pending();
+        let pending = connection.stream.pending();
         let is_up = matches!(connection.state, State::Up(_));
         if is_up && pending > FLUSH_BYTES {
             self.flush_one(core, token);
@@ -496,9 +584,4 @@ impl End {
             Self::Joiner(_) => NOBODY,
         }
     }
-}
-
-/// A fresh socket takes a hello whole; if not, the other end will miss it and close.
-fn write_hello(stream: &mut Stream, hello: Hello) {
-    let _ = std::io::Write::write(&mut stream.socket, &hello.encode());
 }

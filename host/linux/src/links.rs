@@ -1,5 +1,4 @@
 //! What a node tells its links to do; how they do it is the business of the table.
-use std::net::SocketAddr;
 
 use mio::Token;
 use mio::net::TcpStream;
@@ -11,14 +10,6 @@ use crate::hello::NOBODY;
 use crate::link_table::{End, OUTBOX_BYTES_MAX, State};
 use crate::network::Network;
 use crate::stream::Outbox;
-
-/// Only loopback is talked to: links are neither authenticated nor encrypted.
-fn parse_loopback(address: &str) -> Option<SocketAddr> {
-    address
-        .parse()
-        .ok()
-        .filter(|address: &SocketAddr| address.ip().is_loopback())
-}
 
 impl Links for Network {
     fn become_node(&mut self, me: NodeId) {
@@ -38,7 +29,7 @@ impl Links for Network {
 
     fn call(&mut self, address: &str) -> JoinerId {
         let (table, core) = (&mut self.links, &mut self.core);
-        let dialled = parse_loopback(address).map(TcpStream::connect);
+        let dialled = table.allowed(address).map(TcpStream::connect);
         let Some(Ok(socket)) = dialled else {
             let joiner = JoinerId(core.next_token().0 as u64);
             let why = LostWhy::Unreachable;
@@ -60,8 +51,9 @@ impl Links for Network {
         if node == table.me {
             return;
         }
+        let address = table.allowed(address);
         let peer = table.peers.entry(node).or_default();
-        peer.address = parse_loopback(address);
+        peer.address = address;
         if peer.connection.is_some() {
             return;
         }
@@ -152,7 +144,7 @@ impl Links for Network {
             .connection
             .and_then(|token| self.links.connections.get(&token));
         match connection {
-            Some(connection) => connection.stream.outbox.pending(),
+            Some(connection) => connection.stream.pending(),
             None => peer.waiting.pending(),
         }
     }

@@ -10,6 +10,7 @@ use mio::event::Source as _;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Poll, Registry, Token};
 use platform::{Clock, ClusterId, Event, Events, Wait};
+use seal::Key;
 use types::{Duration, Instant, NodeId};
 
 use crate::LinuxClock;
@@ -31,10 +32,12 @@ const EVENTS_PER_POLL: u32 = 256;
 const WAIT_MAX: Duration = Duration::from_millis(60_000);
 
 /// What a node's network is made from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct NetworkConfig {
     /// The cluster; processes of another one are turned away.
     pub cluster: ClusterId,
+    /// Its key. Links are sealed with it; without it there are none but on this machine.
+    pub key: Option<Key>,
     /// Who we are, `NodeId(0)` if that is still to be learnt.
     pub me: NodeId,
     /// Where peers reach us; port 0 chooses a free one.
@@ -49,8 +52,12 @@ pub struct NetworkConfig {
 /// Why a network could not be opened.
 #[derive(Debug)]
 pub enum OpenError {
-    /// The address is not a loopback one, and links are not encrypted.
-    NotLoopback(SocketAddr),
+    /// Peers of other machines would reach the address, and there is no key.
+    NoKey(SocketAddr),
+    /// Other machines would reach the address, and tools have no key.
+    ToolsNotLocal(SocketAddr),
+    /// No one address that peers could call.
+    Unspecified(SocketAddr),
     /// The address cannot be listened on.
     Listen {
         /// Which.
@@ -130,8 +137,17 @@ impl Network {
         let poll = Poll::new().map_err(OpenError::Poll)?;
         let registry = poll.registry().try_clone().map_err(OpenError::Poll)?;
         let waker = mio::Waker::new(&registry, WAKER).map_err(OpenError::Poll)?;
+        if config.key.is_none() && !config.listen.ip().is_loopback() {
+            return Err(OpenError::NoKey(config.listen));
+        }
+        if config.listen.ip().is_unspecified() {
+            return Err(OpenError::Unspecified(config.listen));
+        }
         let (listener, address) = listen(&registry, config.listen, LINK_LISTENER)?;
         let requests = match config.tools {
+            Some(address) if !address.ip().is_loopback() => {
+                return Err(OpenError::ToolsNotLocal(address));
+            }
             Some(address) => {
                 let (listener, _) = listen(&registry, address, TOOL_LISTENER)?;
                 Some(RequestTable::new(listener))
@@ -151,7 +167,7 @@ impl Network {
                 events: VecDeque::new(),
                 unread: Vec::new(),
             },
-            links: LinkTable::new(config.cluster, config.me, listener, address),
+            links: LinkTable::new(config, listener, address),
             requests,
         })
     }
@@ -354,9 +370,6 @@ fn listen(
     address: SocketAddr,
     token: Token,
 ) -> Result<(TcpListener, SocketAddr), OpenError> {
-    if !address.ip().is_loopback() {
-        return Err(OpenError::NotLoopback(address));
-    }
     let failed = |source| OpenError::Listen { address, source };
     let mut listener = TcpListener::bind(address).map_err(failed)?;
     listener
@@ -377,12 +390,19 @@ impl fmt::Debug for Network {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotLoopback(address) => {
-                write!(
-                    f,
-                    "expected a loopback address, found {address}: links are not encrypted"
-                )
-            }
+            Self::NoKey(address) => write!(
+                f,
+                "expected a loopback address, found {address}: without the cluster's key \
+                 links are not encrypted"
+            ),
+            Self::ToolsNotLocal(address) => write!(
+                f,
+                "expected a loopback address for tools, found {address}: they show no key"
+            ),
+            Self::Unspecified(address) => write!(
+                f,
+                "expected the address by which peers reach this node, found {address}"
+            ),
             Self::Listen { address, source } => write!(f, "listen on {address}: {source}"),
             Self::Poll(source) => write!(f, "open an epoll descriptor: {source}"),
         }

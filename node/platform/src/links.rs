@@ -35,6 +35,8 @@ pub enum Refusal {
         /// Theirs.
         found: ClusterId,
     },
+    /// The two ends do not have the same key.
+    Key,
     /// It looks for a node that is not here (any more).
     Target {
         /// Who is here.
@@ -57,6 +59,8 @@ pub enum LostWhy {
     Malformed(wire::DecodeError),
     /// The other end sent messages in another node's name.
     WrongSender(NodeId),
+    /// Somebody has changed what the other end sent.
+    Forged,
     /// The other end does not read what we send.
     Stuck,
     /// The other end came back over a new connection.
@@ -80,6 +84,8 @@ pub struct LinkCounters {
     pub refused: u64,
     /// Connections closed because of bytes that are no message.
     pub malformed: u64,
+    /// Connections closed because of bytes that the other end has not sealed.
+    pub forged: u64,
 }
 
 /// A node's links.
@@ -148,6 +154,10 @@ impl fmt::Display for Refusal {
                     "expected a node of cluster {expected}, found one of {found}"
                 )
             }
+            Self::Key => write!(
+                f,
+                "expected the key of the cluster at both ends, found different ones or none"
+            ),
             Self::Target { expected, found } => {
                 write!(
                     f,
@@ -166,6 +176,7 @@ impl fmt::Display for LostWhy {
             Self::Refused(refusal) => write!(f, "turned away: {refusal}"),
             Self::Malformed(error) => write!(f, "malformed message: {error}"),
             Self::WrongSender(node) => write!(f, "message in the name of node {node}"),
+            Self::Forged => write!(f, "bytes that the other end has not sealed"),
             Self::Stuck => write!(f, "the other end does not read what is sent"),
             Self::Replaced => write!(f, "the other end came back over a new connection"),
         }

@@ -23,4 +23,4 @@ mod session;
 
 pub use handshake::{Caller, HANDSHAKE_SIZE, WrongKey, answer, call};
 pub use key::{Key, NotToken, Token};
-pub use session::{Forged, RECORD_PLAIN_MAX, Session};
+pub use session::{Forged, Opened, RECORD_PLAIN_MAX, Session};

@@ -19,6 +19,15 @@ const TAG_SIZE: usize = 16;
 /// Both directions of a connection after the handshake.
 pub struct Session(Box<TransportState>);
 
+/// How long a record was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Opened {
+    /// Under seal.
+    pub record_bytes: usize,
+    /// What it held.
+    pub plain_bytes: usize,
+}
+
 /// A record that the other end has not written, or not at this place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Forged;
@@ -42,13 +51,13 @@ impl Session {
         assert_eq!(count, Ok(usize::from(length)), "the room is what it needs");
     }
 
-    /// Appends what the first record in `sealed` holds to `plain`; gives the bytes that
-    /// the record takes, `None` if it is not here completely.
+    /// Writes what the first record in `sealed` holds to the start of `plain`, which has
+    /// room for [`RECORD_PLAIN_MAX`] bytes; `None` if it is not here completely.
     ///
     /// # Errors
     /// If the record is not what the other end has sent next. The session is of no use
     /// any more then.
-    pub fn open(&mut self, sealed: &[u8], plain: &mut Vec<u8>) -> Result<Option<usize>, Forged> {
+    pub fn open(&mut self, sealed: &[u8], plain: &mut [u8]) -> Result<Option<Opened>, Forged> {
         let Some((length, rest)) = sealed.split_first_chunk::<LENGTH_SIZE>() else {
             return Ok(None);
         };
@@ -59,15 +68,12 @@ impl Session {
         let Some(record) = rest.get(..length) else {
             return Ok(None);
         };
-        let start = plain.len();
-        plain.resize(start + length - TAG_SIZE, 0);
-        match self.0.read_message(record, &mut plain[start..]) {
-            Ok(_) => Ok(Some(LENGTH_SIZE + length)),
-            Err(_) => {
-                plain.truncate(start);
-                Err(Forged)
-            }
-        }
+        let read = self.0.read_message(record, plain);
+        let plain_bytes = read.map_err(|_| Forged)?;
+        Ok(Some(Opened {
+            record_bytes: LENGTH_SIZE + length,
+            plain_bytes,
+        }))
     }
 }
 

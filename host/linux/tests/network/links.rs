@@ -1,109 +1,13 @@
-//! Links and requests over real loopback sockets, as a node sees them.
-#![expect(
-    clippy::tests_outside_test_module,
-    reason = "an integration test is nothing but tests"
-)]
+//! Links over loopback sockets, in the open.
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use linux::{HELLO_SIZE, LinuxClock, Network, NetworkConfig, PROTOCOL_VERSION};
-use platform::{
-    Clock, ClusterId, Event, Events, JoinerId, Links, LostWhy, Refusal, Requests, Wait,
-};
-use types::{Duration, Epoch, NodeId, PageId, Seq, Stamp, Version, ViewNumber};
-use wire::{Envelope, Message, PageVersion};
+use linux::{HELLO_SIZE, LinuxClock, LinuxEntropy, Network, NetworkConfig, PROTOCOL_VERSION};
+use platform::{Clock, ClusterId, Event, Events, JoinerId, Links, LostWhy, Refusal, Wait};
+use seal::Key;
+use types::{Duration, NodeId};
 
-const HERE: ClusterId = ClusterId(0xC1);
-
-fn open(me: u32) -> Network {
-    let free: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    Network::open(NetworkConfig {
-        cluster: HERE,
-        me: NodeId(me),
-        listen: free,
-        tools: Some(free),
-        spin: Duration::ZERO,
-    })
-    .unwrap()
-}
-
-/// Two nodes whose link is up.
-fn pair() -> (Network, Network) {
-    let (mut one, mut two) = (open(1), open(2));
-    one.connect(NodeId(2), &two.address());
-    two.connect(NodeId(1), &one.address());
-    until(&mut [&mut one, &mut two], |seen| {
-        seen[0].len() == 1 && seen[1].len() == 1
-    });
-    (one, two)
-}
-
-/// Runs the nodes until what they have seen satisfies the test; then returns it.
-fn until(nodes: &mut [&mut Network], is_enough: impl Fn(&[Vec<Event>]) -> bool) -> Vec<Vec<Event>> {
-    let mut seen = vec![Vec::new(); nodes.len()];
-    let give_up = LinuxClock.now() + Duration::from_millis(30_000);
-    while !is_enough(&seen) {
-        for (node, seen) in nodes.iter_mut().zip(&mut seen) {
-            let soon = LinuxClock.now() + Duration::from_millis(1);
-            seen.extend(node.next_event(Wait::Until(soon)));
-        }
-        assert!(LinuxClock.now() < give_up, "still waiting with {seen:?}");
-    }
-    seen
-}
-
-fn say(from: u32, epoch: u64) -> Envelope {
-    let message = Message::Heartbeat;
-    Envelope {
-        from: NodeId(from),
-        view: ViewNumber(1),
-        epoch: Epoch(epoch),
-        message,
-    }
-}
-
-fn page(from: u32, epoch: u64) -> Envelope {
-    let image = wire::Image::of(&[7; types::PAGE_SIZE]);
-    let content = PageVersion {
-        version: Version(1),
-        stamp: Stamp::ZERO,
-        image,
-    };
-    let message = Message::Data {
-        page: PageId::new(300, 1),
-        seq: Seq(epoch),
-        content,
-        hold: wire::Hold::Shared,
-    };
-    Envelope {
-        message,
-        ..say(from, epoch)
-    }
-}
-
-fn epochs(seen: &[Event]) -> Vec<u64> {
-    let epoch = |event: &Event| match event {
-        Event::Message(envelope) => Some(envelope.epoch.0),
-        _ => None,
-    };
-    seen.iter().filter_map(epoch).collect()
-}
-
-fn has(seen: &[Event], event: &Event) -> bool {
-    seen.contains(event)
-}
-
-/// Bytes of a hello that calls node `target`.
-fn hello(version: u32, cluster: ClusterId, sender: u32, target: u32) -> Vec<u8> {
-    let mut bytes = b"plurix\r\n".to_vec();
-    bytes.extend(version.to_le_bytes());
-    bytes.extend(0_u32.to_le_bytes());
-    bytes.extend(cluster.0.to_le_bytes());
-    bytes.extend(sender.to_le_bytes());
-    bytes.extend(target.to_le_bytes());
-    assert_eq!(bytes.len(), HELLO_SIZE);
-    bytes
-}
+use crate::common::{HERE, config, epochs, has, hello, open, page, pair, say, until};
 
 #[test]
 fn messages_arrive_in_order_both_ways() {
@@ -455,86 +359,35 @@ fn a_waker_wakes() {
     assert_eq!(seen[0], [Event::Woken]);
 }
 
-fn frame(bytes: &[u8]) -> Vec<u8> {
-    let mut frame = u32::try_from(bytes.len()).unwrap().to_le_bytes().to_vec();
-    frame.extend(bytes);
-    frame
-}
-
 #[test]
-fn tools_get_one_reply_per_request_in_order() {
-    let mut node = open(1);
-    let mut tool = TcpStream::connect(node.tool_address().unwrap()).unwrap();
-    let large = vec![3; 3 << 20];
-    let writer = {
-        let mut tool = tool.try_clone().unwrap();
-        let frames = [frame(b"first"), frame(&large), frame(b"")].concat();
-        std::thread::spawn(move || tool.write_all(&frames).unwrap())
-    };
-    for expected in [b"first".to_vec(), large, Vec::new()] {
-        let seen = until(&mut [&mut node], |seen| !seen[0].is_empty());
-        let Event::Request { id, bytes } = &seen[0][0] else {
-            panic!("expected a request, found {seen:?}");
-        };
-        assert_eq!(*bytes, expected);
-        assert_eq!(
-            node.next_event(Wait::No),
-            None,
-            "the next waits for the reply"
-        );
-        node.reply(*id, bytes[..bytes.len().min(4)].to_vec());
-    }
-    writer.join().unwrap();
-    let mut replies = vec![0; 4 + 4 + 4 + 4 + 4];
-    tool.read_exact(&mut replies).unwrap();
-    assert_eq!(
-        replies,
-        [frame(b"firs"), frame(&[3; 4]), frame(b"")].concat()
-    );
-}
-
-#[test]
-fn a_tool_that_hangs_up_is_owed_nothing() {
-    let mut node = open(1);
-    let mut tool = TcpStream::connect(node.tool_address().unwrap()).unwrap();
-    tool.write_all(&frame(b"question")).unwrap();
-    let seen = until(&mut [&mut node], |seen| !seen[0].is_empty());
-    let Event::Request { id, .. } = seen[0][0] else {
-        panic!("expected a request, found {seen:?}");
-    };
-    drop(tool);
-    let seen = until(&mut [&mut node], |seen| !seen[0].is_empty());
-    assert_eq!(seen[0], [Event::RequestGone { id }]);
-    node.reply(id, b"too late".to_vec());
-    assert_eq!(node.next_event(Wait::No), None);
-}
-
-#[test]
-fn an_oversized_request_is_cut_off() {
-    let mut node = open(1);
-    let mut tool = TcpStream::connect(node.tool_address().unwrap()).unwrap();
-    tool.write_all(&[0xFF; 16]).unwrap();
-    tool.set_nonblocking(true).unwrap();
-    let soon = LinuxClock.now() + Duration::from_millis(30_000);
-    while node.malformed_requests() == 0 && LinuxClock.now() < soon {
-        let _ = node.next_event(Wait::Until(LinuxClock.now() + Duration::from_millis(1)));
-    }
-    assert_eq!(node.malformed_requests(), 1);
-}
-
-#[test]
-fn only_loopback_is_listened_on() {
+fn only_what_is_safe_is_listened_on() {
     let anywhere: SocketAddr = "0.0.0.0:0".parse().unwrap();
-    let config = NetworkConfig {
-        cluster: HERE,
-        me: NodeId(1),
-        listen: anywhere,
-        tools: None,
-        spin: Duration::ZERO,
-    };
-    let error = Network::open(config).unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "expected a loopback address, found 0.0.0.0:0: links are not encrypted"
-    );
+    let key = Key::generate(&mut LinuxEntropy);
+    let cases = [
+        (
+            NetworkConfig {
+                listen: anywhere,
+                ..config(1, None)
+            },
+            "expected a loopback address, found 0.0.0.0:0: without the cluster's key links are \
+             not encrypted",
+        ),
+        (
+            NetworkConfig {
+                listen: anywhere,
+                ..config(1, Some(key.clone()))
+            },
+            "expected the address by which peers reach this node, found 0.0.0.0:0",
+        ),
+        (
+            NetworkConfig {
+                tools: Some(anywhere),
+                ..config(1, Some(key))
+            },
+            "expected a loopback address for tools, found 0.0.0.0:0: they show no key",
+        ),
+    ];
+    for (config, expected) in cases {
+        assert_eq!(Network::open(config).unwrap_err().to_string(), expected);
+    }
 }

@@ -1,0 +1,9 @@
+//! Links and requests over real loopback sockets, as a node sees them.
+#![expect(
+    clippy::tests_outside_test_module,
+    reason = "an integration test is nothing but tests"
+)]
+mod common;
+mod links;
+mod requests;
+mod sealed;
