@@ -55,6 +55,16 @@ impl Started {
         read(&self.err)
     }
 
+    /// What a node says of where it is reached, after this word.
+    #[must_use]
+    pub fn announced(&self, word: &str) -> String {
+        eventually("the node listens", || {
+            let out = self.out();
+            let (_, rest) = out.split_once(word)?;
+            Some(rest[..rest.find([' ', '\n'])?].to_owned())
+        })
+    }
+
     /// As if its user had pressed Ctrl-C.
     pub fn interrupt(&self) {
         let command = format!("kill -INT {}", self.child.id());

@@ -103,7 +103,7 @@ impl Machine {
         Started::new(&line, stem.to_str().expect("an ordinary path"))
     }
 
-    /// Starts one node of a cluster that nobody watches over.
+    /// Starts one node that nobody watches over.
     pub fn start_node(&mut self, number: u32, options: &[&str]) -> Started {
         self.commands += 1;
         let stem = self.file(&format!("command-{}", self.commands));
@@ -111,7 +111,7 @@ impl Machine {
             self.file(&format!("lone-{number}")),
             format!("node-{number}"),
         );
-        let line = ["node", "--cluster", "00000000000000ab", "--data", &data];
+        let line = ["node", "--data", &data];
         let line = [&line[..], &["--name", &name], options].concat();
         Started::new(&line, &stem)
     }

@@ -165,18 +165,14 @@ fn one_node_is_a_cluster_that_comes_back_after_its_end() {
 #[test]
 fn a_node_without_a_majority_says_so_and_ends() {
     let mut machine = Machine::new("leaderless");
-    let first = machine.start_node(1, &["--found", "--members", "3"]);
-    let found = |node: &Started, word: &str| {
-        eventually("the node listens", || {
-            let out = node.out();
-            let (_, rest) = out.split_once(word)?;
-            Some(rest[..rest.find([' ', '\n'])?].to_owned())
-        })
-    };
-    let link = found(&first, "link=");
-    let [second, third] = [2, 3].map(|number| machine.start_node(number, &["--join", &link]));
+    let cluster = ["--cluster", "00000000000000ab"];
+    let found = ["--found", "--members", "3"];
+    let first = machine.start_node(1, &[&cluster[..], &found].concat());
+    let link = first.announced("link=");
+    let join = [&cluster[..], &["--join", &link]].concat();
+    let [second, third] = [2, 3].map(|number| machine.start_node(number, &join));
     let clients = [&first, &second, &third].map(|node| {
-        let tools = found(node, "tools=").parse().unwrap();
+        let tools = node.announced("tools=").parse().unwrap();
         Client::connect(tools).unwrap()
     });
     let [mut one, mut two, mut three] = clients;

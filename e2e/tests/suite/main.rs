@@ -6,6 +6,7 @@
 mod damage;
 mod ends;
 mod hostile;
+mod joining;
 mod picture;
 mod programs;
 mod refusals;

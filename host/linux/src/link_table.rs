@@ -15,12 +15,12 @@ use types::limits::MEMBERS_MAX;
 use types::{Duration, Instant, NodeId};
 use wire::Envelope;
 
-use crate::{LinuxClock, LinuxEntropy};
 use crate::hello::{
     CONTEXT, Hello, NOBODY, Opening, PROTOCOL_VERSION, Part, Purpose, encode_handshake,
 };
 use crate::network::{Core, NetworkConfig};
 use crate::stream::{Outbox, ReadSide, Source, Stream};
+use crate::{LinuxClock, LinuxEntropy};
 
 /// More than this waiting to be written is written without waiting for the loop.
 const FLUSH_BYTES: usize = 64 << 10;
@@ -290,7 +290,10 @@ impl LinkTable {
         let is_sealed = connection.stream.is_sealed();
         let why = match opening {
             Opening::Handshake(Part::Answer, answer) => {
-                let finished = connection.caller.take().map(|caller| caller.finish(&answer));
+                let finished = connection
+                    .caller
+                    .take()
+                    .map(|caller| caller.finish(&answer));
                 if let Some(Ok(session)) = finished {
                     connection.stream.begin_seal(session);
                     connection.stream.say(&call.encode());
@@ -425,7 +428,9 @@ impl LinkTable {
         let (caller, message) = seal::call(key, CONTEXT, &mut LinuxEntropy);
         let connection = self.connection(token);
         connection.caller = Some(caller);
-        connection.stream.say(&encode_handshake(Part::Call, &message));
+        connection
+            .stream
+            .say(&encode_handshake(Part::Call, &message));
     }
 
     /// A connection is over: reports it, and dials again if that may help.

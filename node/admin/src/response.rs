@@ -117,6 +117,11 @@ pub struct NodeInfo {
     pub bytes_stored: u64,
     /// Its longest pause for a snapshot.
     pub pause_us_max: u64,
+    /// Connections that it has turned away or cut off: another key, version or cluster,
+    /// or bytes that no node sends.
+    pub intruders: u64,
+    /// Messages that it has ignored: of an earlier view, of nobody it knows.
+    pub messages_ignored: u64,
 }
 
 /// A failure and the recovery from it.

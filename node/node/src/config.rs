@@ -3,6 +3,7 @@ use alloc::string::String;
 use core::fmt;
 
 use engine::Limits;
+use platform::Refusal;
 use types::Duration;
 
 /// Settings of a node.
@@ -47,6 +48,13 @@ pub enum FatalReason {
     /// There has been no leader for too long; without one nothing can be decided. The
     /// cluster can be restarted from its data.
     LeaderLost(String),
+    /// The process that it was told to ask does not let it into its cluster.
+    TurnedAway {
+        /// Where that process is.
+        address: String,
+        /// Why.
+        refusal: Refusal,
+    },
     /// The leader has excluded this node.
     Expelled,
     /// The node's disk failed.
@@ -63,6 +71,9 @@ impl fmt::Display for FatalReason {
                 f,
                 "there is no leader ({why}); the cluster can be restarted from its data"
             ),
+            Self::TurnedAway { address, refusal } => {
+                write!(f, "turned away by {address}: {refusal}")
+            }
             Self::Expelled => write!(f, "excluded from the cluster by its leader"),
             Self::StoreFailed(why) => write!(f, "the store failed: {why}"),
             Self::CannotLead(why) => write!(f, "{why}"),

@@ -2,13 +2,14 @@
 //! waits for a page: [`Core::pump`] may be called at any point where no borrow of the
 //! core is held, the guest's own faults included.
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use control::Follower;
 use dtm::{Dtm, Input, Output};
 use kernel::ProcessId;
-use platform::{Disk, Event, RequestId, Wait};
+use platform::{Disk, Event, LostWhy, RequestId, Wait};
 use store::Store;
 use types::{Duration, Instant, NodeId, ViewNumber};
 use wire::{Envelope, Message};
@@ -147,13 +148,20 @@ impl<P: Platform, D: Disk> Core<P, D> {
     fn on_event(&mut self, event: Event) {
         match event {
             Event::Message(envelope) => self.on_message(envelope),
-            Event::LinkLost { node, .. } => self.on_link_lost(node),
+            Event::LinkLost { node, why } => {
+                self.note_intruder(why);
+                self.on_link_lost(node);
+            }
             Event::Joiner { joiner, envelope } => self.on_joiner(joiner, envelope),
-            Event::JoinerLost { joiner, .. } => self.on_joiner_lost(joiner),
+            Event::JoinerLost { joiner, why } => {
+                self.note_intruder(why);
+                self.on_joiner_lost(joiner, why);
+            }
             Event::Request { id, bytes } => self.requests.push_back((id, bytes)),
             Event::RequestGone { id } => self.requests.retain(|(request, _)| *request != id),
             Event::LinkUp(node) => drop(self.voter.lost.remove(&node)),
-            Event::Refused(_) | Event::Woken => {}
+            Event::Refused(refusal) => self.note_intruder(LostWhy::Refused(refusal)),
+            Event::Woken => {}
         }
     }
 
@@ -306,14 +314,29 @@ impl<P: Platform, D: Disk> Core<P, D> {
         }
     }
 
+    /// Says that a connection was no node's of this cluster; ever more seldom, or a log is
+    /// soon full.
+    fn note_intruder(&self, why: LostWhy) {
+        let count = self.platform.counters().intruders();
+        let is_intruder = match why {
+            LostWhy::Refused(_)
+            | LostWhy::Malformed(_)
+            | LostWhy::Forged
+            | LostWhy::WrongSender(_) => true,
+            LostWhy::Closed | LostWhy::Unreachable | LostWhy::Stuck | LostWhy::Replaced => false,
+        };
+        if is_intruder && count.is_power_of_two() {
+            (self.config.note)(&format!("a connection has ended, {count} like it: {why}"));
+        }
+    }
+
     /// Tells the leader this node's figures.
     pub(crate) fn report(&mut self) {
         self.figures.reported(self.now);
         let Some(view) = self.dtm.view() else { return };
         let leader = view.leader;
-        let report = self
-            .figures
-            .report(self.dtm.counters(), &self.store.stats());
+        let (dtm, links) = (self.dtm.counters(), self.platform.counters());
+        let report = self.figures.report(dtm, &self.store.stats(), &links);
         self.say(leader, Message::Report(report));
     }
 

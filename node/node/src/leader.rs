@@ -342,6 +342,8 @@ impl Leadership {
                 pages_fetched: report.pages_fetched,
                 bytes_stored: report.bytes_stored,
                 pause_us_max: report.pause_us_max,
+                intruders: report.intruders,
+                messages_ignored: report.messages_ignored,
             });
         }
         status.is_replicated = state.is_replicated();

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use control::{Follower, Process, VoterId};
 use dtm::Input;
-use platform::{Disk, JoinerId};
+use platform::{Disk, JoinerId, LostWhy};
 use types::{Duration, Epoch, Extent, Instant, NodeId, View, ViewNumber};
 use wire::{Envelope, Message};
 
@@ -186,10 +186,19 @@ impl<P: Platform, D: Disk> Core<P, D> {
         self.platform.send_joiner(joiner, &answer);
     }
 
-    pub(crate) fn on_joiner_lost(&mut self, joiner: JoinerId) {
-        if self.joining.is_asked(joiner) {
-            let asked = self.joining.asked.take();
-            self.joining.failed = asked.map(|(address, _)| address);
+    pub(crate) fn on_joiner_lost(&mut self, joiner: JoinerId, why: LostWhy) {
+        if self.joining.is_asked(joiner)
+            && let Some((address, _)) = self.joining.asked.take()
+        {
+            if let LostWhy::Refused(refusal) = why
+                && self.voter.replica.is_blank()
+            {
+                // It knows nobody else to ask.
+                let address = address.clone();
+                let reason = FatalReason::TurnedAway { address, refusal };
+                self.fatal = self.fatal.take().or(Some(reason));
+            }
+            self.joining.failed = Some(address);
         }
         self.voter.lines.on_lost(joiner);
         self.forget_joiner(joiner);

@@ -1,5 +1,6 @@
 //! Figures of a node, for people: what it did and the longest pause it made.
 use dtm::Counters;
+use platform::LinkCounters;
 use store::Stats;
 use types::{Duration, Instant};
 use wire::NodeReport;
@@ -56,7 +57,7 @@ impl Figures {
         self.is_first_commit_untold = !self.has_committed_in_view;
     }
 
-    pub(crate) fn report(&self, dtm: &Counters, store: &Stats) -> NodeReport {
+    pub(crate) fn report(&self, dtm: &Counters, store: &Stats, links: &LinkCounters) -> NodeReport {
         NodeReport {
             transactions: dtm.commits,
             aborts: dtm.aborts_conflict + dtm.aborts_fallback + dtm.aborts_lost,
@@ -65,6 +66,8 @@ impl Figures {
             bytes_stored: store.bytes_written,
             frames_stored: store.frames_written,
             pause_us_max: self.pause_max.as_micros(),
+            intruders: links.intruders(),
+            messages_ignored: dtm.messages_ignored,
             has_committed_in_view: self.has_committed_in_view,
         }
     }

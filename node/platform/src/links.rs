@@ -88,6 +88,14 @@ pub struct LinkCounters {
     pub forged: u64,
 }
 
+impl LinkCounters {
+    /// Connections on which somebody was or said what does not belong here.
+    #[must_use]
+    pub fn intruders(&self) -> u64 {
+        self.refused + self.malformed + self.forged
+    }
+}
+
 /// A node's links.
 pub trait Links {
     /// Says who we are from now on. Before, we are a joining process.

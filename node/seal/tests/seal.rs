@@ -142,7 +142,13 @@ fn a_token_survives_being_written_down() {
     assert_eq!(text.len(), "plurix1-".len() + 64);
     assert_eq!(text.parse(), Ok(token.clone()));
     assert!(!format!("{token:?}").contains(&text[10..20]));
-    for wrong in ["", "plurix1-", "plurix2-abc", &text[1..], &text[..text.len() - 1]] {
+    for wrong in [
+        "",
+        "plurix1-",
+        "plurix2-abc",
+        &text[1..],
+        &text[..text.len() - 1],
+    ] {
         assert_eq!(wrong.parse::<Token>(), Err(NotToken), "{wrong}");
     }
 }

@@ -19,6 +19,11 @@ pub struct NodeReport {
     /// Longest time that the node could not commit because it closed an epoch or
     /// captured frames.
     pub pause_us_max: u64,
+    /// Connections that the node has turned away or cut off: another key, version or
+    /// cluster, or bytes that no node sends.
+    pub intruders: u64,
+    /// Messages that meant nothing any more: of an earlier view, of nobody it knows.
+    pub messages_ignored: u64,
     /// Whether the node has committed anything in the view in which it says this.
     pub has_committed_in_view: bool,
 }

@@ -1,7 +1,7 @@
 //! A cluster on this machine: its data directory, its nodes, the way to ask it.
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -39,6 +39,8 @@ pub struct Plan {
     pub epoch_ms: u32,
     /// Nodes per process.
     pub cores: u32,
+    /// Address of this machine by which peers reach the nodes.
+    pub host: IpAddr,
     /// First of two ports per node; `None` = whatever is free.
     pub port: Option<u16>,
     /// Memory per node.
@@ -57,7 +59,6 @@ pub struct Cluster {
     data: DataDir,
     plan: Plan,
     count: u32,
-    id: ClusterId,
     running: RunningFile,
     /// Where nodes listened that have ended: others still look for them there.
     left: BTreeMap<u32, Ready>,
@@ -78,6 +79,7 @@ impl Plan {
             nodes: None,
             epoch_ms,
             cores,
+            host: Ipv4Addr::LOCALHOST.into(),
             port: None,
             memory_mib,
             step_limit_ms,
@@ -103,6 +105,7 @@ impl Cluster {
                 file.cluster
             ))
         })?;
+        data.make_token(ClusterId(id))?;
         let running = RunningFile {
             supervisor: std::process::id(),
             nodes: Vec::new(),
@@ -112,7 +115,6 @@ impl Cluster {
             data,
             plan,
             count: file.nodes,
-            id: ClusterId(id),
             running,
             left: BTreeMap::new(),
             _lock: lock,
@@ -257,7 +259,7 @@ impl Cluster {
             ))
         })?;
         let log = directory.join("log");
-        let (mut listen, mut tools) = addresses(self.plan.port, number);
+        let (mut listen, mut tools) = addresses(&self.plan, number);
         if let Some(left) = self.left.remove(&number) {
             (listen, tools) = (left.link, left.tools);
         }
@@ -267,7 +269,8 @@ impl Cluster {
             tools,
             found: number == FIRST && other.is_none() && self.is_new(),
             join: other,
-            cluster: self.id,
+            token: Some(self.data.token_file()),
+            cluster: None,
             members: self.count * self.plan.cores,
             epoch: self.plan.epoch_ms,
             cores: self.plan.cores,
@@ -370,13 +373,14 @@ fn new_id() -> ClusterId {
 }
 
 /// Where a node listens for peers and for tools.
-fn addresses(port: Option<u16>, number: u32) -> (SocketAddr, SocketAddr) {
-    let at = |offset: u32| {
-        let port = port.map_or(0, |port| u32::from(port) + (number - FIRST) * 2 + offset);
-        let port = u16::try_from(port).expect("checked before the first node starts");
-        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+fn addresses(plan: &Plan, number: u32) -> (SocketAddr, SocketAddr) {
+    let port = |offset: u32| {
+        let first = plan.port.map(u32::from);
+        let port = first.map_or(0, |first| first + (number - FIRST) * 2 + offset);
+        u16::try_from(port).expect("checked before the first node starts")
     };
-    (at(0), at(1))
+    let tools = (Ipv4Addr::LOCALHOST, port(1));
+    ((plan.host, port(0)).into(), tools.into())
 }
 
 /// Finds out early, and says clearly, when a port is taken.
@@ -392,7 +396,7 @@ fn check_ports(plan: &Plan, nodes: u32) -> Result<(), Error> {
         return Err(Error::user(message).hint("choose a lower port"));
     }
     for number in FIRST..=nodes {
-        let (link, tools) = addresses(plan.port, number);
+        let (link, tools) = addresses(plan, number);
         for address in [link, tools] {
             TcpListener::bind(address).map_err(|error| {
                 Error::config(format!("port {} is not free: {error}", address.port()))
@@ -409,9 +413,14 @@ mod tests {
 
     #[test]
     fn every_node_has_two_ports_of_its_own() {
-        let (link, tools) = addresses(Some(7000), 3);
+        let mut plan = Plan {
+            port: Some(7000),
+            ..Plan::new().unwrap()
+        };
+        let (link, tools) = addresses(&plan, 3);
         assert_eq!((link.port(), tools.port()), (7004, 7005));
-        assert_eq!(addresses(None, 3).0.port(), 0);
+        plan.port = None;
+        assert_eq!(addresses(&plan, 3).0.port(), 0);
     }
 
     #[test]

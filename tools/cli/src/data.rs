@@ -5,13 +5,18 @@
 //! lock           held by whoever runs the cluster
 //! cluster.json   what the cluster is: its id, its nodes
 //! running.json   where its nodes are reached, while they run
+//! token          what a process must know to join it: a secret
 //! node-1 …       a node's store and its log
 //! ```
 use std::fs::{self, File, TryLockError};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use linux::LinuxEntropy;
+use platform::ClusterId;
+use seal::{Key, Token};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -155,6 +160,33 @@ impl DataDir {
         write_json(&self.path.join("cluster.json"), file)
     }
 
+    /// Where the token of the cluster is.
+    #[must_use]
+    pub fn token_file(&self) -> PathBuf {
+        self.path.join("token")
+    }
+
+    /// Makes a token for the cluster, with a new key, unless there is one.
+    ///
+    /// # Errors
+    /// If the one there is of another cluster, or the disk does not take it.
+    pub fn make_token(&self, cluster: ClusterId) -> Result<(), Error> {
+        let path = self.token_file();
+        if !path.exists() {
+            let key = Key::generate(&mut LinuxEntropy);
+            let text = format!("{}\n", Token { cluster, key });
+            return write_secret(&path, &text);
+        }
+        let found = read_token(&path)?.cluster;
+        if found != cluster {
+            let path = path.display();
+            let message = format!("expected the token of cluster {cluster} in {path}");
+            return Err(Error::config(format!("{message}, found that of {found}"))
+                .hint("restore it from a copy; moved away, all nodes that run must start again"));
+        }
+        Ok(())
+    }
+
     /// Where the cluster's nodes are.
     ///
     /// # Errors
@@ -202,10 +234,38 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
     write(path, &(text + "\n"))
 }
 
+/// Reads the token in a file.
+///
+/// # Errors
+/// If it cannot be read, or is none.
+pub fn read_token(path: &Path) -> Result<Token, Error> {
+    let text = fs::read_to_string(path).map_err(|error| cannot("read", path, &error))?;
+    // The text is not shown: it may be a secret with a letter too many.
+    let token = text.trim().parse();
+    token.map_err(|error| {
+        Error::user(format!("{}: {error}; found something else", path.display()))
+            .hint("`plurix up` keeps the token of its cluster in the file `token` of its directory")
+    })
+}
+
 /// Replaces a file as a whole: a reader sees the old or the new one.
 fn write(path: &Path, text: &str) -> Result<(), Error> {
+    write_as(path, text, 0o666)
+}
+
+/// The same, for a file that only its owner may read.
+fn write_secret(path: &Path, text: &str) -> Result<(), Error> {
+    write_as(path, text, 0o600)
+}
+
+fn write_as(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
     let new = path.with_extension("new");
-    let written = fs::write(&new, text).and_then(|()| fs::rename(&new, path));
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(mode);
+    let written = options
+        .open(&new)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|()| fs::rename(&new, path));
     written.map_err(|error| cannot("write", path, &error))
 }
 
@@ -222,6 +282,7 @@ fn cannot(action: &str, path: &Path, error: &std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     /// A directory of its own for each test, removed at the end.
     struct Scratch(PathBuf);
@@ -290,6 +351,32 @@ mod tests {
             "{error}"
         );
         fs::remove_file(&scratch.0).unwrap();
+    }
+
+    #[test]
+    fn a_token_is_made_once_and_is_a_secret() {
+        let scratch = Scratch::new("token");
+        let data = DataDir::make(&scratch.0).unwrap();
+        data.make_token(ClusterId(7)).unwrap();
+        let token = read_token(&data.token_file()).unwrap();
+        assert_eq!(token.cluster, ClusterId(7));
+        data.make_token(ClusterId(7)).unwrap();
+        assert_eq!(read_token(&data.token_file()), Ok(token.clone()));
+        let mode = fs::metadata(data.token_file())
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o077, 0);
+        let error = data.make_token(ClusterId(8)).unwrap_err().to_string();
+        assert!(error.ends_with("found that of 0000000000000007"), "{error}");
+        let text = token.to_string();
+        fs::write(data.token_file(), format!("{text}z")).unwrap();
+        let error = read_token(&data.token_file()).unwrap_err().to_string();
+        assert!(
+            error.contains("expected `plurix1-` and 64 letters"),
+            "{error}"
+        );
+        assert!(!error.contains(&text[20..]), "{error}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The place where the command becomes a node: the Linux world is put together and
 //! the node's loop runs in it.
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -12,11 +12,13 @@ use linux::{
     NetworkConfig, Ticker,
 };
 use node::{Config, FatalReason, Node, Origin, Suffrage, Voter};
-use platform::{Clock, DiskError, Entropy};
+use platform::{Clock, ClusterId, DiskError, Entropy};
+use seal::{Key, Token};
 use store::{ControlLog, Identity, OpenError, Store};
 use types::{Duration, NodeId, StoreId};
 
 use crate::commands::node::NodeArgs;
+use crate::data::read_token;
 use crate::error::Error;
 use crate::supervisor::{Ready, announce};
 
@@ -39,33 +41,35 @@ pub fn run_node(args: NodeArgs) -> Result<(), Error> {
     let engine = Engine::new().map_err(|error| Error::config(error.to_string()))?;
     let _ticker =
         Ticker::start(TICK).map_err(|error| Error::config(format!("start the ticker: {error}")))?;
-    let network = open_network(&args, Some(args.tools))?;
+    let home = home(&args)?;
+    let network = open_network(&args, &home, Some(args.tools))?;
     let link = network.link_address();
     let tools = network
         .tool_address()
         .expect("the first node of a process serves tools");
-    let node = make_node(&args, Suffrage::Full, network, engine.clone())?;
+    let node = make_node(&args, &home, Suffrage::Full, network, engine.clone())?;
     for core in 2..=args.cores {
-        start_core(&args, core, link, engine.clone());
+        start_core(&args, &home, core, link, engine.clone());
     }
     announce(Ready { link, tools });
     ended(node.run())
 }
 
 /// Starts one more node of this process, in a thread of its own.
-fn start_core(args: &NodeArgs, core: u32, link: SocketAddr, engine: Engine) {
+fn start_core(args: &NodeArgs, home: &Home, core: u32, link: SocketAddr, engine: Engine) {
+    let home = home.clone();
     let args = NodeArgs {
         name: format!("{}.{core}", args.name),
         data: args.data.join(format!("core-{core}")),
         found: false,
         join: Some(args.join.unwrap_or(link)),
-        listen: (Ipv4Addr::LOCALHOST, 0).into(),
+        listen: (args.listen.ip(), 0).into(),
         ..args.clone()
     };
     thread::spawn(move || {
         let run = || {
-            let network = open_network(&args, None)?;
-            ended(make_node(&args, Suffrage::None, network, engine)?.run())
+            let network = open_network(&args, &home, None)?;
+            ended(make_node(&args, &home, Suffrage::None, network, engine)?.run())
         };
         if let Err(error) = run() {
             crate::ui::note(format!("{}: {error}", args.name));
@@ -75,21 +79,46 @@ fn start_core(args: &NodeArgs, core: u32, link: SocketAddr, engine: Engine) {
     });
 }
 
-fn open_network(args: &NodeArgs, tools: Option<SocketAddr>) -> Result<Network, Error> {
+/// The cluster that the node belongs to.
+#[derive(Clone, Debug)]
+struct Home {
+    cluster: ClusterId,
+    key: Option<Key>,
+}
+
+fn home(args: &NodeArgs) -> Result<Home, Error> {
+    if let Some(path) = &args.token {
+        let Token { cluster, key } = read_token(path)?;
+        let key = Some(key);
+        return Ok(Home { cluster, key });
+    }
+    let cluster = args.cluster.expect("clap asks for one of them");
+    Ok(Home { cluster, key: None })
+}
+
+fn open_network(args: &NodeArgs, home: &Home, tools: Option<SocketAddr>) -> Result<Network, Error> {
     let config = NetworkConfig {
-        cluster: args.cluster,
+        cluster: home.cluster,
+        key: home.key.clone(),
         me: NodeId(0),
         listen: args.listen,
         tools,
         spin: Duration::from_micros(u64::from(args.spin)),
     };
     Network::open(config).map_err(|error| {
-        Error::config(error.to_string()).hint("another process may use the port: choose others")
+        let hint = match error {
+            linux::OpenError::NoKey(_) => "give the cluster's token with --token",
+            linux::OpenError::ToolsNotLocal(_) => "tools run on the node's machine",
+            linux::OpenError::Unspecified(_) => "give one of this machine's addresses",
+            _ => "another process may use the port: choose others",
+        };
+        Error::config(error.to_string()).hint(hint)
     })
 }
 
 fn make_node(
     args: &NodeArgs,
+    home: &Home,
     suffrage: Suffrage,
     network: Network,
     engine: Engine,
@@ -102,7 +131,7 @@ fn make_node(
     let compiler = LinuxCompiler::start(engine.clone(), waker)
         .map_err(|error| Error::config(format!("start the compiler: {error}")))?;
     let identity = Identity {
-        cluster: args.cluster,
+        cluster: home.cluster,
         store: new_store_id(),
     };
     let disk = open_disk(&args.data.join("store"), &wake)?;
@@ -110,7 +139,7 @@ fn make_node(
     for damage in store.damage() {
         crate::ui::note(format!("the store: {damage}"));
     }
-    let voter = open_voter(args, suffrage, &store, &wake)?;
+    let voter = open_voter(args, home, suffrage, &store, &wake)?;
     let config = Config {
         name: args.name.clone(),
         limits: limits(args),
@@ -127,13 +156,14 @@ fn make_node(
 /// anew is another voter's, for it has forgotten what the old one has promised.
 fn open_voter(
     args: &NodeArgs,
+    home: &Home,
     suffrage: Suffrage,
     store: &Store<LinuxDisk>,
     wake: &DiskWaker,
 ) -> Result<Voter<LinuxDisk>, Error> {
     let directory = args.data.join("control");
     let identity = Identity {
-        cluster: args.cluster,
+        cluster: home.cluster,
         store: new_store_id(),
     };
     let disk = open_disk(&directory, wake)?;

@@ -45,7 +45,10 @@ pub(crate) fn linked(mut one: Network, mut two: Network) -> (Network, Network) {
 }
 
 /// Runs the nodes until what they have seen satisfies the test; then returns it.
-pub(crate) fn until(nodes: &mut [&mut Network], is_enough: impl Fn(&[Vec<Event>]) -> bool) -> Vec<Vec<Event>> {
+pub(crate) fn until(
+    nodes: &mut [&mut Network],
+    is_enough: impl Fn(&[Vec<Event>]) -> bool,
+) -> Vec<Vec<Event>> {
     let mut seen = vec![Vec::new(); nodes.len()];
     let give_up = LinuxClock.now() + Duration::from_millis(30_000);
     while !is_enough(&seen) {

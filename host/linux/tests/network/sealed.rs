@@ -81,14 +81,22 @@ fn copy(mut from: &TcpStream, mut to: &TcpStream, mut on: impl FnMut(&mut [u8]))
 const PAGE_PIECE: [u8; 64] = [7; 64];
 
 fn contains_page(bytes: &[u8]) -> bool {
-    bytes.windows(PAGE_PIECE.len()).any(|piece| piece == PAGE_PIECE)
+    bytes
+        .windows(PAGE_PIECE.len())
+        .any(|piece| piece == PAGE_PIECE)
 }
 
 #[test]
 fn messages_arrive_in_order_both_ways_and_nobody_reads_them() {
     let key = new_key();
     for is_sealed in [true, false] {
-        let open = |me| if is_sealed { open_with(me, &key) } else { open(me) };
+        let open = |me| {
+            if is_sealed {
+                open_with(me, &key)
+            } else {
+                open(me)
+            }
+        };
         let (mut one, mut two) = (open(1), open(2));
         let between = Between::start(one.link_address());
         one.connect(NodeId(2), &two.address());
@@ -127,9 +135,15 @@ fn without_the_same_key_nobody_is_let_in() {
         });
         let why = LostWhy::Refused(Refusal::Key);
         let node = NodeId(1);
-        assert_eq!(seen[0], [Event::Refused(Refusal::Key), Event::Refused(Refusal::Key)]);
+        assert_eq!(
+            seen[0],
+            [Event::Refused(Refusal::Key), Event::Refused(Refusal::Key)]
+        );
         assert!(has(&seen[1], &Event::LinkLost { node, why }), "{seen:?}");
-        assert!(has(&seen[1], &Event::JoinerLost { joiner, why }), "{seen:?}");
+        assert!(
+            has(&seen[1], &Event::JoinerLost { joiner, why }),
+            "{seen:?}"
+        );
         assert_eq!(one.counters().refused, 2);
     }
 }
@@ -204,11 +218,13 @@ fn noise_at_the_door_changes_nothing() {
     let mut prng = types::Prng::new(7);
     for _ in 0..200 {
         let mut bytes = b"plurix\r\n\x03\0\0\0\x04\0\0\0".to_vec();
-        bytes.extend((0..prng.below(200)).map(|_| prng.below(256) as u8));
+        for _ in 0..prng.below(200) {
+            bytes.push(prng.next_u64().to_le_bytes()[0]);
+        }
         // Now and then the opening is noise, too.
         if prng.below(2) == 0 {
-            let at = prng.below(bytes.len() as u64) as usize;
-            bytes[at] ^= 1 << prng.below(8);
+            let at = prng.below(16);
+            bytes[usize::try_from(at).unwrap()] ^= 1 << prng.below(8);
         }
         let mut caller = TcpStream::connect(one.link_address()).unwrap();
         // It may have been sent away already.

@@ -93,7 +93,6 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, 
 mod tests {
     use super::*;
     use clap::CommandFactory;
-    use platform::ClusterId;
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -112,7 +111,8 @@ mod tests {
             tools: "127.0.0.1:10".parse().unwrap(),
             found: false,
             join: Some("127.0.0.1:7".parse().unwrap()),
-            cluster: ClusterId(0xAB),
+            token: Some("/tmp/t".into()),
+            cluster: None,
             members: 5,
             epoch: 7,
             cores: 2,

@@ -15,6 +15,7 @@ use crate::run_node;
 /// Prints a line `plurix-node ready link=ADDRESS tools=ADDRESS` once it listens.
 #[derive(Args, Clone, PartialEq, Eq, Debug)]
 #[command(group = ArgGroup::new("origin").args(["found", "join"]))]
+#[command(group = ArgGroup::new("identity").args(["token", "cluster"]).required(true))]
 pub struct NodeArgs {
     /// Directory of this node's store
     #[arg(long, value_name = "DIR")]
@@ -31,9 +32,12 @@ pub struct NodeArgs {
     /// Where any node of the cluster is reached; without it, nodes that know this one call
     #[arg(long, value_name = "ADDRESS")]
     pub join: Option<SocketAddr>,
-    /// The cluster's id, 16 hexadecimal digits
+    /// File with the cluster's token: the file `token` in the directory of `plurix up`
+    #[arg(long, value_name = "FILE")]
+    pub token: Option<PathBuf>,
+    /// The id of a cluster without a key, on this machine only: 16 hexadecimal digits
     #[arg(long, value_name = "ID", value_parser = parse_cluster)]
-    pub cluster: ClusterId,
+    pub cluster: Option<ClusterId>,
     /// Nodes that a new cluster waits for before it begins
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub members: u32,
@@ -76,7 +80,6 @@ impl NodeArgs {
         option("--data", self.data.clone().into());
         option("--listen", self.listen.to_string().into());
         option("--tools", self.tools.to_string().into());
-        option("--cluster", self.cluster.to_string().into());
         option("--members", self.members.to_string().into());
         option("--epoch", self.epoch.to_string().into());
         option("--cores", self.cores.to_string().into());
@@ -86,6 +89,12 @@ impl NodeArgs {
         option("--spin", self.spin.to_string().into());
         if let Some(address) = self.join {
             option("--join", address.to_string().into());
+        }
+        if let Some(token) = &self.token {
+            line.extend(["--token".into(), token.clone().into()]);
+        }
+        if let Some(cluster) = self.cluster {
+            line.extend(["--cluster".into(), cluster.to_string().into()]);
         }
         if self.found {
             line.push("--found".into());

@@ -74,6 +74,11 @@ fn show(status: &Status) -> String {
             "\ncopies of what is stable are being made\n"
         };
     }
+    for node in status.nodes.iter().filter(|node| node.intruders > 0) {
+        let (name, count) = (&node.name, node.intruders);
+        text +=
+            &format!("\n{name} has turned away or cut off {count} connections; its log says why\n");
+    }
     if let Some(fallen) = &status.last_failure {
         text += &format!("\n{}\n", show_fallen(fallen));
     }

@@ -1,5 +1,6 @@
 //! `plurix up`: starts a cluster and watches over it.
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -37,6 +38,9 @@ pub(crate) struct UpArgs {
         value_parser = clap::value_parser!(u32).range(1..=64)
     )]
     cores: u32,
+    /// Address of this machine by which nodes of other machines reach these
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    listen: IpAddr,
     /// First of two ports per node; whatever is free unless given
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
@@ -64,6 +68,7 @@ pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Error> {
         nodes: args.nodes,
         epoch_ms: args.epoch,
         cores: args.cores,
+        host: args.listen,
         port: args.port,
         memory_mib: args.memory,
         step_limit_ms: args.step_limit,
@@ -114,5 +119,12 @@ fn greet(cluster: &Cluster, data: &Path) {
         .collect();
     ui::write_out(ui::table(&["node", "pid", "peers", "tools"], &rows).as_bytes());
     ui::say(cluster.promise());
+    if let Some(node) = cluster.running().first() {
+        ui::say(format!(
+            "others join with: plurix node --data DIR --token {} --join {}",
+            data.join("token").display(),
+            node.link
+        ));
+    }
     ui::say(format!("ready; data in {}; Ctrl-C stops", data.display()));
 }
