@@ -167,6 +167,7 @@ impl Site {
             number: VIEW,
             leader: members[0],
             members: members.iter().map(member).collect(),
+            leaving: Vec::new(),
             stable: Epoch(0),
             first_epoch: EPOCH,
             fallbacks: Vec::new(),

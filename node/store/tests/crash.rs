@@ -146,6 +146,7 @@ impl Model {
             number: ViewNumber(1 + self.fallbacks.len() as u64),
             leader: NodeId(0),
             members: vec![],
+            leaving: vec![],
             stable: self.stable,
             first_epoch: self.epoch,
             fallbacks: self.fallbacks.clone(),

@@ -47,6 +47,7 @@ fn view(fallbacks: &[(u64, u64)]) -> View {
         number: ViewNumber(2),
         leader: NodeId(1),
         members: vec![],
+        leaving: vec![],
         stable: Epoch(fallbacks.last().unwrap().0),
         first_epoch: Epoch(fallbacks.last().unwrap().1),
         fallbacks: fallbacks.iter().map(fallback).collect(),
@@ -395,7 +396,7 @@ fn other_versions_and_other_clusters_are_refused_in_clear_words() {
         }
     }
     let error = Store::open(disk, US).unwrap_err();
-    assert_eq!(error, OpenError::FormatVersion { found: 3 });
+    assert_eq!(error, OpenError::FormatVersion { found: 2 });
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Which member is home of an extent, and which keep its copies: rendezvous
 //! hashing (Thaler and Ravishankar 1998). When a member leaves, only what it
-//! held moves. The home is the first of the stores, so that it reads locally.
+//! held moves. The home is the first of the stores, so that it reads locally. Of members
+//! that are about to leave nothing is asked any more.
 use alloc::vec::Vec;
 
 use crate::limits::REPLICAS;
@@ -10,14 +11,13 @@ use crate::{Extent, Member, NodeId, View};
 /// The member that keeps the directory entries of the pages of `extent`.
 ///
 /// # Panics
-/// If the view has no members.
+/// If the view has no members that stay.
 #[must_use]
 pub fn home(view: &View, extent: Extent) -> NodeId {
     let best = view
-        .members
-        .iter()
+        .staying()
         .max_by_key(|member| weight(extent_key(extent), member));
-    best.expect("a view has members").node
+    best.expect("a view has members that stay").node
 }
 
 /// The members whose stores keep the pages of `extent`: the home first, R of them
@@ -25,7 +25,7 @@ pub fn home(view: &View, extent: Extent) -> NodeId {
 #[must_use]
 pub fn stores(view: &View, extent: Extent) -> Vec<NodeId> {
     let key = extent_key(extent);
-    let mut members: Vec<&Member> = view.members.iter().collect();
+    let mut members: Vec<&Member> = view.staying().collect();
     members.sort_by_key(|member| core::cmp::Reverse(weight(key, member)));
     members
         .iter()
@@ -63,6 +63,7 @@ mod tests {
             number: ViewNumber(1),
             leader: NodeId(1),
             members,
+            leaving: vec![],
             stable: Epoch(0),
             first_epoch: Epoch(1),
             fallbacks: vec![],
@@ -108,6 +109,18 @@ mod tests {
         let gone = after.members.remove(1).node;
         for extent in extents().filter(|&extent| home(&before, extent) != gone) {
             assert_eq!(home(&before, extent), home(&after, extent));
+        }
+    }
+
+    #[test]
+    fn a_member_that_is_about_to_leave_is_passed_over_as_if_it_had_left() {
+        let mut before = view(&[11, 22, 33]);
+        before.leaving = vec![NodeId(2)];
+        let mut after = view(&[11, 22, 33]);
+        after.members.remove(1);
+        for extent in extents() {
+            assert_eq!(home(&before, extent), home(&after, extent));
+            assert_eq!(stores(&before, extent), stores(&after, extent));
         }
     }
 }

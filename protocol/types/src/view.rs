@@ -50,6 +50,9 @@ pub struct View {
     pub leader: NodeId,
     /// Members in ascending order of node id.
     pub members: Vec<Member>,
+    /// Members that are about to go for good, ascending: they commit nothing more, are home
+    /// of nothing, and their stores get no copies. Never all.
+    pub leaving: Vec<NodeId>,
     /// The newest stable epoch when the view began.
     pub stable: Epoch,
     /// The epoch in which every member starts.
@@ -117,6 +120,18 @@ impl View {
     #[must_use]
     pub fn member(&self, node: NodeId) -> Option<&Member> {
         self.members.iter().find(|member| member.node == node)
+    }
+
+    /// Whether it is a member that is about to go for good.
+    #[must_use]
+    pub fn is_leaving(&self, node: NodeId) -> bool {
+        self.leaving.contains(&node)
+    }
+
+    /// The members that are not about to go, ascending: what the cluster keeps is theirs.
+    pub fn staying(&self) -> impl Iterator<Item = &Member> {
+        let stays = |member: &&Member| !self.is_leaving(member.node);
+        self.members.iter().filter(stays)
     }
 
     /// The nodes of the view, ascending.

@@ -12,7 +12,10 @@ impl Dtm {
         mode: CommitMode,
         memory: &mut impl PageMemory,
     ) {
-        assert!(self.view.is_some(), "nothing runs without a view");
+        assert!(
+            !self.current_view().is_leaving(self.links.me),
+            "who-leaves-begins-nothing"
+        );
         assert!(
             !self.txn.is_active(),
             "one-transaction: the last one has not ended"

@@ -62,6 +62,7 @@ pub(crate) fn view(number: u64, count: u32, stable: u64, first_epoch: u64) -> Vi
         number: ViewNumber(number),
         leader: NodeId(1),
         members: (1..=count).map(member).collect(),
+        leaving: vec![],
         stable: Epoch(stable),
         first_epoch: Epoch(first_epoch),
         fallbacks: if number == 1 { vec![] } else { vec![decision] },
