@@ -10,7 +10,7 @@ use types::{Cut, Epoch, Interval, NodeId, PAGE_SIZE, PageId, Stamp, StoreId, Ver
 /// Bytes of a head, and the alignment of records.
 pub(crate) const HEAD_SIZE: usize = 64;
 /// Version of the format, in the header of every segment.
-pub(crate) const FORMAT_VERSION: u32 = 2;
+pub(crate) const FORMAT_VERSION: u32 = 3;
 /// The first two bytes of every record: "PX".
 const MAGIC: u16 = 0x5850;
 

@@ -14,6 +14,7 @@ use crate::gather::Gather;
 use crate::line::recovery_line;
 use crate::roll::Roll;
 use crate::state::{Command, ControlState, Effect, Process};
+use crate::voting::VoterId;
 
 /// A connection whose other end is no member yet; numbered by the platform.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -56,6 +57,8 @@ pub enum Input {
         /// Which.
         node: NodeId,
     },
+    /// Those whose votes count or may count soon, if that has changed.
+    Voters(BTreeSet<VoterId>),
     /// The decision of the last [`Output::Propose`] is taken.
     Decided,
     /// Time has passed.
@@ -181,7 +184,10 @@ pub enum Event {
 /// Who leaves and who joins, before it is known how far anybody goes back.
 struct Change {
     leave: Vec<NodeId>,
+    /// Of these, those that do not leave in order.
+    lost: Vec<NodeId>,
     join: Vec<Process>,
+    leaving: Vec<NodeId>,
     leader: StoreId,
 }
 
@@ -190,11 +196,14 @@ impl Change {
         let Self {
             leave,
             join,
+            leaving,
             leader,
+            ..
         } = self;
         Command::ChangeMembers {
             leave,
             join,
+            leaving,
             leader,
             cuts,
         }
@@ -209,7 +218,11 @@ pub struct Leader {
     phase: Phase,
     /// Processes that wait to be let in.
     joiners: BTreeMap<JoinerId, Process>,
-    roll: Roll,
+    pub(crate) roll: Roll,
+    /// Members that are to leave in order; those of the view, and perhaps more.
+    pub(crate) leaving: BTreeSet<NodeId>,
+    /// Whose votes count, once that is known.
+    pub(crate) voters: Option<BTreeSet<VoterId>>,
     epoch: Epoch,
     is_held: bool,
     /// What the members of the view are asked before the next one.
@@ -244,6 +257,8 @@ impl Leader {
             phase: Phase::Gathering,
             joiners: BTreeMap::new(),
             roll: Roll::default(),
+            leaving: BTreeSet::new(),
+            voters: None,
             epoch: Epoch(0),
             is_held: false,
             gather: None,
@@ -258,7 +273,8 @@ impl Leader {
 
     /// The leader of a cluster that goes on: the one before is gone, or was cut off from
     /// the voters. Begins a view without whoever is `lost`, and without the old leader
-    /// if that is another. `None` if its process is no member.
+    /// if that is another; one that was leaving may have handed on its place, and stays
+    /// until it can go. `None` if its process is no member.
     #[must_use]
     pub fn take_over(
         now: Instant,
@@ -278,7 +294,8 @@ impl Leader {
             ..last.clone()
         };
         this.roll.begin(now, &ours);
-        if old != me {
+        this.leaving.extend(&last.leaving);
+        if old != me && !last.is_leaving(old) {
             this.fail(old, FailedWhy::Deposed);
         }
         for &node in lost {
@@ -297,9 +314,15 @@ impl Leader {
             Input::JoinerLost { joiner } => drop(self.joiners.remove(&joiner)),
             Input::Message(envelope) => self.on_message(now, &envelope),
             Input::LinkLost { node } => self.fail(node, FailedWhy::LinkLost),
+            Input::Voters(voters) => self.voters = Some(voters),
             Input::Decided => self.on_decided(now),
             Input::Tick => (),
         }
+        self.act(now);
+    }
+
+    /// Does what is due.
+    pub(crate) fn act(&mut self, now: Instant) {
         self.expire(now);
         self.decide();
     }
@@ -468,7 +491,7 @@ impl Leader {
         }
         let command = match self.membership_due() {
             // Nothing else is decided while the members stand fenced.
-            Some(change) => self.draw_line(&change.leave).map(|cuts| change.with(cuts)),
+            Some(change) => self.draw_line(&change).map(|cuts| change.with(cuts)),
             None => self.stable_due().or_else(|| self.replicated_due()),
         };
         if let Some(command) = command {
@@ -477,13 +500,14 @@ impl Leader {
         }
     }
 
-    /// How far each member goes back if these leave. `None` while survivors have still to
+    /// How far each member goes back with this change. `None` while survivors have still to
     /// say on what their work depends.
-    fn draw_line(&mut self, leave: &[NodeId]) -> Option<Vec<Cut>> {
+    fn draw_line(&mut self, change: &Change) -> Option<Vec<Cut>> {
         let Some(last) = self.state.view() else {
             return Some(Vec::new());
         };
-        let survivors: Vec<NodeId> = last.nodes().filter(|node| !leave.contains(node)).collect();
+        let is_left = |node: &NodeId| !change.leave.contains(node);
+        let survivors: Vec<NodeId> = last.nodes().filter(is_left).collect();
         let (number, stable) = (last.number, self.state.stable());
         let asked = self.gather.as_ref();
         if asked.is_none_or(|asked| !asked.is_of(number, &survivors)) {
@@ -495,23 +519,21 @@ impl Leader {
         }
         let reports = self.gather.as_ref().and_then(Gather::reports)?;
         let past = &self.state.view().expect("looked at above").fallbacks;
-        Some(recovery_line(stable, past, leave, reports))
+        Some(recovery_line(stable, past, &change.lost, reports))
     }
 
     /// Who must leave and who may join, if that is anybody and enough disks are there.
     fn membership_due(&mut self) -> Option<Change> {
+        let mut change = self.change_of_members();
         let last = self.state.view();
-        let members = || last.into_iter().flat_map(|view| &view.members);
-        let leaves = |node| self.phase == Phase::Gathering || !self.roll.is_well(node);
-        let leave: Vec<NodeId> = members()
-            .map(|m| m.node)
-            .filter(|&node| leaves(node))
-            .collect();
-        if self.phase == Phase::Running && leave.is_empty() && self.joiners.is_empty() {
+        let is_same = change.leave.is_empty() && self.joiners.is_empty();
+        let is_marked = last.is_some_and(|view| view.leaving == change.leaving);
+        if self.phase == Phase::Running && is_same && is_marked {
             return None;
         }
-        let kept = members()
-            .filter(|member| !leaves(member.node))
+        let members = last.into_iter().flat_map(|view| &view.members);
+        let kept = members
+            .filter(|member| !change.leave.contains(&member.node))
             .map(|member| member.store);
         let joining = self.joiners.values().map(|process| process.store);
         let present: BTreeSet<StoreId> = kept.chain(joining).collect();
@@ -534,13 +556,28 @@ impl Leader {
             return None;
         }
         self.missing.clear();
-        let mut join: Vec<Process> = self.joiners.values().cloned().collect();
-        join.sort_by_key(|process| process.store);
-        Some(Change {
-            leave,
-            join,
+        change.join = self.joiners.values().cloned().collect();
+        change.join.sort_by_key(|process| process.store);
+        Some(change)
+    }
+
+    /// Who leaves the last view, and who is about to; nobody joins yet.
+    fn change_of_members(&self) -> Change {
+        let last = self.state.view();
+        let is_released = self.are_released();
+        let goes = |node| is_released && last.is_some_and(|view| view.is_leaving(node));
+        let is_lost = |node| self.phase == Phase::Gathering || !self.roll.is_well(node);
+        let nodes = || last.into_iter().flat_map(View::nodes);
+        let kept = nodes().filter(|&node| !goes(node) && !is_lost(node));
+        let kept: BTreeSet<NodeId> = kept.collect();
+        let gone = || nodes().filter(|node| !kept.contains(node));
+        Change {
+            leave: gone().collect(),
+            lost: gone().filter(|&node| !goes(node)).collect(),
+            join: Vec::new(),
+            leaving: kept.intersection(&self.leaving).copied().collect(),
             leader: self.config.store,
-        })
+        }
     }
 
     fn report_missing(&mut self, missing: Vec<StoreId>) {
@@ -604,12 +641,14 @@ impl Leader {
     fn begin_view(&mut self, now: Instant, view: &View, command: &Command) {
         assert!(self.epoch < view.first_epoch, "no epoch is used twice");
         let is_told = self.phase != Phase::Gathering;
-        if let (true, Command::ChangeMembers { leave, .. }) = (is_told, command) {
+        if let (true, Command::ChangeMembers { leave, cuts, .. }) = (is_told, command) {
             for &to in leave {
-                self.outputs.push_back(Output::Send {
-                    to,
-                    message: Message::Expelled,
-                });
+                // Who leaves in order loses nothing.
+                let message = match cuts.iter().any(|cut| cut.node == to) {
+                    true => Message::Expelled,
+                    false => Message::Left,
+                };
+                self.outputs.push_back(Output::Send { to, message });
             }
         }
         self.phase = Phase::Running;
@@ -619,6 +658,7 @@ impl Leader {
         self.next_epoch = now + self.config.epoch_length;
         self.next_heartbeat = now;
         self.roll.begin(now, view);
+        self.leaving.retain(|&node| view.member(node).is_some());
         self.bind_joined(view, command);
         self.tell_view(view);
         self.event(Event::ViewBegan {

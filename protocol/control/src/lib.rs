@@ -16,6 +16,7 @@
 #![deny(missing_docs, clippy::float_arithmetic)]
 extern crate alloc;
 
+mod drain;
 mod follower;
 mod gather;
 mod leader;
@@ -25,6 +26,7 @@ mod roll;
 mod state;
 mod voting;
 
+pub use drain::DrainRefused;
 pub use follower::Follower;
 pub use leader::{Config, Event, FailedWhy, Input, JoinerId, Leader, Output, RefusedWhy};
 pub use line::recovery_line;

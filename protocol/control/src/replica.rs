@@ -304,6 +304,7 @@ impl Replica {
                 }
                 self.tell(now, from, packet)?;
             }
+            Packet::Resigned { term } => self.on_resigned(now, from, *term),
             Packet::Vote { .. } => self.tell(now, from, packet)?,
         }
         Ok(())
@@ -323,12 +324,13 @@ impl Replica {
 
     /// Brings the electorate a step closer to `wanted`: newcomers listen first, and
     /// vote when they have the whole log; whoever is not wanted votes no more. Each
-    /// step needs a majority of the old and of the new electorate. To be called by the
-    /// leader again and again.
+    /// step needs a majority of the old and of the new electorate. A leader that is not
+    /// wanted itself leads no more when that is decided. To be called by the leader again
+    /// and again.
     pub fn adjust(&mut self, now: Instant, wanted: &BTreeSet<VoterId>) {
         let last = self.node.log().last_position().index;
         let is_busy = self.node.config().is_joint_consensus() || self.node.commit_index() != last;
-        if !self.node.role().is_leader() || is_busy || !wanted.contains(&self.config.me) {
+        if !self.node.role().is_leader() || is_busy {
             return;
         }
         let config = self.node.config().clone();
@@ -458,6 +460,7 @@ impl Replica {
         self.node.handle_message(&message).map_err(|_| Conflict)?;
         if was_leader && !self.node.role().is_leader() {
             self.leader = None;
+            self.say_resigned();
         }
         match packet {
             Packet::Append { entries, .. } => self.drain_with(now, entries),
@@ -709,7 +712,10 @@ fn message(from: VoterId, packet: &Packet) -> Option<Message> {
             term: Term::new(*term),
             last_position: (*last).into(),
         },
-        Packet::Canvass { .. } | Packet::Support { .. } | Packet::Snapshot { .. } => return None,
+        Packet::Canvass { .. }
+        | Packet::Support { .. }
+        | Packet::Snapshot { .. }
+        | Packet::Resigned { .. } => return None,
     })
 }
 

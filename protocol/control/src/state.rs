@@ -43,10 +43,13 @@ pub enum Command {
         leave: Vec<NodeId>,
         /// Processes that become members, under new node ids.
         join: Vec<Process>,
+        /// Members of the last view that are about to go, ascending.
+        leaving: Vec<NodeId>,
         /// The disk of the member that leads.
         leader: StoreId,
-        /// How far the nodes of the last view go back: those that leave to what is stable,
-        /// others if they depend on lost work.
+        /// How far the nodes of the last view go back: those that are lost to what is
+        /// stable, others if they depend on lost work. Who leaves in order is not cut: all
+        /// that it has done is stable.
         cuts: Vec<Cut>,
     },
     /// The epoch cannot be lost any more.
@@ -95,9 +98,10 @@ impl ControlState {
             Command::ChangeMembers {
                 leave,
                 join,
+                leaving,
                 leader,
                 cuts,
-            } => Effect::View(self.change_members(leave, join, *leader, cuts)),
+            } => Effect::View(self.change_members((leave, join, leaving), *leader, cuts)),
             Command::Stable { epoch } if *epoch > self.stable => {
                 self.stable = *epoch;
                 Effect::Stable(*epoch)
@@ -112,8 +116,7 @@ impl ControlState {
 
     fn change_members(
         &mut self,
-        leave: &[NodeId],
-        join: &[Process],
+        (leave, join, leaving): (&[NodeId], &[Process], &[NodeId]),
         leader: StoreId,
         cuts: &[Cut],
     ) -> View {
@@ -154,34 +157,41 @@ impl ControlState {
             members.is_sorted_by_key(|member| member.node),
             "new ids are the highest"
         );
-        let copies = REPLICAS.min(members.len());
+        let leader = members.iter().find(|member| member.store == leader);
+        let leader = leader.expect("the leader is a member").node;
+        let view = View {
+            number,
+            leader,
+            members,
+            leaving: leaving.to_vec(),
+            stable: self.stable,
+            first_epoch,
+            fallbacks,
+        };
+        self.note_holders(&view);
+        self.view = Some(view.clone());
+        view
+    }
+
+    /// A view begins: what becomes stable in it goes to the stores of those that stay.
+    fn note_holders(&mut self, view: &View) {
+        let staying: BTreeSet<StoreId> = view.staying().map(|member| member.store).collect();
+        assert!(!staying.is_empty(), "somebody stays");
+        let copies = REPLICAS.min(staying.len());
         self.copies = if self.holders.is_empty() {
             copies
         } else {
             copies.min(self.copies)
         };
-        self.holders.extend(stores);
-        let leader = members.iter().find(|member| member.store == leader);
-        let leader = leader.expect("the leader is a member").node;
-        let stable = self.stable;
-        let view = View {
-            number,
-            leader,
-            members,
-            stable,
-            first_epoch,
-            fallbacks,
-        };
-        self.view = Some(view.clone());
-        view
+        self.holders.extend(staying);
     }
 
     fn note_replicated(&mut self, number: ViewNumber) {
         let Some(view) = self.view.as_ref().filter(|view| view.number == number) else {
             return;
         };
-        self.holders = view.members.iter().map(|member| member.store).collect();
-        self.copies = REPLICAS.min(view.members.len());
+        self.holders = view.staying().map(|member| member.store).collect();
+        self.copies = REPLICAS.min(self.holders.len());
     }
 
     /// The last view, `None` before the first.
@@ -211,12 +221,35 @@ impl ControlState {
         self.processes.get(&store)
     }
 
-    /// Who should vote: the oldest members that can.
+    /// Who should vote: the oldest members that can and stay.
     #[must_use]
     pub fn electorate(&self) -> BTreeSet<VoterId> {
-        let members = self.view.iter().flat_map(|view| &view.members);
+        self.electorate_without(&BTreeSet::new())
+    }
+
+    /// Who should vote if these members, too, were about to go.
+    #[must_use]
+    pub fn electorate_without(&self, nodes: &BTreeSet<NodeId>) -> BTreeSet<VoterId> {
+        let members = self.view.iter().flat_map(View::staying);
+        let members = members.filter(|member| !nodes.contains(&member.node));
         let voters = members.filter_map(|member| self.processes[&member.store].voter);
         voters.take(VOTERS_MAX).collect()
+    }
+
+    /// The control log of a member, if it can vote.
+    #[must_use]
+    pub fn voter_of(&self, node: NodeId) -> Option<VoterId> {
+        let member = self.view.as_ref()?.member(node)?;
+        self.processes.get(&member.store)?.voter
+    }
+
+    /// Whether those that are about to go can: all that they have done is stable, for they
+    /// have committed nothing since the view began, and everything stable has its copies
+    /// at the others.
+    #[must_use]
+    pub fn is_free_to_leave(&self) -> bool {
+        let is_stable = |view: &View| self.stable.next() >= view.first_epoch;
+        self.view.as_ref().is_some_and(is_stable) && self.is_replicated()
     }
 
     /// Every process that was ever a member: the last one of each disk.
@@ -245,11 +278,11 @@ impl ControlState {
         self.holders.difference(present).copied().collect()
     }
 
-    /// Whether everything stable has as many copies as it should have.
+    /// Whether everything stable has as many copies as it should have, at members that
+    /// stay.
     #[must_use]
     pub fn is_replicated(&self) -> bool {
-        let view = self.view.as_ref();
-        let members = view.into_iter().flat_map(|view| &view.members);
+        let members = self.view.iter().flat_map(View::staying);
         let stores: BTreeSet<StoreId> = members.map(|member| member.store).collect();
         self.holders == stores && self.copies == REPLICAS.min(stores.len())
     }

@@ -144,6 +144,12 @@ pub enum Packet {
         /// From what is answered.
         stamp_ns: u64,
     },
+    /// From one that led until its own vote went: I lead no more, and what you have promised
+    /// me is over.
+    Resigned {
+        /// Its leadership.
+        term: u64,
+    },
     /// From the leader to one that lacks entries that nobody keeps any more.
     Snapshot {
         /// The last entry that is part of `state`.

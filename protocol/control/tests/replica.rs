@@ -359,6 +359,52 @@ fn a_leaders_death_costs_about_an_election_timeout() {
     assert_ne!(world.acting(), Some(1));
 }
 
+/// The last step of a node that leaves in order: nobody has to miss it first.
+#[test]
+fn a_leader_whose_vote_goes_is_followed_by_another_at_once() {
+    for (seed, voters) in [(20, 2), (21, 3), (22, 5)] {
+        let mut world = World::voting(seed, voters, 0);
+        world.decide();
+        let rest: Vec<u64> = (2..=voters).collect();
+        world.until("its vote has gone", |world| {
+            let _ = world.adjust(&rest);
+            !world.replica(1).is_leader()
+        });
+        assert_eq!(world.acting(), None);
+        let went = world.now_ms;
+        world.until("another leads", |world| world.settled().is_some());
+        let lacking = world.now_ms - went;
+        assert!(lacking < TIMEOUT_MS / 2, "{voters} voters: {lacking} ms");
+        assert_ne!(world.acting(), Some(1));
+        // It is not needed any more.
+        world.crash(1);
+        world.decide();
+        let leader = world.acting().unwrap();
+        assert!(
+            !world
+                .replica(leader)
+                .electorate()
+                .voters
+                .contains(&VoterId(1))
+        );
+    }
+}
+
+/// Its last word may be lost: then it is missed, as any leader is.
+#[test]
+fn a_leader_whose_vote_goes_may_leave_without_a_word() {
+    for seed in 0..20 {
+        let mut world = World::voting(seed, 3, 20);
+        world.until("its vote has gone", |world| {
+            let _ = world.adjust(&[2, 3]);
+            !world.replica(1).is_leader()
+        });
+        world.crash(1);
+        world.until("another leads", |world| world.settled().is_some());
+        world.decide();
+    }
+}
+
 #[test]
 fn a_leader_that_is_cut_off_stops_before_another_begins() {
     let mut world = World::voting(4, 3, 0);

@@ -370,6 +370,9 @@ pub enum Message {
     Down,
     /// Leader to member: stop; you are no member of the view any more.
     Expelled,
+    /// Leader to a member that was leaving: it is none any more, and everything that it
+    /// had is elsewhere.
+    Left,
     /// The answer to [`Message::Join`]: whom to ask, and what helps those who look for
     /// each other.
     Directory {

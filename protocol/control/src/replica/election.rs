@@ -149,6 +149,34 @@ impl Replica {
         self.drain(now);
     }
 
+    /// This voter leads no more. If it votes no more either, nobody else leads yet, and the
+    /// others need not wait until they miss it.
+    pub(super) fn say_resigned(&mut self) {
+        let config = self.node.config();
+        let me = noraft::NodeId::from(self.config.me);
+        if config.is_joint_consensus() || config.voters.contains(&me) {
+            return;
+        }
+        let voters: Vec<VoterId> = config.voters.iter().map(|&id| id.into()).collect();
+        let term = self.term();
+        for voter in voters {
+            self.send(voter, Packet::Resigned { term }, self.recorded);
+        }
+    }
+
+    /// The leader leads no more: what this voter has promised it is over. By the time of the
+    /// first question the others have heard it, too.
+    pub(super) fn on_resigned(&mut self, now: Instant, from: VoterId, term: u64) {
+        if self.leader != Some(from) || term != self.term() {
+            return;
+        }
+        self.leader = None;
+        self.bound_until = now;
+        let pause = self.config.election_timeout.as_nanos() / 16;
+        let spread = self.random.below(pause.max(1));
+        self.deadline = now + Duration::from_nanos(pause + spread);
+    }
+
     /// Why a vote of this voter would harm no leader, if so.
     pub(super) fn ground_now(&self, now: Instant) -> Option<Ground> {
         if self.node.role().is_leader() {

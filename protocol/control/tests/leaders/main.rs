@@ -1,5 +1,7 @@
 //! The leader in a cluster of scripts: each test says what happens and what is decided.
 #[cfg(test)]
+mod drain;
+#[cfg(test)]
 mod gather;
 #[cfg(test)]
 mod scenarios;

@@ -380,7 +380,12 @@ fn step(world: &mut World, prng: &mut Prng) {
     } else {
         Persist::OnDemand
     };
-    match prng.below(10) {
+    match prng.below(12) {
+        10 => {
+            // Refused or not.
+            let _ = world.drain(&[node]);
+        }
+        11 => world.voters(),
         0 => world.join(store),
         1 => world.input(Input::JoinerLost {
             joiner: JoinerId(store),

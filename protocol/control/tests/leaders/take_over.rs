@@ -1,10 +1,10 @@
 //! The leader is lost, and another goes on.
-use control::{Config, Event, FailedWhy, Leader};
+use control::{Event, FailedWhy, Leader};
 use std::collections::BTreeSet;
-use types::{Duration, Epoch, NodeId, StoreId, ViewNumber};
+use types::{Duration, Epoch, NodeId, ViewNumber};
 use wire::Message;
 
-use crate::world::{EPOCH, GRACE, OWN, TIMEOUT, World, state_of};
+use crate::world::{OWN, TIMEOUT, World, config_of, state_of};
 
 /// A new leader takes the cluster of `world` over: the one of this disk.
 fn take_over(world: &World, store: u64, lost: &[NodeId]) -> Option<World> {
@@ -13,16 +13,6 @@ fn take_over(world: &World, store: u64, lost: &[NodeId]) -> Option<World> {
     next.leader = Leader::take_over(next.now, config_of(store), state_of(&world.log), &lost)?;
     next.pump();
     Some(next)
-}
-
-fn config_of(store: u64) -> Config {
-    Config {
-        store: StoreId(store),
-        expected: 3,
-        epoch_length: EPOCH,
-        failure_timeout: TIMEOUT,
-        join_grace: GRACE,
-    }
 }
 
 #[test]

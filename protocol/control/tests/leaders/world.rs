@@ -1,6 +1,7 @@
 //! A leader and the cluster around it, played by the tests.
 use control::{
-    Command, Config, ControlState, Event, Input, JoinerId, Leader, Output, Process, VoterId,
+    Command, Config, ControlState, DrainRefused, Event, Input, JoinerId, Leader, Output, Process,
+    VoterId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use types::{Duration, Epoch, Instant, NodeId, StoreId, View, ViewNumber};
@@ -48,6 +49,17 @@ pub(crate) fn state_of(log: &[Command]) -> ControlState {
     state
 }
 
+/// Of the leader with this disk.
+pub(crate) fn config_of(store: u64) -> Config {
+    Config {
+        store: StoreId(store),
+        expected: 3,
+        epoch_length: EPOCH,
+        failure_timeout: TIMEOUT,
+        join_grace: GRACE,
+    }
+}
+
 impl World {
     pub(crate) fn new(expected: usize) -> Self {
         Self::recovered(expected, vec![])
@@ -55,11 +67,8 @@ impl World {
 
     pub(crate) fn recovered(expected: usize, log: Vec<Command>) -> Self {
         let config = Config {
-            store: StoreId(OWN),
             expected,
-            epoch_length: EPOCH,
-            failure_timeout: TIMEOUT,
-            join_grace: GRACE,
+            ..config_of(OWN)
         };
         let now = Instant::from_nanos(1);
         Self {
@@ -178,6 +187,37 @@ impl World {
         for node in nodes {
             self.say(node, Message::Replicated);
         }
+    }
+
+    /// Members are to leave; all voters are heard.
+    pub(crate) fn drain(&mut self, nodes: &[NodeId]) -> Result<(), DrainRefused> {
+        let heard: BTreeSet<VoterId> = (OWN..OWN + 9).map(VoterId).collect();
+        self.drain_heard(nodes, &heard)
+    }
+
+    pub(crate) fn drain_heard(
+        &mut self,
+        nodes: &[NodeId],
+        heard: &BTreeSet<VoterId>,
+    ) -> Result<(), DrainRefused> {
+        let nodes = nodes.iter().copied().collect();
+        let drained = self.leader.drain(self.now, &nodes, heard);
+        self.pump();
+        drained
+    }
+
+    /// The votes that are wanted are those that count.
+    pub(crate) fn voters(&mut self) {
+        let voters = self.leader.state().electorate();
+        self.input(Input::Voters(voters));
+    }
+
+    /// Everything of every member up to the last epoch is stored.
+    pub(crate) fn all_stored(&mut self) {
+        self.pass(EPOCH, &[]);
+        let epoch = Epoch(self.leader.epoch().0 - 1);
+        let nodes: Vec<NodeId> = self.view().nodes().collect();
+        nodes.into_iter().for_each(|node| self.stored(node, epoch));
     }
 
     pub(crate) fn stored(&mut self, node: NodeId, epoch: Epoch) {
