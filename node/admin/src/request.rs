@@ -73,6 +73,13 @@ pub enum Request {
     /// Stop the whole cluster when everything committed so far is stable. Answered by
     /// [`crate::Response::Done`].
     Down,
+    /// Have these nodes leave the cluster for good, in order. Only the leader can.
+    /// Answered by [`crate::Response::Done`] when they have begun to; whoever wants to know
+    /// when they have left looks at the status.
+    Drain {
+        /// Ids of members.
+        nodes: Vec<u32>,
+    },
 }
 
 /// Bytes with a name.

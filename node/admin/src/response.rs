@@ -101,6 +101,8 @@ pub struct NodeInfo {
     pub node: u32,
     /// Its name.
     pub name: String,
+    /// It is about to leave for good.
+    pub is_leaving: bool,
     /// Where peers reach it.
     pub address: String,
     /// Its disk.
@@ -233,7 +235,7 @@ pub enum FailureKind {
     Guest,
     /// The cluster cannot do it now.
     Unavailable,
-    /// The node is about to end; another may do it.
+    /// The node is about to end; another may do it. Nothing of it has happened.
     Ending,
 }
 

@@ -45,6 +45,8 @@ impl Default for Config {
 pub enum FatalReason {
     /// It was told to: the whole cluster stops.
     Down,
+    /// It was told to leave for good, and has: the others have everything that it had.
+    Left,
     /// There has been no leader for too long; without one nothing can be decided. The
     /// cluster can be restarted from its data.
     LeaderLost(String),
@@ -67,6 +69,7 @@ impl fmt::Display for FatalReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Down => write!(f, "told to stop"),
+            Self::Left => write!(f, "has left the cluster; nothing needs its disk any more"),
             Self::LeaderLost(why) => write!(
                 f,
                 "there is no leader ({why}); the cluster can be restarted from its data"

@@ -104,6 +104,17 @@ impl<P: Platform, D: Disk> Core<P, D> {
         self.dtm.view().map_or(ViewNumber(0), |view| view.number)
     }
 
+    /// Whether it is about to leave for good: it begins nothing more.
+    pub(crate) fn is_leaving(&self) -> bool {
+        let me = self.dtm.me();
+        self.dtm.view().is_some_and(|view| view.is_leaving(me))
+    }
+
+    /// Whether nothing will be run here any more.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.fatal.is_some() || self.is_leaving()
+    }
+
     /// Handles what has happened; waits for something if nothing has, until `until`
     /// at most. Bounded work.
     pub(crate) fn pump(&mut self, wait: Wait) {
@@ -207,6 +218,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 self.release_replies();
             }
             Message::Down => self.fatal = Some(FatalReason::Down),
+            Message::Left => self.fatal = Some(FatalReason::Left),
             Message::Expelled => self.fatal = Some(FatalReason::Expelled),
             _ => self.tell_memory(envelope),
         }

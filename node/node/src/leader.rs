@@ -1,13 +1,14 @@
 //! The leader's side of a node: carries what the control state machine decides to its
 //! log, to the members and to this node, and keeps what people want to know.
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use admin::{Fallen, NodeInfo, Status, VoterInfo};
 use control::{
-    Event, FailedWhy, Input, JoinerId as ControlJoiner, Leader, Output, Process, VoterId,
+    DrainRefused, Event, FailedWhy, Input, JoinerId as ControlJoiner, Leader, Output, Process,
+    VoterId,
 };
 use platform::{Disk, JoinerId};
 use types::{Duration, Epoch, Instant, NodeId};
@@ -76,6 +77,11 @@ impl Leadership {
         self.leader.is_running()
     }
 
+    /// Who should vote.
+    pub(crate) fn electorate(&self) -> BTreeSet<VoterId> {
+        self.leader.electorate()
+    }
+
     /// What people want to know of a member's message.
     pub(crate) fn note(&mut self, envelope: &Envelope, now: Instant) {
         if let Message::Report(report) = envelope.message {
@@ -139,6 +145,11 @@ impl Leadership {
 
     fn on_view_began(&mut self, reset: usize, stable: Epoch) {
         self.missing = None;
+        let view = self.leader.view();
+        let is_gone = |node: &NodeId| view.is_some_and(|view| view.member(*node).is_none());
+        for (_, report) in self.reports.extract_if(.., |node, _| is_gone(node)) {
+            add(&mut self.gone, &report);
+        }
         if let Some(failure) = self
             .last_failure
             .as_mut()
@@ -147,6 +158,43 @@ impl Leadership {
             failure.is_over = true;
             failure.told.fallback_to = stable.0;
             failure.told.nodes_reset = u32::try_from(reset).expect("members are few");
+        }
+    }
+
+    /// Why nodes cannot leave, in words.
+    fn why_not(&self, refused: &DrainRefused) -> String {
+        match refused {
+            DrainRefused::NotRunning => String::from(
+                "expected a cluster that runs, found one that gathers its nodes: ask again",
+            ),
+            DrainRefused::NoMember(node) => format!(
+                "expected a member, found {node}, which is none: `plurix status` shows all members"
+            ),
+            DrainRefused::UnderWay(nodes) => {
+                let names: Vec<String> = nodes.iter().map(|&node| self.name_of(node)).collect();
+                format!(
+                    "expected that nobody leaves, found that {} does: wait until it has left",
+                    names.join(", ")
+                )
+            }
+            DrainRefused::Last => String::from(
+                "expected that a node stays, found none that would: the last one has everything; \
+                 `plurix down` stops the cluster",
+            ),
+            DrainRefused::Voters { voters, away } => {
+                let name = |voter: &VoterId| {
+                    let process = self.leader.state().process_of(*voter);
+                    process.map_or_else(|| voter.to_string(), |process| process.name.clone())
+                };
+                let names: Vec<String> = away.iter().map(name).collect();
+                format!(
+                    "expected that {} of the {} voters that would stay are there, found {} away: \
+                     wait until they are back",
+                    voters.len() / 2 + 1,
+                    voters.len(),
+                    names.join(", ")
+                )
+            }
         }
     }
 
@@ -269,6 +317,17 @@ impl<P: Platform, D: Disk> Core<P, D> {
         }
     }
 
+    /// These members are to leave for good; why not, if they cannot.
+    pub(crate) fn drain(&mut self, nodes: &BTreeSet<NodeId>) -> Result<(), Option<String>> {
+        let replica = &self.voter.replica;
+        let voters = replica.state().electorate().into_iter();
+        let heard = voters.filter(|voter| replica.is_alive(self.now, *voter));
+        let heard: BTreeSet<VoterId> = heard.collect();
+        let leadership = self.leadership.as_mut().ok_or(None)?;
+        let drained = leadership.leader.drain(self.now, nodes, &heard);
+        drained.map_err(|refused| Some(leadership.why_not(&refused)))
+    }
+
     /// Tells all members that the cluster stops.
     pub(crate) fn say_down(&mut self) {
         let me = self.dtm.me();
@@ -334,6 +393,7 @@ impl Leadership {
             status.nodes.push(NodeInfo {
                 node: member.node.0,
                 name: process.name.clone(),
+                is_leaving: self.leader.is_leaving(member.node),
                 address: process.address.clone(),
                 store: member.store.0,
                 transactions: report.transactions,

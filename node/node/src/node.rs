@@ -26,6 +26,8 @@ const REAPED_PAGES: u32 = 64;
 const TIDY_EVERY: Duration = Duration::from_millis(500);
 /// Steps are run for so long between two looks at what has happened.
 const TURN: Duration = Duration::from_micros(50);
+/// Pause between two looks of a node that leaves: its last work goes to the stores in slices.
+const LEAVING_PAUSE: Duration = Duration::from_millis(1);
 /// Longest sleep of a node that has nothing to do.
 const SLEEP_MAX: Duration = Duration::from_millis(100);
 
@@ -94,7 +96,16 @@ impl<P: Platform, D: Disk> Node<P, D> {
         loop {
             self.core.pump(Wait::No);
             if let Some(reason) = self.core.fatal.take() {
+                if self.core.is_leaving() {
+                    // Who has asked last.
+                    self.serve_leaving();
+                }
                 return reason;
+            }
+            if self.core.is_leaving() {
+                self.serve_leaving();
+                self.core.pump(self.core.within(LEAVING_PAUSE));
+                continue;
             }
             if !self.core.may_commit() {
                 self.serve_status();

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use admin::{Failure, FailureKind, Request, Response};
 use platform::{CompileJob, Disk, RequestId};
-use types::{Epoch, Stamp};
+use types::{Epoch, NodeId, Stamp};
 
 use crate::deploy::Pending;
 use crate::replies::Reply;
@@ -112,6 +112,34 @@ impl<P: Platform, D: Disk> Node<P, D> {
             Request::Cancel { process } => self.core.cancel(process),
             Request::Processes => self.core.processes(),
             Request::Down => self.begin_down(id),
+            Request::Drain { nodes } => self.drain(&nodes),
+        }
+    }
+
+    /// Refers to other nodes whoever asks for something that takes a transaction.
+    pub(crate) fn serve_leaving(&mut self) {
+        self.core.release_replies();
+        self.finish_compilations();
+        self.finish_down();
+        while let Some((id, bytes)) = self.core.requests.pop_front() {
+            let served = match admin::decode::<Request>(&bytes) {
+                Ok(request @ (Request::Status | Request::Down | Request::Drain { .. })) => {
+                    self.serve_one(id, request, &bytes)
+                }
+                Ok(_) => Err(NotDone::Ending.into()),
+                Err(error) => Err(bad_request(error.to_string())),
+            };
+            self.answer(id, bytes, served);
+        }
+    }
+
+    /// Nodes leave for good.
+    fn drain(&mut self, nodes: &[u32]) -> Served {
+        let nodes = nodes.iter().copied().map(NodeId).collect();
+        match self.core.drain(&nodes) {
+            Ok(()) => Ok((Response::Done, None)),
+            Err(Some(why)) => Err(bad_request(why)),
+            Err(None) => Err(unavailable("only the leader lets nodes leave".to_string())),
         }
     }
 
@@ -170,7 +198,7 @@ impl From<NotDone> for Unserved {
             NotDone::Lost(page, version) => unavailable(loss(page, version)),
             NotDone::Ending => Self::Failed(Failure {
                 kind: FailureKind::Ending,
-                message: "the node is stopping".to_string(),
+                message: "the node is about to end: ask another".to_string(),
             }),
         }
     }

@@ -116,12 +116,12 @@ impl<P: Platform, D: Disk> Core<P, D> {
 
     /// Whether transactions go on: the node does not end, and its commits count.
     pub(crate) fn is_going_on(&self) -> bool {
-        self.fatal.is_none() && self.may_commit()
+        !self.is_ending() && self.may_commit()
     }
 
     /// Waits until they do, or the node ends.
     pub(crate) fn await_lease(&mut self) {
-        while self.fatal.is_none() && !self.may_commit() {
+        while !self.is_ending() && !self.may_commit() {
             self.pump(self.within(WAIT_MAX));
         }
     }
@@ -157,7 +157,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
         let mut attempt = Attempt::First;
         loop {
             self.await_lease();
-            if self.fatal.is_some() {
+            if self.is_ending() {
                 return Err(NotDone::Ending);
             }
             if view.is_some_and(|view| view != self.view_number()) {
@@ -175,7 +175,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
                     let (lost, has_bad_luck) = (self.lost_page(), self.has_bad_luck());
                     self.rollback();
                     match (failure, lost) {
-                        (_, Some((page, version))) if self.fatal.is_none() => {
+                        (_, Some((page, version))) if !self.is_ending() => {
                             return Err(NotDone::Lost(page, version));
                         }
                         (Failure::Refused(refusal), None) if !has_bad_luck => {

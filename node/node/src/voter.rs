@@ -221,8 +221,20 @@ impl<P: Platform, D: Disk> Core<P, D> {
             return;
         }
         self.voter.next_adjustment = self.now + ADJUST_EVERY;
-        let wanted = self.voter.replica.state().electorate();
-        self.voter.replica.adjust(self.now, &wanted);
+        let leadership = self.leadership.as_ref();
+        let Some(wanted) = leadership.map(Leadership::electorate) else {
+            return;
+        };
+        let replica = &mut self.voter.replica;
+        replica.adjust(self.now, &wanted);
+        let Electorate {
+            voters,
+            next,
+            listeners,
+        } = replica.electorate();
+        let count = replica.decided_voters().into_iter();
+        let count = count.chain(voters).chain(next).chain(listeners).collect();
+        self.tell_leader(Input::Voters(count));
     }
 
     /// This node leads from now on.

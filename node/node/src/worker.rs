@@ -176,7 +176,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             self.store_failed(&loss(page, version));
         }
         assert!(
-            failed.is_ok() || self.fatal.is_some(),
+            failed.is_ok() || self.is_ending(),
             "failing is never refused"
         );
     }
