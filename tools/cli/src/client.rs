@@ -77,10 +77,16 @@ impl Client {
     /// # Errors
     /// If the cluster does not run, or none of its nodes listens for a while.
     pub fn find(data: &DataDir) -> Result<Self, Error> {
+        Self::find_but(data, None)
+    }
+
+    /// The same; the node with this door only if there is no other.
+    fn find_but(data: &DataDir, last: Option<SocketAddr>) -> Result<Self, Error> {
         let until = Instant::now() + FIND_TIME;
         let interrupts = interrupt::count();
         loop {
-            let nodes = data.running()?.nodes;
+            let mut nodes = data.running()?.nodes;
+            nodes.sort_by_key(|node| Some(node.tools) == last);
             let mut reached = nodes.iter().map(|node| Self::connect(node.tools));
             if let Some(client) = reached.find_map(Result::ok) {
                 let data = Some(data.clone());
@@ -138,9 +144,8 @@ impl Client {
                 Ok(Response::Status(status)) => status.leader != 0,
                 Err(ClientError::NoNode(_)) => false,
                 Err(ClientError::Lost(_)) => !is_repeatable(request),
-                Err(ClientError::Failed(failure)) => {
-                    failure.kind != FailureKind::Ending || !is_repeatable(request)
-                }
+                // Nothing has happened.
+                Err(ClientError::Failed(failure)) => failure.kind != FailureKind::Ending,
                 _ => true,
             };
             if is_known {
@@ -152,7 +157,7 @@ impl Client {
             thread::sleep(POLL_TIME);
             let found = match request {
                 Request::Status => Self::leader(&data).map(|found| found.map(|(client, _)| client)),
-                _ => Self::find(&data).map(Some),
+                _ => Self::find_but(&data, Some(self.address)).map(Some),
             };
             if interrupt::count() > interrupts {
                 return Err(ClientError::Interrupted);
@@ -304,6 +309,14 @@ impl Client {
         self.order(&Request::Down)
     }
 
+    /// Has members leave for good; says when they have begun to. Only the leader can.
+    ///
+    /// # Errors
+    /// See [`Client::ask`].
+    pub fn drain(&mut self, nodes: Vec<u32>) -> Result<(), ClientError> {
+        self.order(&Request::Drain { nodes })
+    }
+
     fn order(&mut self, request: &Request) -> Result<(), ClientError> {
         match self.ask(request)? {
             Response::Done => Ok(()),
@@ -384,7 +397,7 @@ fn is_repeatable(request: &Request) -> bool {
         | Request::Processes
         | Request::Cancel { .. } => true,
         Request::Call { is_query, .. } => *is_query,
-        Request::Run { .. } | Request::Down => false,
+        Request::Run { .. } | Request::Down | Request::Drain { .. } => false,
     }
 }
 

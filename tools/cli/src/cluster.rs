@@ -1,5 +1,5 @@
 //! A cluster on this machine: its data directory, its nodes, the way to ask it.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::interrupt;
 use crate::supervisor::{Happening, Nodes, Ready};
 
-/// Number of the node that is started first, and founds a new cluster.
+/// Number of the node that founds a new cluster.
 const FIRST: u32 = 1;
 /// A control log of this length says nothing yet: it has its first record's head only.
 const BLANK_LOG_BYTES: u64 = 64;
@@ -58,7 +58,7 @@ pub struct Cluster {
     nodes: Nodes,
     data: DataDir,
     plan: Plan,
-    count: u32,
+    file: ClusterFile,
     running: RunningFile,
     /// Where nodes listened that have ended: others still look for them there.
     left: BTreeMap<u32, Ready>,
@@ -98,7 +98,7 @@ impl Cluster {
         let data = DataDir::make(path)?;
         let lock = data.lock()?;
         let file = cluster_file(&data, plan.nodes)?;
-        check_ports(&plan, file.nodes)?;
+        check_ports(&plan, &file)?;
         let id = u64::from_str_radix(&file.cluster, 16).map_err(|_| {
             Error::config(format!(
                 "expected a cluster id in cluster.json, found {}",
@@ -114,7 +114,7 @@ impl Cluster {
             nodes: Nodes::new(),
             data,
             plan,
-            count: file.nodes,
+            file,
             running,
             left: BTreeMap::new(),
             _lock: lock,
@@ -152,8 +152,24 @@ impl Cluster {
         match happening {
             Happening::Ended { number, .. } => self.forget(number),
             Happening::Ready { number, ready } => self.remember(number, ready),
+            Happening::Left { .. } => {}
         }
         Some(happening)
+    }
+
+    /// A node has left for good: it is never started again.
+    ///
+    /// # Errors
+    /// If the disk does not take that.
+    pub fn note_left(&mut self, number: u32) -> Result<(), Error> {
+        self.file.left.insert(number);
+        self.data.set_cluster(&self.file)
+    }
+
+    /// Whether the node has left for good.
+    #[must_use]
+    pub fn has_left(&self, number: u32) -> bool {
+        self.file.left.contains(&number)
     }
 
     /// Kills a node as a crash would.
@@ -172,7 +188,7 @@ impl Cluster {
     /// What the cluster can survive.
     #[must_use]
     pub fn promise(&self) -> String {
-        promise(self.count)
+        promise(self.file.count())
     }
 
     /// Stops the cluster once everything committed so far is stable.
@@ -222,12 +238,14 @@ impl Cluster {
     }
 
     fn start_nodes(&mut self) -> Result<(), Error> {
-        let first = self.start_node(FIRST, None)?;
-        for number in FIRST + 1..=self.count {
+        let numbers: Vec<u32> = self.file.numbers().collect();
+        let (&first_number, others) = numbers.split_first().expect("somebody always stays");
+        let first = self.start_node(first_number, None)?;
+        for &number in others {
             self.spawn(number, Some(first.link))?;
         }
-        let mut ready = vec![(FIRST, first)];
-        while ready.len() < self.count as usize {
+        let mut ready = vec![(first_number, first)];
+        while ready.len() < numbers.len() {
             let (number, address) = self.nodes.wait_any_ready(READY_TIME)?;
             ready.push((number, address));
         }
@@ -271,7 +289,7 @@ impl Cluster {
             join: other,
             token: Some(self.data.token_file()),
             cluster: None,
-            members: self.count * self.plan.cores,
+            members: self.file.count() * self.plan.cores,
             epoch: self.plan.epoch_ms,
             cores: self.plan.cores,
             name: format!("node-{number}"),
@@ -292,12 +310,12 @@ impl Cluster {
             let mut files = entries.into_iter().flatten().flatten();
             files.any(|file| file.metadata().is_ok_and(|m| m.len() > BLANK_LOG_BYTES))
         };
-        !(FIRST + 1..=self.count).any(knows_some)
+        self.file.left.is_empty() && !(FIRST + 1..=self.file.nodes).any(knows_some)
     }
 
     /// Waits until all nodes are members.
     fn wait_members(&mut self) -> Result<(), Error> {
-        let members = (self.count * self.plan.cores) as usize;
+        let members = (self.file.count() * self.plan.cores) as usize;
         let until = Instant::now() + MEMBERS_TIME;
         while Instant::now() < until {
             interrupt::check()?;
@@ -333,18 +351,20 @@ fn cluster_file(data: &DataDir, nodes: Option<u32>) -> Result<ClusterFile, Error
         (None, nodes) => ClusterFile {
             cluster: new_id().to_string(),
             nodes: nodes.unwrap_or(3),
+            left: BTreeSet::new(),
         },
         (Some(found), None) => found.clone(),
-        (Some(found), Some(nodes)) if nodes < found.nodes => {
+        (Some(found), Some(nodes)) if nodes < found.count() => {
             let message = format!(
                 "expected at least {} nodes, found --nodes {nodes}: every store is needed",
-                found.nodes
+                found.count()
             );
             return Err(Error::user(message)
-                .hint("leave --nodes out, or make a new cluster with another --data"));
+                .hint("leave --nodes out; `plurix drain` makes a running cluster smaller")
+                .hint("or make a new cluster with another --data"));
         }
         (Some(found), Some(nodes)) => ClusterFile {
-            nodes,
+            nodes: found.nodes + (nodes - found.count()),
             ..found.clone()
         },
     };
@@ -384,7 +404,8 @@ fn addresses(plan: &Plan, number: u32) -> (SocketAddr, SocketAddr) {
 }
 
 /// Finds out early, and says clearly, when a port is taken.
-fn check_ports(plan: &Plan, nodes: u32) -> Result<(), Error> {
+fn check_ports(plan: &Plan, file: &ClusterFile) -> Result<(), Error> {
+    let nodes = file.nodes;
     let Some(port) = plan.port else {
         return Ok(());
     };
@@ -395,7 +416,7 @@ fn check_ports(plan: &Plan, nodes: u32) -> Result<(), Error> {
         );
         return Err(Error::user(message).hint("choose a lower port"));
     }
-    for number in FIRST..=nodes {
+    for number in file.numbers() {
         let (link, tools) = addresses(plan, number);
         for address in [link, tools] {
             TcpListener::bind(address).map_err(|error| {
@@ -410,6 +431,14 @@ fn check_ports(plan: &Plan, nodes: u32) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn cluster_of(nodes: u32) -> ClusterFile {
+        ClusterFile {
+            cluster: "00ab".into(),
+            nodes,
+            left: BTreeSet::new(),
+        }
+    }
 
     #[test]
     fn every_node_has_two_ports_of_its_own() {
@@ -432,7 +461,7 @@ mod tests {
                 port: Some(port),
                 ..Plan::new().unwrap()
             };
-            let error = check_ports(&plan, 1).unwrap_err().to_string();
+            let error = check_ports(&plan, &cluster_of(1)).unwrap_err().to_string();
             assert!(
                 error.starts_with(&format!("port {port} is not free: ")),
                 "{error}"
@@ -446,6 +475,6 @@ mod tests {
             port: Some(65_530),
             ..Plan::new().unwrap()
         };
-        assert!(check_ports(&plan, 3).is_err());
+        assert!(check_ports(&plan, &cluster_of(3)).is_err());
     }
 }

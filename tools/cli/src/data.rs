@@ -3,11 +3,12 @@
 //! ```text
 //! VERSION        number of this layout
 //! lock           held by whoever runs the cluster
-//! cluster.json   what the cluster is: its id, its nodes
+//! cluster.json   what the cluster is: its id, its nodes, who of them has left
 //! running.json   where its nodes are reached, while they run
 //! token          what a process must know to join it: a secret
 //! node-1 …       a node's store and its log
 //! ```
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
@@ -32,8 +33,24 @@ pub const DEFAULT_DIR: &str = "plurix-data";
 pub struct ClusterFile {
     /// Its id, 16 hexadecimal digits.
     pub cluster: String,
-    /// How many nodes it has; their directories are `node-1` to `node-N`.
+    /// How many nodes it has ever had; their directories are `node-1` to `node-N`.
     pub nodes: u32,
+    /// Numbers of those that have left for good. No number is given twice.
+    #[serde(default)]
+    pub left: BTreeSet<u32>,
+}
+
+impl ClusterFile {
+    /// Numbers of the nodes that the cluster has, ascending.
+    pub fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
+        (1..=self.nodes).filter(|number| !self.left.contains(number))
+    }
+
+    /// How many nodes the cluster has.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        u32::try_from(self.numbers().count()).expect("of a range of such numbers")
+    }
 }
 
 /// Where a node is reached.
@@ -309,9 +326,20 @@ mod tests {
         let file = ClusterFile {
             cluster: "00ab".into(),
             nodes: 3,
+            left: BTreeSet::from([2]),
         };
         made.set_cluster(&file).unwrap();
+        assert_eq!(file.numbers().collect::<Vec<_>>(), [1, 3]);
         assert_eq!(made.cluster(), Ok(Some(file)));
+    }
+
+    #[test]
+    fn a_directory_from_before_anybody_could_leave_is_understood() {
+        let scratch = Scratch::new("before");
+        let made = DataDir::make(&scratch.0).unwrap();
+        let old = r#"{ "cluster": "00ab", "nodes": 2 }"#;
+        fs::write(scratch.0.join("cluster.json"), old).unwrap();
+        assert_eq!(made.cluster().unwrap().unwrap().count(), 2);
     }
 
     #[test]

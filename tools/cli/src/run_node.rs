@@ -20,7 +20,7 @@ use types::{Duration, NodeId, StoreId};
 use crate::commands::node::NodeArgs;
 use crate::data::read_token;
 use crate::error::Error;
-use crate::supervisor::{Ready, announce};
+use crate::supervisor::{Ready, announce, announce_left};
 
 /// Pace at which a node looks up from a guest's long step.
 const TICK: Duration = Duration::from_millis(1);
@@ -52,7 +52,12 @@ pub fn run_node(args: NodeArgs) -> Result<(), Error> {
         start_core(&args, &home, core, link, engine.clone());
     }
     announce(Ready { link, tools });
-    ended(node.run())
+    let reason = node.run();
+    if reason == FatalReason::Left {
+        crate::ui::note(reason.to_string());
+        announce_left();
+    }
+    ended(reason)
 }
 
 /// Starts one more node of this process, in a thread of its own.
@@ -244,7 +249,7 @@ fn lost_decisions(directory: &Path, found: &str) -> Error {
 
 fn ended(reason: FatalReason) -> Result<(), Error> {
     match reason {
-        FatalReason::Down => Ok(()),
+        FatalReason::Down | FatalReason::Left => Ok(()),
         reason => Err(Error::config(reason.to_string())),
     }
 }

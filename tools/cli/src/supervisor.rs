@@ -21,6 +21,8 @@ use crate::error::Error;
 use crate::interrupt;
 use crate::ui;
 
+/// What a node says when it has left the cluster.
+const LEFT: &str = "plurix-node left";
 /// How often a wait looks whether it was interrupted.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// Lines of a log that an error shows.
@@ -44,6 +46,11 @@ pub enum Happening {
         number: u32,
         /// Where.
         ready: Ready,
+    },
+    /// It has left the cluster for good; its process is about to end.
+    Left {
+        /// Which.
+        number: u32,
     },
     /// Its process has ended.
     Ended {
@@ -151,6 +158,9 @@ impl Nodes {
             match self.receiver.recv_timeout(rest) {
                 Err(RecvTimeoutError::Timeout) => return None,
                 Err(RecvTimeoutError::Disconnected) => unreachable!("we hold a sender"),
+                Ok(Said::Line(number, line)) if line == LEFT => {
+                    return Some(Happening::Left { number });
+                }
                 Ok(Said::Line(number, line)) => match line.parse() {
                     Ok(ready) => return Some(Happening::Ready { number, ready }),
                     Err(NotReady) => ui::note(format!("node {number}: {line}")),
@@ -178,7 +188,7 @@ impl Nodes {
                 Some(Happening::Ended { number, status }) => {
                     return Err(self.ended(number, status));
                 }
-                None => {}
+                Some(Happening::Left { .. }) | None => {}
             }
         }
         Err(Error::internal(format!(
@@ -274,6 +284,11 @@ pub fn announce(ready: Ready) {
     ui::say(ready.to_string());
 }
 
+/// Says to whoever started this node that it has left the cluster for good.
+pub fn announce_left() {
+    ui::say(LEFT);
+}
+
 impl fmt::Display for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -352,6 +367,18 @@ mod tests {
         assert_eq!(status.signal(), Some(9));
         nodes.stop(LONG);
         assert_eq!(nodes.numbers().count(), 0);
+    }
+
+    #[test]
+    fn a_node_that_leaves_says_so_before_it_ends() {
+        let mut nodes = Nodes::new();
+        start(&mut nodes, 2, &format!("echo {READY}; echo {LEFT}"));
+        nodes.wait_any_ready(LONG).unwrap();
+        assert_eq!(nodes.next(LONG), Some(Happening::Left { number: 2 }));
+        let Some(Happening::Ended { number: 2, status }) = nodes.next(LONG) else {
+            panic!("expected the end of node 2");
+        };
+        assert!(status.success());
     }
 
     #[test]

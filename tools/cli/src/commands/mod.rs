@@ -3,6 +3,7 @@ mod bench;
 mod call;
 mod demo;
 mod down;
+mod drain;
 mod kill;
 pub(crate) mod node;
 mod ps;
@@ -38,6 +39,7 @@ enum Command {
     Call(call::CallArgs),
     Ps(ps::PsArgs),
     Kill(kill::KillArgs),
+    Drain(drain::DrainArgs),
     Snapshots(snapshots::SnapshotsArgs),
     Status(status::StatusArgs),
     Down(down::DownArgs),
@@ -81,6 +83,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, 
         Command::Call(args) => call::run(args),
         Command::Ps(args) => ps::run(&args),
         Command::Kill(args) => kill::run(&args),
+        Command::Drain(args) => drain::run(&args),
         Command::Snapshots(args) => snapshots::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Down(args) => down::run(&args),

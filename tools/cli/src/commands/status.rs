@@ -26,8 +26,9 @@ fn show(status: &Status) -> String {
         .nodes
         .iter()
         .map(|node| {
+            let leaving = if node.is_leaving { " (leaving)" } else { "" };
             vec![
-                node.name.clone(),
+                format!("{}{leaving}", node.name),
                 node.node.to_string(),
                 node.address.clone(),
                 node.transactions.to_string(),

@@ -79,8 +79,18 @@ pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Error> {
     greet(&cluster, &args.data.data);
     let mut ends = BTreeMap::new();
     while interrupt::count() == 0 {
-        let Some(Happening::Ended { number, status }) = cluster.next(PATIENCE) else {
-            continue;
+        let (number, status) = match cluster.next(PATIENCE) {
+            Some(Happening::Left { number }) => {
+                cluster.note_left(number)?;
+                ui::note(format!(
+                    "node {number} has left the cluster: {}",
+                    cluster.promise()
+                ));
+                continue;
+            }
+            Some(Happening::Ended { number, .. }) if cluster.has_left(number) => continue,
+            Some(Happening::Ended { number, status }) => (number, status),
+            Some(Happening::Ready { .. }) | None => continue,
         };
         ui::note(format!("node {number} has ended: {status}"));
         let count = ends.entry(number).or_insert(0);
