@@ -4,6 +4,7 @@
     reason = "an integration test is nothing but tests"
 )]
 mod damage;
+mod drain;
 mod ends;
 mod hostile;
 mod joining;

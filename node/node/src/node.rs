@@ -92,14 +92,10 @@ impl<P: Platform, D: Disk> Node<P, D> {
     }
 
     /// Runs the node until it ends; says why it did.
-    pub fn run(mut self) -> FatalReason {
+    pub fn run(&mut self) -> FatalReason {
         loop {
             self.core.pump(Wait::No);
             if let Some(reason) = self.core.fatal.take() {
-                if self.core.is_leaving() {
-                    // Who has asked last.
-                    self.serve_leaving();
-                }
                 return reason;
             }
             if self.core.is_leaving() {
@@ -119,6 +115,16 @@ impl<P: Platform, D: Disk> Node<P, D> {
                 let until = self.search.next.min(self.core.now + SLEEP_MAX);
                 self.core.pump(Wait::Until(until));
             }
+        }
+    }
+
+    /// Refers callers to other nodes for so long: some may have looked for one before they
+    /// could know that this one has left.
+    pub fn refer_callers(&mut self, span: Duration) {
+        let until = self.core.now + span;
+        while self.core.now < until {
+            self.serve_leaving();
+            self.core.pump(Wait::Until(until));
         }
     }
 

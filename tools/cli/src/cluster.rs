@@ -150,9 +150,8 @@ impl Cluster {
     pub fn next(&mut self, time: Duration) -> Option<Happening> {
         let happening = self.nodes.next(time)?;
         match happening {
-            Happening::Ended { number, .. } => self.forget(number),
+            Happening::Ended { number, .. } | Happening::Left { number } => self.forget(number),
             Happening::Ready { number, ready } => self.remember(number, ready),
-            Happening::Left { .. } => {}
         }
         Some(happening)
     }

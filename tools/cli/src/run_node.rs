@@ -29,6 +29,8 @@ const FAILURE_TIMEOUT: Duration = Duration::from_millis(2_000);
 /// A killed process holds its disk until its last write has returned.
 const PREDECESSOR_TIME: std::time::Duration = std::time::Duration::from_secs(10);
 const RETRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+/// A tool that has just read where nodes are reached asks one of them sooner.
+const REFERRAL_TIME: Duration = Duration::from_millis(500);
 /// How long a leader that restarts a cluster waits for disks it could do without.
 const JOIN_GRACE: Duration = Duration::from_millis(5_000);
 
@@ -47,7 +49,7 @@ pub fn run_node(args: NodeArgs) -> Result<(), Error> {
     let tools = network
         .tool_address()
         .expect("the first node of a process serves tools");
-    let node = make_node(&args, &home, Suffrage::Full, network, engine.clone())?;
+    let mut node = make_node(&args, &home, Suffrage::Full, network, engine.clone())?;
     for core in 2..=args.cores {
         start_core(&args, &home, core, link, engine.clone());
     }
@@ -56,6 +58,7 @@ pub fn run_node(args: NodeArgs) -> Result<(), Error> {
     if reason == FatalReason::Left {
         crate::ui::note(reason.to_string());
         announce_left();
+        node.refer_callers(REFERRAL_TIME);
     }
     ended(reason)
 }

@@ -22,7 +22,7 @@ const POLL_TIME: Duration = Duration::from_millis(20);
 /// be: its directory may be deleted then. Nobody goes back, and programs go on.
 #[derive(Args, Debug)]
 pub(crate) struct DrainArgs {
-    /// Number, name or id of the node: 2, node-2, n7
+    /// Number or name of the node, or its id after an n: 2, node-2, n7
     #[arg(value_name = "NODE")]
     node: String,
     #[command(flatten)]
@@ -59,7 +59,8 @@ impl Leaver {
 /// The process of the node that is meant.
 fn find(word: &str, data: &DataDir, status: &Status) -> Result<Leaver, Error> {
     let number = word.strip_prefix("node-").unwrap_or(word).parse().ok();
-    let id = word.strip_prefix('n').unwrap_or(word).parse().ok();
+    // A bare number is never an id: it might be that of another node.
+    let id = word.strip_prefix('n').and_then(|id| id.parse().ok());
     let of_number = |node: &&NodeInfo| number_of(node).is_some() && number_of(node) == number;
     let of_id = |node: &&NodeInfo| Some(node.node) == id;
     let mut nodes = status.nodes.iter();
