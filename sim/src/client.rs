@@ -122,8 +122,8 @@ impl Client {
         matches!(self.phase, Phase::Doomed { .. })
     }
 
-    /// The node has died.
-    pub(crate) fn on_crash(&mut self, common: &mut Common) {
+    /// The node has died, or leaves.
+    pub(crate) fn on_end(&mut self, common: &mut Common) {
         if let Some(current) = &self.current {
             common.recorder.abort(current.attempt, Abort::Crash);
         }
@@ -160,6 +160,11 @@ impl Client {
 
     /// Takes the next step.
     pub(crate) fn step(&mut self, desk: &mut Desk<'_>) -> Next {
+        let view = desk.dtm.view();
+        let is_leaving = view.is_some_and(|view| view.is_leaving(desk.dtm.me()));
+        if is_leaving && matches!(self.phase, Phase::Resting | Phase::Retrying) {
+            return self.stop(desk.common);
+        }
         match self.phase {
             Phase::Resting => self.begin_first(desk),
             Phase::Retrying => self.begin_again(desk),
@@ -167,6 +172,14 @@ impl Client {
             Phase::Doomed { steps_left } => self.wander(steps_left, desk),
             Phase::Committing => Next::Sleep,
         }
+    }
+
+    /// Nothing begins here any more.
+    fn stop(&mut self, common: &mut Common) -> Next {
+        self.on_end(common);
+        (self.quota, self.extra, self.queued, self.current) = (0, 0, None, None);
+        self.phase = Phase::Resting;
+        Next::After(Duration::from_micros(200))
     }
 
     fn begin_first(&mut self, desk: &mut Desk<'_>) -> Next {

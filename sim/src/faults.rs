@@ -30,6 +30,7 @@ impl World {
                 self.on_return(store);
                 return;
             }
+            Fault::Drain => return self.on_drain(),
         };
         let victims = self.choose_victims(count);
         if victims.is_empty() || !self.may_crash(&victims) {
@@ -54,8 +55,13 @@ impl World {
             .collect()
     }
 
-    /// Whether the newest stable version of every page is also at a node that stays.
+    /// Whether somebody is left who does not leave, and the newest stable version of every
+    /// page is also at a node that does not crash.
     fn may_crash(&self, victims: &[NodeId]) -> bool {
+        let stays = |node: &NodeId| !victims.contains(node) && !self.leaving.contains(node);
+        if !self.nodes.keys().any(stays) {
+            return false;
+        }
         let newest = |is_counted: &dyn Fn(NodeId) -> bool| -> BTreeMap<PageId, Version> {
             let mut newest: BTreeMap<PageId, Version> = BTreeMap::new();
             for node in self.nodes.values().filter(|node| is_counted(node.id)) {
@@ -74,7 +80,7 @@ impl World {
         self.common
             .note(format_args!("{id} crashes, its disk: {disks:?}"));
         let mut node = self.nodes.remove(&id).expect("victims live");
-        node.client.on_crash(&mut self.common);
+        node.client.on_end(&mut self.common);
         self.counters_of_dead = add(self.counters_of_dead, node.dtm.counters());
         let last = self.common.now + self.common.span(Duration::from_micros(500));
         self.network.cut(id, last);
@@ -101,13 +107,15 @@ impl World {
     /// the last view that are left on what their work depends.
     pub(crate) fn on_decide(&mut self) {
         self.undecided += 1;
-        if self.members() == self.leader.view().members {
+        let view = self.leader.view();
+        let is_marked = self.leaving().eq(view.leaving.iter().copied());
+        if self.members() == view.members && is_marked {
             self.unnoticed -= core::mem::take(&mut self.undecided);
             return;
         }
         let view = self.leader.view().clone();
-        let survivors = view.nodes().filter(|node| self.nodes.contains_key(node));
-        let survivors: Vec<NodeId> = survivors.collect();
+        let stays = |node: &NodeId| self.nodes.contains_key(node) && !self.released.contains(node);
+        let survivors: Vec<NodeId> = view.nodes().filter(stays).collect();
         let number = self.leader.gather(survivors.iter().copied());
         for &node in &survivors {
             let delay = self.common.span(self.common.scenario.view_delay_max);
@@ -142,7 +150,8 @@ impl World {
             node: node.id,
             store: node.store,
         };
-        self.nodes.values().map(member).collect()
+        let stays = |node: &&crate::node::Node| !self.released.contains(&node.id);
+        self.nodes.values().filter(stays).map(member).collect()
     }
 
     fn decide(&mut self) {
@@ -151,15 +160,19 @@ impl World {
         // A view that some members have not entered yet may be in use at others.
         let used = self.epoch_used.max(self.leader.view().first_epoch);
         self.leader.forget(self.common.planted.epochs_forgotten());
-        let gone = self.leader.view().nodes();
-        let gone: Vec<NodeId> = gone.filter(|node| !self.nodes.contains_key(node)).collect();
+        let is_lost =
+            |node: &NodeId| !self.nodes.contains_key(node) && !self.released.contains(node);
+        let lost: Vec<NodeId> = self.leader.view().nodes().filter(is_lost).collect();
         let members = self.members();
-        self.survivors += (self.leader.view().members.len() - gone.len()) as u64;
-        let fallback = self.leader.decide(members, Epoch(used.0 + gap));
+        let leaving = self.leaving().collect();
+        self.survivors += (self.leader.view().members.len() - lost.len()) as u64;
+        self.let_go();
+        let next = (members, leaving);
+        let fallback = self.leader.decide(next, &lost, Epoch(used.0 + gap));
         self.common.note(format_args!("decided: {fallback:?}"));
         let history = &mut self.common.recorder.history;
         history.fallbacks.push(fallback);
-        history.deaths.push(gone);
+        history.deaths.push(lost);
         self.announce_view();
         self.push(Duration::from_micros(500), Event::Replicate);
     }
@@ -250,6 +263,9 @@ impl World {
                 }
             }
         }
+        if view.nodes().all(|node| self.nodes.contains_key(&node)) {
+            self.replicated = view.number;
+        }
         for (page, content) in newest {
             for target in placement::stores(&view, page.extent()) {
                 if let Some(node) = self.nodes.get(&target) {
@@ -261,6 +277,7 @@ impl World {
                 }
             }
         }
+        self.release();
     }
 
     /// Adds a node that serves this disk; it waits for a view.

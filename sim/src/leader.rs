@@ -28,7 +28,7 @@ struct Gathering {
 /// What a decision about stability depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Stability {
-    /// At most one member of the view has crashed: each part has a copy elsewhere.
+    /// Fewer members have crashed than each part has copies.
     Safe,
     /// All copies of a part may have been at members that crashed.
     Frozen,
@@ -83,6 +83,11 @@ impl Leader {
         Some(slowest)
     }
 
+    /// Whether those that leave in this view have nothing any more that is not stable.
+    pub(crate) fn is_stable_before_view(&self) -> bool {
+        self.stable.next() >= self.view.first_epoch
+    }
+
     /// Forgets that the newest epochs are stable: only for planted faults.
     pub(crate) fn forget(&mut self, epochs: u64) {
         self.stable.0 = self.stable.0.saturating_sub(epochs);
@@ -113,7 +118,12 @@ impl Leader {
 
     /// Decides the next view: who depends on what was lost goes back as far as he must, and
     /// everybody goes on in an epoch above all that were ever used.
-    pub(crate) fn decide(&mut self, members: Vec<Member>, first_epoch: Epoch) -> Fallback {
+    pub(crate) fn decide(
+        &mut self,
+        (members, leaving): (Vec<Member>, Vec<NodeId>),
+        lost: &[NodeId],
+        first_epoch: Epoch,
+    ) -> Fallback {
         let keeps_leader = members.iter().any(|member| member.node == self.view.leader);
         let leader = if keeps_leader {
             self.view.leader
@@ -121,12 +131,10 @@ impl Leader {
             members[0].node
         };
         let gathering = self.gathering.take().unwrap_or_default();
-        let is_gone = |node: &NodeId| members.iter().all(|member| member.node != *node);
-        let gone: Vec<NodeId> = self.view.nodes().filter(is_gone).collect();
         let past = &self.view.fallbacks;
         let fallback = Fallback {
             stable: self.stable,
-            cuts: recovery_line(self.stable, past, &gone, &gathering.reports),
+            cuts: recovery_line(self.stable, past, lost, &gathering.reports),
             first_epoch,
         };
         self.view.fallbacks.push(fallback.clone());
@@ -134,7 +142,7 @@ impl Leader {
             number: ViewNumber(self.view.number.0 + 1),
             leader,
             members,
-            leaving: vec![],
+            leaving,
             stable: self.stable,
             first_epoch,
             fallbacks: core::mem::take(&mut self.view.fallbacks),

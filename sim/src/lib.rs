@@ -19,6 +19,7 @@
 mod client;
 mod coherence;
 mod common;
+mod drain;
 mod faults;
 mod leader;
 mod memory;

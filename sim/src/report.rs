@@ -24,6 +24,8 @@ pub struct Report {
     pub undone: u64,
     /// Views, the first one included.
     pub views: u64,
+    /// Nodes that left for good.
+    pub left: u64,
     /// What the fallbacks took, against what they had to take.
     pub recovery: Recovery,
     /// Most conflicts that one transaction lost.

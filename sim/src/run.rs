@@ -117,6 +117,7 @@ fn report(seed: u64, world: &World) -> Report {
         commits: committed.count() as u64,
         undone: undone.count() as u64,
         views: world.leader.view().number.0,
+        left: world.left,
         recovery: Recovery::of(history, world.survivors),
         losses_max: losses_max(history),
         counters: world.counters(),

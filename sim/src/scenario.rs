@@ -55,6 +55,8 @@ pub(crate) enum Fault {
     },
     /// A new node with an empty disk joins.
     Join,
+    /// A member is told to leave for good; which one is drawn when it happens.
+    Drain,
 }
 
 /// What becomes of the disks of crashed nodes.
@@ -96,6 +98,10 @@ impl Scenario {
         };
         if let Some(plant) = options.plant {
             plant.prepare(&mut scenario);
+        } else if prng.chance(1, 3) {
+            let at = Instant::from_nanos(prng.below(heal_at.as_nanos()));
+            scenario.faults.push((at, Fault::Drain));
+            scenario.faults.sort_by_key(|&(at, _)| at);
         }
         scenario
     }

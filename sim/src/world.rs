@@ -1,7 +1,8 @@
 //! The loop of events: virtual time, who gets what when, and what follows from it.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dtm::{Counters, Input, Output};
+use types::limits::REPLICAS;
 use types::{Duration, Epoch, Instant, Member, NodeId, PageId, Prng, StoreId, View, ViewNumber};
 use wire::{Envelope, Message};
 
@@ -68,6 +69,13 @@ pub(crate) struct World {
     /// Of these: noticed, but nothing is decided.
     pub(crate) undecided: u32,
     pub(crate) counters_of_dead: Counters,
+    /// Nodes that were told to leave; of them, those that can go when that is decided.
+    pub(crate) leaving: BTreeSet<NodeId>,
+    pub(crate) released: BTreeSet<NodeId>,
+    /// Newest view in which everything stable was at all its stores.
+    pub(crate) replicated: ViewNumber,
+    /// How many have left.
+    pub(crate) left: u64,
     pages: Vec<PageId>,
     watch: Watch,
     queue: BTreeMap<(Instant, u64), Event>,
@@ -119,6 +127,10 @@ impl World {
             unnoticed: 0,
             undecided: 0,
             counters_of_dead: Counters::default(),
+            leaving: BTreeSet::new(),
+            released: BTreeSet::new(),
+            replicated: ViewNumber(0),
+            left: 0,
             pages: common.scenario.layout.pages(),
             watch: options.watch,
             queue: BTreeMap::new(),
@@ -398,7 +410,8 @@ impl World {
             .nodes()
             .filter(|node| !self.nodes.contains_key(node))
             .count();
-        let stability = if dead < 2 {
+        let copies = REPLICAS.min(view.staying().count());
+        let stability = if dead < copies {
             Stability::Safe
         } else {
             Stability::Frozen
@@ -411,6 +424,7 @@ impl World {
         for to in view.nodes() {
             self.say(view.leader, to, Message::Stable { epoch: stable });
         }
+        self.release();
     }
 
     /// A node's surroundings (its store, its control plane) say something in its name.

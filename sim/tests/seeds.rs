@@ -33,6 +33,7 @@ fn a_few_seeds_hold_all_promises_and_have_seen_something() {
         sum(|report| report.views - 1) > 0,
         "no view was ever changed"
     );
+    assert!(sum(|report| report.left) > 0, "nobody has left");
     assert!(sum(|report| report.counters.pages_given_away) > 0);
     assert!(sum(|report| report.counters.intervals_cut) > 0);
     assert!(sum(|report| report.counters.pages_undone) > 0);

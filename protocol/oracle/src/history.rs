@@ -51,7 +51,7 @@ pub enum Abort {
     Conflict,
     /// A fallback stopped it.
     Fallback,
-    /// Its node crashed.
+    /// Its node crashed, or left before it could run again.
     Crash,
     /// Its program gave up, to be run again.
     Own,

@@ -1,5 +1,5 @@
 //! Progress: every transaction that was started commits in the end, unless its node
-//! crashed, and none loses without limit.
+//! crashed or left, and none loses without limit.
 use alloc::collections::BTreeMap;
 
 use crate::{Abort, History, Outcome, TxnId, Violation};
