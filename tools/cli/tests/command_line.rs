@@ -136,6 +136,7 @@ fn every_verb_has_help() {
         "call",
         "ps",
         "kill",
+        "drain",
         "snapshots",
         "status",
         "down",
