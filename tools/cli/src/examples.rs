@@ -16,6 +16,10 @@ pub const EXAMPLES: &[Example] = &[
         wasm: include_bytes!("../../../guest/modules/bank.wasm"),
     },
     Example {
+        name: "lists",
+        wasm: include_bytes!("../../../guest/modules/lists.wasm"),
+    },
+    Example {
         name: "raytracer",
         wasm: include_bytes!("../../../guest/modules/raytracer.wasm"),
     },

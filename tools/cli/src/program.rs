@@ -122,7 +122,10 @@ mod tests {
         let error = Program::find("nothing.wasm").unwrap_err();
         let text = error.to_string();
         assert!(text.starts_with("expected a module file or an example, found nothing.wasm: "));
-        assert_eq!(error.hints(), ["examples: bank, raytracer, wordcount"]);
+        assert_eq!(
+            error.hints(),
+            ["examples: bank, lists, raytracer, wordcount"]
+        );
         let error = Program::find("Cargo.toml").unwrap_err();
         assert_eq!(
             error.to_string(),

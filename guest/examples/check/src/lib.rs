@@ -178,6 +178,11 @@ impl Program {
         &self.store.data().result
     }
 
+    /// Empties it, as each call has a reply of its own.
+    pub fn clear_result(&mut self) {
+        self.store.data_mut().result.clear();
+    }
+
     /// The latest progress: done, total.
     pub fn progress(&self) -> (i64, i64) {
         self.store.data().progress

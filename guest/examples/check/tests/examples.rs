@@ -3,6 +3,7 @@
 use check::{End, Program, Setup};
 
 const BANK: &[u8] = include_bytes!("../../../modules/bank.wasm");
+const LISTS: &[u8] = include_bytes!("../../../modules/lists.wasm");
 const RAYTRACER: &[u8] = include_bytes!("../../../modules/raytracer.wasm");
 const WORDCOUNT: &[u8] = include_bytes!("../../../modules/wordcount.wasm");
 const TINY: &str = include_str!("../../raytracer/scenes/tiny.scene");
@@ -133,6 +134,48 @@ fn a_bank_without_arguments_says_what_it_wants() {
         bank.errors()
             .starts_with("bank: expected as arguments: accounts")
     );
+}
+
+#[test]
+fn lists_grow_at_their_ends_and_show_what_was_there_before() {
+    let mut lists = program(LISTS, Setup::default());
+    let mut call = |name: &str, arguments: &[i64]| {
+        lists.clear_result();
+        let value = lists.call(name, arguments).expect("a call");
+        (value, String::from_utf8_lossy(lists.result()).into_owned())
+    };
+    assert_eq!(call("append", &[3, 10]), (1, "3:\n".into()));
+    assert_eq!(call("append", &[3, 11]), (1, "3: 10\n".into()));
+    assert_eq!(
+        call("append_reading", &[4, 12, 3]),
+        (1, "4:\n3: 10 11\n".into())
+    );
+    assert_eq!(
+        call("append_both", &[4, 13, 3]),
+        (2, "4: 12\n3: 10 11\n".into())
+    );
+    assert_eq!(
+        call("read", &[2, 3]),
+        (5, "2:\n3: 10 11 13\n4: 12 13\n".into())
+    );
+    assert_eq!(call("append", &[8191, 1]), (1, "8191:\n".into()));
+    for refused in [[-1, 1, 0], [0, 1, 8192], [0, 1, 0]] {
+        assert_eq!(call("append_both", &refused), (-1, String::new()));
+    }
+    assert_eq!(call("read", &[8191, 2]), (-1, String::new()));
+    assert_eq!(call("read", &[0, 3]), (0, "0:\n1:\n2:\n".into()));
+}
+
+#[test]
+fn a_list_is_full_some_day() {
+    let mut lists = program(LISTS, Setup::default());
+    let appended = (0..1000).take_while(|&element| {
+        let value = lists.call("append_reading", &[0, element, 1]);
+        value.expect("a call") == 1
+    });
+    assert_eq!(appended.count(), 511);
+    assert_eq!(lists.call("append_both", &[1, 1, 0]).expect("a call"), -1);
+    assert_eq!(lists.call("read", &[0, 2]).expect("a call"), 511);
 }
 
 /// Text of words of very different frequency, some across the edges of chunks.
