@@ -15,6 +15,7 @@
 #![deny(missing_docs, clippy::float_arithmetic)]
 extern crate alloc;
 
+mod cycle;
 mod dependency;
 pub mod epoch_cuts;
 pub mod fallback;

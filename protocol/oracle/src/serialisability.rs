@@ -10,7 +10,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::{AttemptId, Dependency, DependencyKind, Timeline, Violation, dependencies};
+use crate::{AttemptId, Dependency, DependencyKind, Timeline, Violation, cycle, dependencies};
 
 /// Looks for a cycle.
 ///
@@ -18,7 +18,7 @@ use crate::{AttemptId, Dependency, DependencyKind, Timeline, Violation, dependen
 /// The transactions of a cycle and why each comes before the next.
 pub fn check(timeline: &Timeline<'_>) -> Result<(), Violation> {
     let graph = Graph::new(timeline);
-    match graph.find_cycle() {
+    match cycle::find(&graph.successors) {
         None => Ok(()),
         Some(cycle) => Err(Violation::Cycle {
             edges: graph.edges_of(&cycle),
@@ -63,49 +63,6 @@ impl<'timeline> Graph<'timeline> {
             committed,
             successors,
             through_pages,
-        }
-    }
-
-    /// Vertices of a cycle in order, if there is one: whatever is left when vertices
-    /// without predecessors are taken away again and again contains one.
-    fn find_cycle(&self) -> Option<Vec<usize>> {
-        let mut predecessors = vec![0_usize; self.successors.len()];
-        self.successors
-            .iter()
-            .flatten()
-            .for_each(|&to| predecessors[to] += 1);
-        let mut free: Vec<usize> = (0..predecessors.len())
-            .filter(|&vertex| predecessors[vertex] == 0)
-            .collect();
-        let mut taken = vec![false; predecessors.len()];
-        while let Some(vertex) = free.pop() {
-            taken[vertex] = true;
-            for &to in &self.successors[vertex] {
-                predecessors[to] -= 1;
-                if predecessors[to] == 0 {
-                    free.push(to);
-                }
-            }
-        }
-        let start = taken.iter().position(|&taken| !taken)?;
-        Some(self.walk_back(start, &taken))
-    }
-
-    /// Every vertex that is left has a predecessor that is left: going back from any
-    /// of them leads into a cycle.
-    fn walk_back(&self, start: usize, taken: &[bool]) -> Vec<usize> {
-        let mut path = vec![start];
-        loop {
-            let here = path[path.len() - 1];
-            let before = (0..taken.len())
-                .find(|&from| !taken[from] && self.successors[from].contains(&here))
-                .expect("what is left has predecessors that are left");
-            if let Some(position) = path.iter().position(|&vertex| vertex == before) {
-                let mut cycle = path.split_off(position);
-                cycle.reverse();
-                return cycle;
-            }
-            path.push(before);
         }
     }
 
