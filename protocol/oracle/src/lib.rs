@@ -10,6 +10,8 @@
 //! [`single_writer`], [`fallback`], [`epoch_cuts`], [`opacity`], [`serialisability`],
 //! [`recovery`], [`progress`]. They look at a history through [`Timeline`]s: a fallback takes
 //! committed transactions back, so what has happened depends on when one asks.
+//!
+//! Of real clusters only clients can tell: [`lists`] judges what they were told.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs, clippy::float_arithmetic)]
@@ -20,6 +22,7 @@ mod dependency;
 pub mod epoch_cuts;
 pub mod fallback;
 mod history;
+pub mod lists;
 pub mod opacity;
 pub mod progress;
 pub mod recovery;
