@@ -16,6 +16,25 @@ pub(crate) fn note(line: impl AsRef<str>) {
     eprintln!("{}", line.as_ref());
 }
 
+/// Tells what happens: on standard output, unless the result goes there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Teller {
+    /// The story is the result.
+    Out,
+    /// The result is a line of JSON.
+    BesideJson,
+}
+
+impl Teller {
+    /// A line of the story.
+    pub(crate) fn tell(self, line: impl AsRef<str>) {
+        match self {
+            Self::Out => say(line),
+            Self::BesideJson => note(line),
+        }
+    }
+}
+
 /// A program's own output, as it is.
 pub(crate) fn write_out(bytes: &[u8]) {
     let mut out = io::stdout().lock();

@@ -8,6 +8,7 @@ mod kill;
 pub(crate) mod node;
 mod ps;
 mod run;
+mod scratch;
 mod snapshots;
 mod status;
 mod up;

@@ -1,8 +1,7 @@
 //! `plurix demo`: a cluster loses a node, then everything, and the picture stays right.
 mod figures;
-mod picture;
+pub(super) mod picture;
 mod render;
-mod scratch;
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,17 +11,17 @@ use std::time::Instant;
 use admin::{Blob, Status};
 use clap::Args;
 
+use super::scratch::Scratch;
 use crate::client::Client;
 use crate::cluster::{Cluster, Plan};
 use crate::error::Error;
 use crate::examples::DEMO_SCENE;
 use crate::interrupt;
 use crate::program::Program;
-use crate::ui;
+use crate::ui::{self, Teller};
 use figures::Figures;
 use picture::Picture;
 use render::Rendered;
-use scratch::Scratch;
 
 /// Watch a cluster survive: render, kill a node, finish, kill all, restart, compare
 ///
@@ -58,32 +57,20 @@ pub(crate) struct DemoArgs {
     json: bool,
 }
 
-/// Tells the user what happens: on standard output, unless figures go there.
-#[derive(Clone, Copy, Debug)]
-struct Teller {
-    json: bool,
-}
-
-impl Teller {
-    fn tell(self, line: impl AsRef<str>) {
-        if self.json {
-            ui::note(line)
-        } else {
-            ui::say(line)
-        }
-    }
-}
-
 pub(crate) fn run(args: DemoArgs) -> Result<ExitCode, Error> {
     interrupt::watch()?;
-    let teller = Teller { json: args.json };
+    let teller = if args.json {
+        Teller::BesideJson
+    } else {
+        Teller::Out
+    };
     let text = match &args.scene {
         None => DEMO_SCENE.to_owned(),
         Some(path) => fs::read_to_string(path)
             .map_err(|error| Error::user(format!("read the scene {}: {error}", path.display())))?,
     };
     let picture = Picture::of(&text)?;
-    let mut scratch = Scratch::new()?;
+    let mut scratch = Scratch::new("demo")?;
     let shown = show(&args, teller, &picture, &text, &scratch);
     if args.keep || (shown.is_err() && interrupt::count() == 0) {
         scratch.keep();

@@ -10,18 +10,18 @@ use crate::interrupt;
 
 /// A picture to be made.
 #[derive(Clone, Debug)]
-pub(super) struct Picture {
+pub(crate) struct Picture {
     scene: Scene,
 }
 
 impl Picture {
-    pub(super) fn of(text: &str) -> Result<Self, Error> {
+    pub(crate) fn of(text: &str) -> Result<Self, Error> {
         let scene = parse(text).map_err(|error| Error::user(format!("the scene, {error}")))?;
         Ok(Self { scene })
     }
 
     /// The picture as a blob, rendered here and now.
-    pub(super) fn render(&self) -> Result<Vec<u8>, Error> {
+    pub(crate) fn render(&self) -> Result<Vec<u8>, Error> {
         let mut blob = blob_header(&self.scene).to_vec();
         for row in 0..self.scene.height() {
             interrupt::check()?;
@@ -32,7 +32,7 @@ impl Picture {
 }
 
 /// Writes a picture for people.
-pub(super) fn write_png(path: &Path, blob: &[u8]) -> Result<(), Error> {
+pub(crate) fn write_png(path: &Path, blob: &[u8]) -> Result<(), Error> {
     let (width, height) = blob_size(blob).ok_or_else(|| {
         Error::internal(format!(
             "expected a picture as the result, found {} bytes",

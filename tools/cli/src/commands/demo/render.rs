@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use admin::{FailureKind, Fallen, Watched};
 use indicatif::ProgressBar;
 
-use super::{DemoArgs, Teller, figures};
+use super::{DemoArgs, figures};
 use crate::client::{Client, ClientError};
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::interrupt;
 use crate::program::{self, Followed};
 use crate::supervisor::Happening;
-use crate::ui;
+use crate::ui::{self, Teller};
 
 const POLL_TIME: Duration = Duration::from_millis(20);
 /// Without any progress for so long something is wrong.

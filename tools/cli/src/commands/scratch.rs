@@ -6,14 +6,15 @@ use crate::error::Error;
 
 /// A fresh directory, removed when dropped unless it is kept.
 #[derive(Debug)]
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     path: PathBuf,
     is_kept: bool,
 }
 
 impl Scratch {
-    pub(super) fn new() -> Result<Self, Error> {
-        let path = std::env::temp_dir().join(format!("plurix-demo-{}", std::process::id()));
+    /// For the command of this verb.
+    pub(crate) fn new(verb: &str) -> Result<Self, Error> {
+        let path = std::env::temp_dir().join(format!("plurix-{verb}-{}", std::process::id()));
         // Left by an earlier process of the same number, which has ended.
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).map_err(|error| {
@@ -26,11 +27,11 @@ impl Scratch {
         })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn keep(&mut self) {
+    pub(crate) fn keep(&mut self) {
         self.is_kept = true;
     }
 }
