@@ -3,13 +3,17 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// How a process is told to end.
+/// What a process is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Signal {
-    /// Please (SIGTERM): it may clean up.
+    /// To end (SIGTERM): it may clean up.
     Terminate,
-    /// At once (SIGKILL): a crash as far as it can tell.
+    /// To end at once (SIGKILL): a crash as far as it can tell.
     Kill,
+    /// To stand still (SIGSTOP): it cannot tell.
+    Stop,
+    /// To go on (SIGCONT).
+    Continue,
 }
 
 /// Has the kernel kill the child when the thread that starts it ends, whatever the
@@ -41,6 +45,8 @@ pub fn signal(pid: u32, signal: Signal) -> io::Result<()> {
     let number = match signal {
         Signal::Terminate => libc::SIGTERM,
         Signal::Kill => libc::SIGKILL,
+        Signal::Stop => libc::SIGSTOP,
+        Signal::Continue => libc::SIGCONT,
     };
     let pid = libc::pid_t::try_from(pid).map_err(|_| io::ErrorKind::InvalidInput)?;
     if pid == 0 {
@@ -66,6 +72,18 @@ mod tests {
         let mut child = tie_to_parent(&mut command).spawn().unwrap();
         signal(child.id(), Signal::Kill).unwrap();
         assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+    }
+
+    #[test]
+    fn a_stopped_child_goes_on_when_told() {
+        let mut command = Command::new("cat");
+        command.stdin(std::process::Stdio::piped());
+        let mut child = tie_to_parent(&mut command).spawn().unwrap();
+        signal(child.id(), Signal::Stop).unwrap();
+        drop(child.stdin.take());
+        assert_eq!(child.try_wait().unwrap(), None);
+        signal(child.id(), Signal::Continue).unwrap();
+        assert!(child.wait().unwrap().success());
     }
 
     #[test]

@@ -127,6 +127,12 @@ impl Client {
         Ok(None)
     }
 
+    /// From now on, until the next call of this, an answer that has not come at this
+    /// moment counts as one that does not come.
+    pub fn give_up_at(&mut self, until: Instant) {
+        self.until = Some(until);
+    }
+
     /// Asks; waits for the answer, however long it takes. [`Response::Failed`] comes as
     /// an error.
     ///

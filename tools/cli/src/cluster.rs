@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use linux::LinuxEntropy;
+use linux::process::Signal;
 use platform::{ClusterId, Entropy};
 
 use crate::client::Client;
@@ -175,6 +176,16 @@ impl Cluster {
     pub fn kill(&mut self, number: u32) {
         self.nodes.kill(number);
         self.forget(number);
+    }
+
+    /// Has a node stand still, as if its machine did, until [`Cluster::resume`].
+    pub fn pause(&mut self, number: u32) {
+        self.nodes.tell(number, Signal::Stop);
+    }
+
+    /// Has a node go on after [`Cluster::pause`].
+    pub fn resume(&mut self, number: u32) {
+        self.nodes.tell(number, Signal::Continue);
     }
 
     /// Kills all nodes at once, as a power failure would.

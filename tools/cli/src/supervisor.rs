@@ -202,6 +202,14 @@ impl Nodes {
         Error::config(format!("node {number} has ended: {status}"))
     }
 
+    /// Sends a signal to a node that is alive.
+    pub fn tell(&self, number: u32, what: Signal) {
+        if let Some(pid) = self.pid(number) {
+            // One that has ended already cannot be told anything.
+            let _ = signal(pid, what);
+        }
+    }
+
     /// Kills a node as a crash would (SIGKILL); returns once its process is gone.
     pub fn kill(&mut self, number: u32) {
         if let Some(at) = self.alive.iter().position(|node| node.number == number) {
