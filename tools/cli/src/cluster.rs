@@ -178,6 +178,12 @@ impl Cluster {
         self.forget(number);
     }
 
+    /// Whether a node has a process, as far as is known.
+    #[must_use]
+    pub fn is_alive(&self, number: u32) -> bool {
+        self.nodes.pid(number).is_some()
+    }
+
     /// Has a node stand still, as if its machine did, until [`Cluster::resume`].
     pub fn pause(&mut self, number: u32) {
         self.nodes.tell(number, Signal::Stop);

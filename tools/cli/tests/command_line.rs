@@ -131,6 +131,7 @@ fn help_lists_the_verbs() {
 fn every_verb_has_help() {
     for verb in [
         "demo",
+        "chaos",
         "up",
         "run",
         "call",
@@ -175,6 +176,16 @@ fn without_a_cluster_there_is_a_hint() {
 fn a_directory_that_cannot_be_made_is_a_configuration_error() {
     assert_snapshot!(plurix(&["up", "--data", "/proc/plurix"]), @"
     -- error: make the data directory /proc/plurix: No such file or directory (os error 2)
+    -- exit code Some(1)
+    ");
+}
+
+#[test]
+fn chaos_is_for_no_cluster_that_anybody_needs() {
+    let staged = Staged::new("chaos", vec![]);
+    assert_snapshot!(staged.plurix(&["chaos"]), @"
+    -- error: expected a new or empty directory, found DATA
+    hint: chaos is for no cluster that anybody needs
     -- exit code Some(1)
     ");
 }

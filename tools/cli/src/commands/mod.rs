@@ -1,6 +1,7 @@
 //! The verbs, a file each.
 mod bench;
 mod call;
+mod chaos;
 mod demo;
 mod down;
 mod drain;
@@ -35,6 +36,7 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Demo(demo::DemoArgs),
+    Chaos(chaos::ChaosArgs),
     Up(up::UpArgs),
     Run(run::RunArgs),
     Call(call::CallArgs),
@@ -79,6 +81,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, 
     };
     match cli.command {
         Command::Demo(args) => demo::run(args),
+        Command::Chaos(args) => chaos::run(args),
         Command::Up(args) => up::run(args),
         Command::Run(args) => run::run(args),
         Command::Call(args) => call::run(args),
