@@ -95,6 +95,10 @@ pub(crate) fn run(args: ChaosArgs) -> Result<ExitCode, Error> {
     if let Some(scratch) = scratch.as_mut().filter(|_| is_kept) {
         scratch.keep();
     }
+    if is_kept {
+        let path = path.display();
+        teller.tell(format!("data, logs and calls are kept in {path}"));
+    }
     let figures = shown?;
     if args.json {
         ui::say(figures.to_json());
@@ -103,10 +107,6 @@ pub(crate) fn run(args: ChaosArgs) -> Result<ExitCode, Error> {
     }
     for problem in &figures.problems {
         teller.tell(format!("wrong: {problem}"));
-    }
-    if is_kept {
-        let path = path.display();
-        teller.tell(format!("data, logs and calls are kept in {path}"));
     }
     teller.tell(if is_good {
         "verdict: consistent"
