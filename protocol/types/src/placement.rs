@@ -25,13 +25,15 @@ pub fn home(view: &View, extent: Extent) -> NodeId {
 #[must_use]
 pub fn stores(view: &View, extent: Extent) -> Vec<NodeId> {
     let key = extent_key(extent);
-    let mut members: Vec<&Member> = view.staying().collect();
-    members.sort_by_key(|member| core::cmp::Reverse(weight(key, member)));
-    members
-        .iter()
-        .take(REPLICAS)
-        .map(|member| member.node)
-        .collect()
+    // In one pass: it is done for every page that is sent.
+    let mut best = Vec::with_capacity(REPLICAS + 1);
+    for member in view.staying() {
+        let candidate = (weight(key, member), member.node);
+        let place = best.partition_point(|better| *better > candidate);
+        best.insert(place, candidate);
+        best.truncate(REPLICAS);
+    }
+    best.into_iter().map(|(_, node)| node).collect()
 }
 
 fn extent_key(extent: Extent) -> u64 {
@@ -85,6 +87,17 @@ mod tests {
             assert_eq!(stores.len(), REPLICAS);
             assert_eq!(stores[0], home(&view, extent));
             assert_ne!(stores[0], stores[1]);
+        }
+    }
+
+    #[test]
+    fn the_second_store_is_home_once_the_first_is_gone() {
+        let all = view(&[11, 22, 33, 44, 55]);
+        for extent in extents() {
+            let stores = stores(&all, extent);
+            let mut rest = all.clone();
+            rest.members.retain(|member| member.node != stores[0]);
+            assert_eq!(home(&rest, extent), stores[1]);
         }
     }
 
