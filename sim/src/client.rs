@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use dtm::{Access, AccessResult, Attempt, CommitMode, Dtm, TxnStatus, Why};
 use oracle::{Abort, AttemptId, Period, Token, TxnId};
-use types::{Duration, Instant, PageId};
+use types::{Duration, Instant, NodeId, PageId};
 
 use crate::Property;
 use crate::common::Common;
@@ -186,7 +186,7 @@ impl Client {
         if desk.dtm.view().is_none() {
             return Next::After(Duration::from_micros(50));
         }
-        let Some(script) = self.next_script(desk.common) else {
+        let Some(script) = self.next_script(desk.dtm.me(), desk.common) else {
             return Next::After(Duration::from_micros(200));
         };
         let txn = desk.common.recorder.new_txn();
@@ -223,9 +223,12 @@ impl Client {
         self.pause(desk)
     }
 
-    fn next_script(&mut self, common: &mut Common) -> Option<Script> {
+    fn next_script(&mut self, node: NodeId, common: &mut Common) -> Option<Script> {
         if let Some(script) = self.queued.take() {
             return Some(script);
+        }
+        if let Some(sharing) = &common.scenario.sharing {
+            return Some(sharing.script(node, &mut common.prng));
         }
         let is_extra = match self.role {
             Role::Worker => self.extra > 0 && common.now < common.scenario.heal_at,
@@ -454,11 +457,15 @@ impl Client {
             let detail = format!("{} wrote {written:?}, told was {told:?}", current.attempt);
             desk.common.fail(Property::Contract, detail);
         }
+        let now = desk.common.now;
         desk.common
             .recorder
-            .commit(current.attempt, stamp, written.into_iter());
+            .commit(now, current.attempt, stamp, written.into_iter());
         self.phase = Phase::Resting;
-        self.pause(desk)
+        match desk.common.scenario.sharing {
+            Some(sharing) => Next::After(desk.common.span(sharing.rest_max)),
+            None => self.pause(desk),
+        }
     }
 
     fn pause(&self, desk: &mut Desk<'_>) -> Next {

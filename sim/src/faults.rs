@@ -12,9 +12,6 @@ use crate::store::Store;
 use crate::workload::index_below;
 use crate::world::{Event, World, add};
 
-/// Extents in one message of an inventory: few, so that inventories are cut.
-const INVENTORY_PART: usize = 2;
-
 impl World {
     pub(crate) fn on_fault(&mut self, fault: Fault) {
         let (count, noticed_after, disks) = match fault {
@@ -181,7 +178,8 @@ impl World {
     pub(crate) fn announce_view(&mut self) {
         let view = self.leader.view().clone();
         for node in view.nodes() {
-            let delay = self.common.span(self.common.scenario.view_delay_max);
+            let scenario = &self.common.scenario;
+            let delay = scenario.decision + self.common.span(scenario.view_delay_max);
             self.push(
                 delay,
                 Event::Enter {
@@ -219,7 +217,8 @@ impl World {
         );
         extents.extend(self.nodes[&id].dtm.offered_extents());
         let extents: Vec<Extent> = extents.into_iter().collect();
-        let mut parts: Vec<Vec<_>> = extents.chunks(INVENTORY_PART).map(<[_]>::to_vec).collect();
+        let per_message = self.common.scenario.extents_per_message;
+        let mut parts: Vec<Vec<_>> = extents.chunks(per_message).map(<[_]>::to_vec).collect();
         if parts.is_empty() {
             parts.push(vec![]);
         }

@@ -109,6 +109,6 @@ impl Total {
         for event in &failure.last_events {
             println!("  {event}");
         }
-        println!("  reproduce: {}", failure.reproduction());
+        println!("  reproduce: {}", failure.command);
     }
 }

@@ -3,14 +3,47 @@
 use std::collections::BTreeMap;
 
 use types::{Duration, Instant, NodeId, Prng};
+use wire::Message;
 
 /// How slow the lines are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Delays {
-    /// Of a line, drawn once per pair and direction.
+    /// Of a line at least.
+    pub(crate) base_min: Duration,
+    /// Of a line beyond that, drawn once per pair and direction.
     pub(crate) base_max: Duration,
     /// Of a message, in addition.
     pub(crate) jitter_max: Duration,
+}
+
+/// Messages from node to node that only views and what follows from them cause.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Sent {
+    pub(crate) inventories: u64,
+    /// Questions for the holders of an extent, and answers.
+    pub(crate) holders: u64,
+    /// Reads of stores, and answers.
+    pub(crate) stores: u64,
+}
+
+impl Sent {
+    /// What was sent since this.
+    pub(crate) fn since(&self, before: Self) -> Self {
+        Self {
+            inventories: self.inventories - before.inventories,
+            holders: self.holders - before.holders,
+            stores: self.stores - before.stores,
+        }
+    }
+
+    pub(crate) fn count(&mut self, message: &Message) {
+        match message {
+            Message::Inventory { .. } => self.inventories += 1,
+            Message::GetHolders { .. } | Message::Holders { .. } => self.holders += 1,
+            Message::StoreRead { .. } | Message::StoreData { .. } => self.stores += 1,
+            _ => {}
+        }
+    }
 }
 
 /// All lines.
@@ -47,11 +80,13 @@ impl Network {
         let base = if from == to {
             Duration::ZERO
         } else {
-            let base_max = self.delays.base_max;
+            let Delays {
+                base_min, base_max, ..
+            } = self.delays;
             *self
                 .bases
                 .entry((from, to))
-                .or_insert_with(|| up_to(base_max, prng))
+                .or_insert_with(|| base_min + up_to(base_max, prng))
         };
         let jitter = up_to(self.delays.jitter_max, prng);
         let last = self.arrivals.entry((from, to)).or_default();
@@ -79,6 +114,7 @@ mod tests {
     #[test]
     fn a_line_keeps_the_order() {
         let delays = Delays {
+            base_min: Duration::from_micros(5),
             base_max: Duration::from_micros(10),
             jitter_max: Duration::from_micros(1000),
         };

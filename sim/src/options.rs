@@ -23,6 +23,9 @@ pub enum Watch {
     Everything,
     /// Only what programs see.
     History,
+    /// Nothing, also not the invariants of single nodes; no trace is kept. For clusters
+    /// that are too large for the rest.
+    Nothing,
 }
 
 impl Default for Options {

@@ -5,7 +5,7 @@ use oracle::{
     Abort, Attempt, AttemptId, History, Moment, Outcome, Period, Read, StableNotice, Token, TxnId,
     Write,
 };
-use types::{Epoch, NodeId, PageId, Stamp};
+use types::{Epoch, Instant, NodeId, PageId, Stamp};
 
 use crate::memory::Cell;
 
@@ -13,6 +13,8 @@ use crate::memory::Cell;
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
     pub(crate) history: History,
+    /// What has committed, and when, in the order of the commits.
+    pub(crate) commits: Vec<(Instant, AttemptId)>,
     moments: u64,
     tokens: u64,
     txns: u64,
@@ -77,6 +79,7 @@ impl Recorder {
 
     pub(crate) fn commit(
         &mut self,
+        now: Instant,
         id: AttemptId,
         stamp: Stamp,
         writes: impl Iterator<Item = (PageId, Token)>,
@@ -85,6 +88,7 @@ impl Recorder {
         let attempt = &mut self.history.attempts[id.0];
         attempt.writes = writes.map(|(page, token)| Write { page, token }).collect();
         attempt.outcome = Outcome::Committed { stamp, at };
+        self.commits.push((now, id));
     }
 
     pub(crate) fn abort(&mut self, id: AttemptId, why: Abort) {

@@ -3,8 +3,6 @@ use std::fmt;
 
 use dtm::Counters;
 
-use crate::Plant;
-
 /// A run in which nothing was wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Report {
@@ -115,10 +113,8 @@ impl fmt::Display for Recovery {
 pub struct Failure {
     /// The seed.
     pub seed: u64,
-    /// Number of nodes, if it was fixed.
-    pub nodes: Option<usize>,
-    /// The planted fault, if there was one.
-    pub plant: Option<Plant>,
+    /// The command that shows it again.
+    pub command: String,
     /// What was violated.
     pub property: Property,
     /// By what.
@@ -155,22 +151,6 @@ impl fmt::Display for Property {
             Self::History(property) => write!(f, "{property:?}"),
             other => write!(f, "{other:?}"),
         }
-    }
-}
-
-impl Failure {
-    /// The command that shows the failure again.
-    #[must_use]
-    pub fn reproduction(&self) -> String {
-        let nodes = self
-            .nodes
-            .map(|nodes| format!(" --nodes {nodes}"))
-            .unwrap_or_default();
-        let plant = self
-            .plant
-            .map(|plant| format!(" --plant {plant}"))
-            .unwrap_or_default();
-        format!("cargo xtask sim --seed {}{nodes}{plant}", self.seed)
     }
 }
 

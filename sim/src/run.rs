@@ -2,9 +2,12 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use oracle::{Limits, Outcome, Violation};
+use oracle::{History, Limits, Outcome, Violation};
+
+use types::Prng;
 
 use crate::client::Client;
+use crate::scenario::Scenario;
 use crate::world::{End, World};
 use crate::{Failure, Options, Property, Recovery, Report};
 
@@ -18,32 +21,74 @@ const LOSSES_MAX: usize = 1000;
 /// # Errors
 /// If a promise was broken.
 pub fn run(seed: u64, options: &Options) -> Result<Report, Failure> {
-    let mut world = World::new(seed, options);
-    let outcome = catch_unwind(AssertUnwindSafe(|| live(&mut world, options)));
+    let mut prng = Prng::new(seed);
+    let scenario = Scenario::draw(&mut prng, options);
+    let mut world = World::new(prng, scenario, options);
+    match watch(&mut world, |world| live(world, options), check) {
+        Ok(()) => Ok(report(seed, &world)),
+        Err(violated) => Err(failure(seed, command(seed, options), &world, violated)),
+    }
+}
+
+fn check(history: &History) -> Result<(), Violation> {
+    let limits = Limits {
+        losses_max: LOSSES_MAX,
+    };
+    oracle::check(history, &limits)
+}
+
+/// Lets a cluster live and judges what it did.
+///
+/// # Errors
+/// What was violated, and by what.
+pub(crate) fn watch(
+    world: &mut World,
+    life: impl FnOnce(&mut World),
+    check: fn(&History) -> Result<(), Violation>,
+) -> Result<(), (Property, String)> {
+    let outcome = catch_unwind(AssertUnwindSafe(|| life(world)));
     if let Err(panic) = outcome {
         world.common.fail(Property::Assertion, message_of(&*panic));
     }
     if world.common.failure.is_none() {
-        judge(&mut world);
+        let history = &world.common.recorder.history;
+        if let Err(violation) = check(history) {
+            let detail = describe(history, &violation);
+            let property = Property::History(violation.property());
+            world.common.fail(property, detail);
+        }
     }
-    match world.common.failure.take() {
-        None => Ok(report(seed, &world)),
-        Some((property, detail)) => Err(Failure {
-            history: match property {
-                Property::History(_) => None,
-                _ => oracle::check_safety(&world.common.recorder.history)
-                    .err()
-                    .map(Box::new),
-            },
-            seed,
-            nodes: options.nodes,
-            plant: options.plant,
-            property,
-            detail,
-            scenario: format!("{:?}", world.common.scenario),
-            last_events: world.common.trace.last(),
-        }),
+    world.common.failure.take().map_or(Ok(()), Err)
+}
+
+/// What there is to say about a promise that was broken.
+pub(crate) fn failure(
+    seed: u64,
+    command: String,
+    world: &World,
+    (property, detail): (Property, String),
+) -> Failure {
+    Failure {
+        history: match property {
+            Property::History(_) => None,
+            _ => oracle::check_safety(&world.common.recorder.history)
+                .err()
+                .map(Box::new),
+        },
+        seed,
+        command,
+        property,
+        detail,
+        scenario: format!("{:?}", world.common.scenario),
+        last_events: world.common.trace.last(),
     }
+}
+
+fn command(seed: u64, options: &Options) -> String {
+    let nodes = options.nodes.map(|nodes| format!(" --nodes {nodes}"));
+    let plant = options.plant.map(|plant| format!(" --plant {plant}"));
+    let rest: String = nodes.into_iter().chain(plant).collect();
+    format!("cargo xtask sim --seed {seed}{rest}")
 }
 
 /// The four parts.
@@ -79,21 +124,8 @@ fn is_quiet(world: &World) -> bool {
             .all(|node| is_in(node) && Client::is_idle(&node.client))
 }
 
-fn judge(world: &mut World) {
-    let limits = Limits {
-        losses_max: LOSSES_MAX,
-    };
-    let history = &world.common.recorder.history;
-    if let Err(violation) = oracle::check(history, &limits) {
-        let detail = describe(history, &violation);
-        world
-            .common
-            .fail(Property::History(violation.property()), detail);
-    }
-}
-
 /// The violation, and what the attempts that are involved did.
-fn describe(history: &oracle::History, violation: &Violation) -> String {
+fn describe(history: &History, violation: &Violation) -> String {
     let mut text = violation.to_string();
     for id in violation.attempts() {
         text.push_str(&format!("\n    {id}: {:?}", history.attempt(id)));
@@ -125,7 +157,7 @@ fn report(seed: u64, world: &World) -> Report {
     }
 }
 
-fn losses_max(history: &oracle::History) -> u64 {
+fn losses_max(history: &History) -> u64 {
     let mut losses = std::collections::BTreeMap::new();
     for attempt in &history.attempts {
         if attempt.outcome == Outcome::Aborted(oracle::Abort::Conflict) {

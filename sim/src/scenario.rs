@@ -4,8 +4,12 @@ use types::limits::FIRST_APPLICATION_REGION;
 use types::{Duration, Instant, PageId, Prng};
 
 use crate::network::Delays;
+use crate::sharing::Sharing;
 use crate::workload::{ALL_KINDS, Kind, Layout, index_below};
 use crate::{Options, Plant};
+
+/// Until a crash in a rack is noticed: the connections are closed.
+pub(crate) const NOTICED_AFTER: Duration = Duration::from_millis(1);
 
 /// All choices of a run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,6 +19,8 @@ pub(crate) struct Scenario {
     pub(crate) layout: Layout,
     /// What the nodes run.
     pub(crate) kinds: Vec<Kind>,
+    /// Instead of all that: each node has pages of its own, and some that it shares.
+    pub(crate) sharing: Option<Sharing>,
     /// Transactions that each node runs at least.
     pub(crate) quota: u32,
     /// One node runs long transactions; the others run short ones until it is done.
@@ -29,8 +35,14 @@ pub(crate) struct Scenario {
     pub(crate) wake_max: Duration,
     /// Until a store has synced a part.
     pub(crate) sync_max: Duration,
+    /// Between two slices of a node's work on closed epochs.
+    pub(crate) slice_after_max: Duration,
+    /// Until a decision is taken.
+    pub(crate) decision: Duration,
     /// Until a decided view reaches a member.
     pub(crate) view_delay_max: Duration,
+    /// Of an inventory.
+    pub(crate) extents_per_message: usize,
     /// Steps that a doomed transaction may still take.
     pub(crate) zombie_steps_max: u64,
     /// By which the clocks of the nodes differ.
@@ -78,9 +90,11 @@ impl Scenario {
             nodes,
             layout: draw_layout(prng),
             kinds: draw_kinds(prng),
+            sharing: None,
             quota: 5 + u32::try_from(prng.below(20)).expect("small"),
             hunt: prng.chance(1, 6),
             delays: Delays {
+                base_min: Duration::ZERO,
                 base_max: pick(prng, &[0, 20, 100, 400]),
                 jitter_max: pick(prng, &[0, 10, 100, 1000]),
             },
@@ -89,7 +103,11 @@ impl Scenario {
             think_max: pick(prng, &[0, 10, 100, 400]),
             wake_max: pick(prng, &[0, 20, 300]),
             sync_max: pick(prng, &[0, 300, 5000]),
+            slice_after_max: Duration::ZERO,
+            decision: Duration::ZERO,
             view_delay_max: pick(prng, &[0, 300, 3000]),
+            // Few, so that inventories are cut.
+            extents_per_message: 2,
             zombie_steps_max: pick_number(prng, &[0, 2, 8]),
             clock_skew_max: pick(prng, &[0, 1000, 1_000_000_000]),
             config: draw_config(prng),
@@ -103,7 +121,54 @@ impl Scenario {
             scenario.faults.push((at, Fault::Drain));
             scenario.faults.sort_by_key(|&(at, _)| at);
         }
+        scenario.slice_after_max = scenario.epoch_length;
         scenario
+    }
+}
+
+impl Scenario {
+    /// A cluster in a rack, of which one node crashes.
+    pub(crate) fn of_rack(prng: &mut Prng, sharing: Sharing) -> Self {
+        let epoch_length = Duration::from_millis(100);
+        // In the fourth epoch: three have become stable, or are about to.
+        let crash_at = Instant::default() + micros(prng, 300_000, 400_000);
+        let crash = Fault::Crash {
+            victims: 1,
+            noticed_after: NOTICED_AFTER,
+            disks: Disks::Lost,
+        };
+        Self {
+            nodes: sharing.nodes as usize,
+            layout: Layout {
+                counters: vec![],
+                accounts: vec![],
+                head: PageId::new(1, 0),
+                slots: vec![],
+            },
+            kinds: vec![],
+            sharing: Some(sharing),
+            quota: 0,
+            hunt: false,
+            delays: Delays {
+                base_min: Duration::from_micros(50),
+                base_max: Duration::ZERO,
+                jitter_max: Duration::from_micros(10),
+            },
+            heartbeats_percent: 100,
+            epoch_length,
+            think_max: Duration::ZERO,
+            wake_max: Duration::ZERO,
+            sync_max: Duration::from_millis(5),
+            slice_after_max: Duration::from_millis(2),
+            decision: Duration::from_millis(2),
+            view_delay_max: Duration::from_micros(120),
+            extents_per_message: 16 * 1024,
+            zombie_steps_max: 0,
+            clock_skew_max: Duration::ZERO,
+            config: Config::default(),
+            faults: vec![(crash_at, crash)],
+            heal_at: crash_at,
+        }
     }
 }
 

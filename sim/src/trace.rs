@@ -11,11 +11,12 @@ pub(crate) struct Trace {
     digest: u64,
     count: u64,
     last: VecDeque<String>,
-    kept: usize,
+    /// `None`: nothing is noted at all.
+    kept: Option<usize>,
 }
 
 impl Trace {
-    pub(crate) fn new(kept: usize) -> Self {
+    pub(crate) fn new(kept: Option<usize>) -> Self {
         Self {
             digest: 0xCBF2_9CE4_8422_2325,
             count: 0,
@@ -26,16 +27,19 @@ impl Trace {
 
     /// Notes one event.
     pub(crate) fn note(&mut self, now: Instant, what: Arguments<'_>) {
+        let Some(kept) = self.kept else {
+            return;
+        };
         let line = format!("{:>9}us  {what}", now.as_nanos() / 1000);
         // FNV-1a: equality of two runs is all that it has to show.
         for byte in line.bytes() {
             self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
         }
         self.count += 1;
-        if self.last.len() == self.kept {
+        if self.last.len() == kept {
             self.last.pop_front();
         }
-        if self.kept > 0 {
+        if kept > 0 {
             self.last.push_back(line);
         }
     }

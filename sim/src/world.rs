@@ -9,7 +9,7 @@ use wire::{Envelope, Message};
 use crate::client::{Cause, Client, Next, Role};
 use crate::common::Common;
 use crate::leader::{Leader, Stability};
-use crate::network::Network;
+use crate::network::{Network, Sent};
 use crate::node::Node;
 use crate::plant::Planted;
 use crate::recorder::Recorder;
@@ -76,6 +76,7 @@ pub(crate) struct World {
     pub(crate) replicated: ViewNumber,
     /// How many have left.
     pub(crate) left: u64,
+    pub(crate) sent: Sent,
     pages: Vec<PageId>,
     watch: Watch,
     queue: BTreeMap<(Instant, u64), Event>,
@@ -92,16 +93,15 @@ pub(crate) enum End {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, options: &Options) -> Self {
-        let mut prng = Prng::new(seed);
+    pub(crate) fn new(prng: Prng, scenario: Scenario, options: &Options) -> Self {
         let planted = Planted(options.plant);
-        let scenario = Scenario::draw(&mut prng, options);
+        let is_traced = options.watch != Watch::Nothing;
         let common = Common {
             now: Instant::default(),
             prng,
             scenario,
             recorder: Recorder::default(),
-            trace: Trace::new(options.events_kept),
+            trace: Trace::new(is_traced.then_some(options.events_kept)),
             planted,
             is_prey_alive: true,
             failure: None,
@@ -131,6 +131,7 @@ impl World {
             released: BTreeSet::new(),
             replicated: ViewNumber(0),
             left: 0,
+            sent: Sent::default(),
             pages: common.scenario.layout.pages(),
             watch: options.watch,
             queue: BTreeMap::new(),
@@ -279,7 +280,9 @@ impl World {
     /// become of the transaction, send what it wants to send.
     pub(crate) fn settle(&mut self, id: NodeId, cause: Cause) {
         let node = self.nodes.get_mut(&id).expect("living nodes change");
-        node.dtm.check_invariants(&node.memory);
+        if self.watch != Watch::Nothing {
+            node.dtm.check_invariants(&node.memory);
+        }
         let next = node.react(cause, &mut self.common);
         self.schedule(id, next);
         let node = &self.nodes[&id];
@@ -358,13 +361,15 @@ impl World {
         let next = node.step(&mut self.common);
         self.schedule(id, next);
         self.settle(id, Cause::Step);
-        let is_prey = |node: &Node| node.client.role() == Role::Prey && !node.client.is_idle();
-        self.common.is_prey_alive = self.nodes.values().any(is_prey);
+        if self.common.scenario.hunt {
+            let is_prey = |node: &Node| node.client.role() == Role::Prey && !node.client.is_idle();
+            self.common.is_prey_alive = self.nodes.values().any(is_prey);
+        }
     }
 
     fn on_snapshot(&mut self, id: NodeId) {
         let now = self.common.now;
-        let epoch_length = self.common.scenario.epoch_length;
+        let slice_after_max = self.common.scenario.slice_after_max;
         let pages_max = 1 + index_below(4, &mut self.common.prng);
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
@@ -374,7 +379,7 @@ impl World {
             node.dtm.snapshot_step(clock, pages_max, &node.memory);
             self.settle(id, Cause::Step);
         }
-        let delay = Duration::from_micros(10) + self.common.span(epoch_length);
+        let delay = Duration::from_micros(10) + self.common.span(slice_after_max);
         self.push(delay, Event::Snapshot(id));
     }
 
@@ -443,6 +448,9 @@ impl World {
             .planted
             .tamper(to, envelope, &mut self.common.prng);
         let line = (envelope.from, to);
+        if envelope.from != to {
+            self.sent.count(&envelope.message);
+        }
         let at = self
             .network
             .arrival(self.common.now, line, &mut self.common.prng);

@@ -28,6 +28,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// One crash in simulated clusters of up to 1000 nodes: `cargo xtask scale --nodes 100`.
+    #[command(disable_help_flag = true)]
+    Scale {
+        /// Options of the simulator; `--help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// Models of the protocol: `cargo xtask model --large --only epoch`.
     #[command(disable_help_flag = true)]
     Model {
@@ -48,8 +55,9 @@ fn main() -> Result<()> {
         Task::Check => check(),
         Task::Test => test(),
         Task::Tidy => tidy::run(),
-        Task::Sim { options } => sim(&options),
-        Task::Model { options } => model(&options),
+        Task::Sim { options } => program("sim", "plurix-sim", &options),
+        Task::Scale { options } => program("sim", "plurix-scale", &options),
+        Task::Model { options } => program("model", "plurix-model", &options),
         Task::Guests(args) => guests::run(&args),
     }
 }
@@ -93,17 +101,21 @@ fn test() -> Result<()> {
     }
     run::cargo(&["test", "--release", "--manifest-path", "guest/Cargo.toml"])?;
     guests::run(&guests::Args::check())?;
-    sim(&["--seeds".into(), "300".into()])
+    program("sim", "plurix-sim", &["--seeds".into(), "300".into()])
 }
 
-fn sim(options: &[String]) -> Result<()> {
-    let mut args = vec!["run", "--quiet", "--release", "-p", "sim", "--"];
-    args.extend(options.iter().map(String::as_str));
-    run::cargo(&args)
-}
-
-fn model(options: &[String]) -> Result<()> {
-    let mut args = vec!["run", "--quiet", "--release", "-p", "model", "--"];
+/// Runs a program of this repository.
+fn program(package: &str, name: &str, options: &[String]) -> Result<()> {
+    let mut args = vec![
+        "run",
+        "--quiet",
+        "--release",
+        "-p",
+        package,
+        "--bin",
+        name,
+        "--",
+    ];
     args.extend(options.iter().map(String::as_str));
     run::cargo(&args)
 }

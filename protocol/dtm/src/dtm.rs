@@ -265,6 +265,12 @@ impl Dtm {
         self.stable
     }
 
+    /// Whether this node's homes serve: it has the inventories of all members.
+    #[must_use]
+    pub fn is_serving(&self) -> bool {
+        self.view.is_some() && self.home.is_open()
+    }
+
     /// What happened so far, in numbers.
     #[must_use]
     pub fn counters(&self) -> &Counters {
