@@ -69,8 +69,17 @@ fn a_store_of_another_cluster_is_refused() {
     let other = format!("{}0123456789abcdef{}", &ours[..at], &ours[at + 16..]);
     fs::write(&file, other).unwrap();
     let outcome = machine.start_up(&[]).wait();
+    outcome.refused(&[
+        "expected the token of cluster 0123456789abcdef",
+        "found that of",
+    ]);
+    // Without one a new token is made.
+    let token = machine.data().join("token");
+    fs::rename(&token, machine.file("token")).unwrap();
+    let outcome = machine.start_up(&[]).wait();
     outcome.refused(&["the store belongs to cluster", "0123456789abcdef"]);
     fs::write(&file, ours).unwrap();
+    fs::rename(machine.file("token"), &token).unwrap();
     machine.up(&[]);
     let total = machine.run(&["call", "bank", "total", "--query"]).ok();
     assert_eq!(total.out, "64000\n");
