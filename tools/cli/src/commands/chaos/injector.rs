@@ -19,6 +19,8 @@ const BREATH: Duration = Duration::from_millis(200);
 const STALL_TIME: Duration = Duration::from_secs(60);
 /// A cluster whose nodes are all there has them all as members long before.
 const SETTLE_TIME: Duration = Duration::from_secs(60);
+/// A node says within less whether it leads.
+const LEADER_TIME: Duration = Duration::from_millis(200);
 /// How a node ends that was excluded or has had no leader for too long.
 const STOPPED: i32 = 1;
 
@@ -183,8 +185,8 @@ impl<'run> Injector<'run> {
     fn inject(&mut self, fault: Fault) -> Result<(), Error> {
         match fault {
             Fault::Kill { who, away } => {
-                if let Some(number) = self.find(who) {
-                    self.tell(format!("kill {}, back after {away:?}", named(who, number)));
+                if let Some((number, name)) = self.find(who) {
+                    self.tell(format!("kill {name} and start it again after {away:?}"));
                     self.kill(number, away);
                 }
             }
@@ -195,7 +197,7 @@ impl<'run> Injector<'run> {
                 away,
             } => {
                 self.tell(format!(
-                    "kill node {first}, node {second} {gap:?} later; each back after {away:?}"
+                    "kill node {first}, node {second} {gap:?} later; start each again after {away:?}"
                 ));
                 self.kill(first, away);
                 let number = second;
@@ -203,8 +205,8 @@ impl<'run> Injector<'run> {
             }
             Fault::KillAll { away } => return self.restart(away),
             Fault::Pause { who, time } => {
-                if let Some(number) = self.find(who) {
-                    self.tell(format!("stop {} for {time:?}", named(who, number)));
+                if let Some((number, name)) = self.find(who) {
+                    self.tell(format!("stop {name} for {time:?}"));
                     self.cluster.pause(number);
                     self.plan(time, Action::Resume(number));
                 }
@@ -216,7 +218,9 @@ impl<'run> Injector<'run> {
     fn act(&mut self, action: Action) -> Result<(), Error> {
         match action {
             Action::Kill { number, away } => {
-                self.tell(format!("kill node {number}, back after {away:?}"));
+                self.tell(format!(
+                    "kill node {number} and start it again after {away:?}"
+                ));
                 self.kill(number, away);
             }
             Action::Replace(number) => {
@@ -244,7 +248,9 @@ impl<'run> Injector<'run> {
     }
 
     fn restart(&mut self, away: Duration) -> Result<(), Error> {
-        self.tell(format!("kill all nodes, back after {away:?}"));
+        self.tell(format!(
+            "kill all nodes and start them again after {away:?}"
+        ));
         self.kill_all();
         std::thread::sleep(away);
         let begin = Instant::now();
@@ -259,33 +265,44 @@ impl<'run> Injector<'run> {
         self.agenda.push((Instant::now() + after, action));
     }
 
-    /// Number of the node that is meant; if it is away, of the next that is not.
-    fn find(&self, who: Who) -> Option<u32> {
+    /// Number and description of the node that is meant; if it is away, of the next that is
+    /// not.
+    fn find(&self, who: Who) -> Option<(u32, String)> {
         let number = match who {
             Who::Node(number) => number,
-            Who::Leader { or } => self.leader().unwrap_or(or),
+            Who::Leader { or } => match self.leader() {
+                Some(number) => return Some((number, format!("the leader, node {number},"))),
+                None => or,
+            },
         };
         let mut others = (number..=self.nodes).chain(1..number);
-        others.find(|&number| self.cluster.is_alive(number))
+        let number = others.find(|&number| self.cluster.is_alive(number))?;
+        Some((number, format!("node {number}")))
     }
 
+    /// The node that says that it leads. Those that stand still are not asked, and nobody
+    /// for long: what is due does not wait.
     fn leader(&self) -> Option<u32> {
-        let (_, status) = Client::leader(&self.data).ok()??;
-        let mut nodes = status.nodes.iter();
-        let leader = nodes.find(|node| node.node == status.leader)?;
-        leader.name.strip_prefix("node-")?.parse().ok()
+        let is_paused = |number| {
+            let mut actions = self.agenda.iter().map(|(_, action)| *action);
+            actions.any(|action| action == Action::Resume(number))
+        };
+        let leads = |address| {
+            let Ok(mut client) = Client::connect(address) else {
+                return false;
+            };
+            client.give_up_at(Instant::now() + LEADER_TIME);
+            client.status().is_ok_and(|status| status.leader != 0)
+        };
+        let nodes = self.cluster.running().iter();
+        let mut awake = nodes.filter(|node| !is_paused(node.number));
+        let leader = awake.find(|node| leads(node.tools))?;
+        Some(leader.number)
     }
 
     fn tell(&self, what: impl AsRef<str>) {
         let seconds = self.board.elapsed().as_secs_f64();
         self.teller
             .tell(format!("{seconds:7.1} s  {}", what.as_ref()));
-    }
-}
-
-fn named(who: Who, number: u32) -> String {
-    match who {
-        Who::Node(_) => format!("node {number}"),
-        Who::Leader { .. } => format!("the leader, node {number}"),
     }
 }

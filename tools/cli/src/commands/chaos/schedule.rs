@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use types::Prng;
 
-/// Well within a lease.
+/// Within a member's lease; a leader's place may be taken meanwhile.
 const PAUSE_SHORT_MS: [u64; 2] = [100, 1_200];
-/// Longer than a leader waits for a member and a voter for its leader.
+/// Longer than a leader waits for a member, and a voter for its leader.
 const PAUSE_LONG_MS: [u64; 2] = [2_500, 6_000];
 /// Back before the others have agreed that it is gone, or have got far.
 const AWAY_SHORT_MS: [u64; 2] = [0, 500];
