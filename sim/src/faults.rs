@@ -216,25 +216,7 @@ impl World {
             },
         );
         extents.extend(self.nodes[&id].dtm.offered_extents());
-        let extents: Vec<Extent> = extents.into_iter().collect();
-        let per_message = self.common.scenario.extents_per_message;
-        let mut parts: Vec<Vec<_>> = extents.chunks(per_message).map(<[_]>::to_vec).collect();
-        if parts.is_empty() {
-            parts.push(vec![]);
-        }
-        for (index, extents) in parts.iter().enumerate() {
-            let last = index + 1 == parts.len();
-            for to in view.nodes() {
-                self.say(
-                    id,
-                    to,
-                    Message::Inventory {
-                        extents: extents.clone(),
-                        last,
-                    },
-                );
-            }
-        }
+        self.say_inventory(id, placement::by_home(view, extents));
         let early = self
             .nodes
             .get_mut(&id)
@@ -242,6 +224,21 @@ impl World {
             .take_early();
         for envelope in early {
             self.push(Duration::ZERO, Event::Arrival { to: id, envelope });
+        }
+    }
+
+    /// Each home is told which of its extents the node has something of.
+    fn say_inventory(&mut self, id: NodeId, homes: BTreeMap<NodeId, Vec<Extent>>) {
+        let per_message = self.common.scenario.extents_per_message;
+        for (home, extents) in homes {
+            let mut parts: Vec<Vec<_>> = extents.chunks(per_message).map(<[_]>::to_vec).collect();
+            let last = parts.pop().unwrap_or_default();
+            for extents in parts {
+                let last = false;
+                self.say(id, home, Message::Inventory { extents, last });
+            }
+            let (extents, last) = (last, true);
+            self.say(id, home, Message::Inventory { extents, last });
         }
     }
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use control::{Follower, Process, VoterId};
 use dtm::Input;
 use platform::{Disk, JoinerId, LostWhy};
-use types::{Duration, Epoch, Extent, Instant, NodeId, View, ViewNumber};
+use types::{Duration, Epoch, Extent, Instant, NodeId, View, ViewNumber, placement};
 use wire::{Envelope, Message};
 
 use crate::core::Core;
@@ -287,32 +287,21 @@ impl<P: Platform, D: Disk> Core<P, D> {
         self.take_early(view.number);
     }
 
-    /// Tells every member, this one included, which extents the store knows.
+    /// Tells every member, this one included, which of its extents the store knows.
     fn say_inventory(&mut self) {
         let stored = self.store.inventory().into_iter();
         let extents: BTreeSet<Extent> = stored.chain(self.dtm.offered_extents()).collect();
-        let extents: Vec<Extent> = extents.into_iter().collect();
-        let members: Vec<NodeId> = self.dtm.view().expect("just entered").nodes().collect();
-        let parts = extents.chunks(EXTENTS_PER_MESSAGE).map(<[Extent]>::to_vec);
-        let mut parts: Vec<Vec<Extent>> = parts.collect();
-        let last = parts.pop().unwrap_or_default();
-        for node in members {
-            for extents in &parts {
-                self.say(
-                    node,
-                    Message::Inventory {
-                        extents: extents.clone(),
-                        last: false,
-                    },
-                );
+        let view = self.dtm.view().expect("just entered");
+        for (home, extents) in placement::by_home(view, extents) {
+            let parts = extents.chunks(EXTENTS_PER_MESSAGE).map(<[Extent]>::to_vec);
+            let mut parts: Vec<Vec<Extent>> = parts.collect();
+            let last = parts.pop().unwrap_or_default();
+            for extents in parts {
+                let last = false;
+                self.say(home, Message::Inventory { extents, last });
             }
-            self.say(
-                node,
-                Message::Inventory {
-                    extents: last.clone(),
-                    last: true,
-                },
-            );
+            let (extents, last) = (last, true);
+            self.say(home, Message::Inventory { extents, last });
         }
     }
 

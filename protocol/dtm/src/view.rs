@@ -200,10 +200,9 @@ impl Dtm {
                 self.home.on_holders(from, extent, &pages, &mut self.links)
             }
             Message::Inventory { extents, last } => {
-                let view = self.view.as_ref().expect("messages count only in a view");
                 if self
                     .home
-                    .on_inventory(from, &extents, last, view, &mut self.links)
+                    .on_inventory(from, &extents, last, &mut self.links)
                 {
                     self.events.push(Event::HomeOpened);
                 }

@@ -2,6 +2,8 @@
 //! hashing (Thaler and Ravishankar 1998). When a member leaves, only what it
 //! held moves. The home is the first of the stores, so that it reads locally. Of members
 //! that are about to leave nothing is asked any more.
+use alloc::collections::BTreeMap;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::limits::REPLICAS;
@@ -18,6 +20,20 @@ pub fn home(view: &View, extent: Extent) -> NodeId {
         .staying()
         .max_by_key(|member| weight(extent_key(extent), member));
     best.expect("a view has members that stay").node
+}
+
+/// Which of these extents have which home; every member is there.
+#[must_use]
+pub fn by_home(
+    view: &View,
+    extents: impl IntoIterator<Item = Extent>,
+) -> BTreeMap<NodeId, Vec<Extent>> {
+    let mut homes: BTreeMap<NodeId, Vec<Extent>> =
+        view.nodes().map(|node| (node, vec![])).collect();
+    for extent in extents {
+        homes.entry(home(view, extent)).or_default().push(extent);
+    }
+    homes
 }
 
 /// The members whose stores keep the pages of `extent`: the home first, R of them
@@ -50,7 +66,6 @@ fn weight(key: u64, member: &Member) -> (u64, u64) {
 mod tests {
     use super::*;
     use crate::{Epoch, RegionId, StoreId, ViewNumber};
-    use alloc::vec;
 
     fn view(stores: &[u64]) -> View {
         let members = stores
@@ -102,12 +117,18 @@ mod tests {
     }
 
     #[test]
+    fn who_is_home_of_nothing_is_listed_too() {
+        let homes = by_home(&view(&[11, 22, 33]), []);
+        assert!(homes.values().all(Vec::is_empty));
+        assert_eq!(homes.len(), 3);
+    }
+
+    #[test]
     fn homes_are_spread_evenly() {
         let view = view(&[11, 22, 33]);
-        for node in view.nodes() {
-            let count = extents()
-                .filter(|&extent| home(&view, extent) == node)
-                .count();
+        for (node, extents) in by_home(&view, extents()) {
+            assert!(extents.iter().all(|&extent| home(&view, extent) == node));
+            let count = extents.len();
             assert!(
                 (900..1100).contains(&count),
                 "{node} is home of {count} of 3000"

@@ -259,8 +259,9 @@ pub enum Message {
         /// The version that cannot be read.
         version: Version,
     },
-    /// Member to every member, first thing in a view: the extents of which my store
-    /// has any page, or my node an offer. A home serves nothing before it has everybody's.
+    /// Member to every member, first thing in a view: of the extents whose home you are,
+    /// those of which my store has any page, or my node an offer. A home serves nothing
+    /// before it has everybody's.
     Inventory {
         /// Ascending. Large inventories are cut into several messages.
         extents: Vec<Extent>,

@@ -6,7 +6,7 @@
 //! with it everybody's epoch.
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
-use types::{Extent, NodeId, PageId, Seq, Stamp, TxnTimestamp, Version, View, placement};
+use types::{Extent, NodeId, PageId, Seq, Stamp, TxnTimestamp, Version, View};
 use wire::{Held, HeldAs, Hold, Image, Message, Outcome, PageVersion, ReadRefusal, ReadWish};
 
 use crate::links::Links;
@@ -107,16 +107,13 @@ impl Home {
         from: NodeId,
         extents: &[Extent],
         last: bool,
-        view: &View,
         links: &mut Links,
     ) -> bool {
         if !self.missing.contains(&from) {
             return false;
         }
         for &extent in extents {
-            if placement::home(view, extent) == links.me {
-                self.stored.entry(extent).or_default().push(from);
-            }
+            self.stored.entry(extent).or_default().push(from);
         }
         if !last {
             return false;

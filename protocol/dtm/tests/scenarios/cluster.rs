@@ -461,12 +461,9 @@ impl Cluster {
         let node = &self.nodes[&id];
         let stored = node.store.keys().map(|page| page.extent());
         let extents: BTreeSet<Extent> = stored.chain(node.dtm.offered_extents()).collect();
-        let extents: Vec<Extent> = extents.into_iter().collect();
-        for to in view.nodes().map(|node| node.0) {
-            let message = Message::Inventory {
-                extents: extents.clone(),
-                last: true,
-            };
+        for (to, extents) in placement::by_home(view, extents) {
+            let (to, last) = (to.0, true);
+            let message = Message::Inventory { extents, last };
             let envelope = self.envelope(id, message);
             if to == id {
                 self.receive(id, envelope);
