@@ -197,7 +197,8 @@ impl<'run> Injector<'run> {
                 away,
             } => {
                 self.tell(format!(
-                    "kill node {first}, node {second} {gap:?} later; start each again after {away:?}"
+                    "kill node {first}, node {second} {gap:?} later; start each again \
+                     after {away:?}"
                 ));
                 self.kill(first, away);
                 let number = second;
