@@ -136,8 +136,12 @@ fn wait(data: &DataDir, client: &mut Client, leaver: &Leaver) -> Result<(), Erro
                     .hint("keep its directory until `plurix status` says that all has copies"));
             }
         } else if members.iter().all(|node| !node.is_leaving) {
-            // The leader that was told has gone before it was decided.
-            order(data, leaver)?;
+            // The leader that was told has gone before it was decided. A refusal counts only
+            // if the node has not died meanwhile: then the next round tells.
+            let ordered = order(data, leaver);
+            if client.status()?.nodes.iter().any(|node| is_it(&node)) {
+                ordered?;
+            }
         }
         thread::sleep(POLL_TIME);
     }
