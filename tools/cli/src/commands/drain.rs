@@ -91,15 +91,27 @@ fn number_of(node: &NodeInfo) -> Option<u32> {
     name.strip_prefix("node-")?.parse().ok()
 }
 
-/// Tells the leader, whoever that is.
+/// Tells the leader, whoever that is. That the node has died meanwhile is no failure yet:
+/// it may have left before, or come back.
 fn order(data: &DataDir, leaver: &Leaver) -> Result<(), Error> {
+    let is_it = |node: &NodeInfo| leaver.nodes.contains(&node.node);
+    let mut refusal = None;
     loop {
         let found = Client::leader(data)?;
+        if let Some((_, status)) = &found {
+            if !status.nodes.iter().any(is_it) {
+                return Ok(());
+            }
+            // It is a member still, so it was refused for another reason.
+            if let Some(failure) = refusal.take() {
+                return Err(ClientError::Failed(failure).into());
+            }
+        }
         let told = found.map(|(mut leader, _)| leader.drain(leaver.nodes.clone()));
         match told {
             Some(Ok(())) => return Ok(()),
             Some(Err(ClientError::Failed(failure))) if failure.kind != FailureKind::Unavailable => {
-                return Err(ClientError::Failed(failure).into());
+                refusal = Some(failure);
             }
             // It leads no more, or has ended before it could answer: the next one knows.
             Some(Err(_)) => return Ok(()),
@@ -136,12 +148,8 @@ fn wait(data: &DataDir, client: &mut Client, leaver: &Leaver) -> Result<(), Erro
                     .hint("keep its directory until `plurix status` says that all has copies"));
             }
         } else if members.iter().all(|node| !node.is_leaving) {
-            // The leader that was told has gone before it was decided. A refusal counts only
-            // if the node has not died meanwhile: then the next round tells.
-            let ordered = order(data, leaver);
-            if client.status()?.nodes.iter().any(|node| is_it(&node)) {
-                ordered?;
-            }
+            // The leader that was told has gone before it was decided.
+            order(data, leaver)?;
         }
         thread::sleep(POLL_TIME);
     }
