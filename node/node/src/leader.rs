@@ -11,7 +11,7 @@ use control::{
     VoterId,
 };
 use platform::{Disk, JoinerId};
-use types::{Duration, Epoch, Instant, NodeId};
+use types::{Duration, Epoch, Instant, NodeId, ViewNumber};
 use wire::{Envelope, Message, NodeReport};
 
 use crate::core::Core;
@@ -51,8 +51,8 @@ struct Missing {
 struct Failure {
     told: Fallen,
     noticed: Instant,
-    /// The view without the node has begun.
-    is_over: bool,
+    /// The view without the node, once it has begun.
+    over_in: Option<ViewNumber>,
 }
 
 impl Leadership {
@@ -85,7 +85,7 @@ impl Leadership {
     /// What people want to know of a member's message.
     pub(crate) fn note(&mut self, envelope: &Envelope, now: Instant) {
         if let Message::Report(report) = envelope.message {
-            self.on_report(envelope.from, report, now);
+            self.on_report(envelope.from, envelope.view, report, now);
         }
     }
 
@@ -98,10 +98,11 @@ impl Leadership {
             .min()
     }
 
-    fn on_report(&mut self, from: NodeId, report: NodeReport, now: Instant) {
+    fn on_report(&mut self, from: NodeId, view: ViewNumber, report: NodeReport, now: Instant) {
         self.reports.insert(from, report);
         if let Some(failure) = &mut self.last_failure
             && report.has_committed_in_view
+            && failure.over_in.is_some_and(|began| began <= view)
             && failure.told.recovered_us.is_none()
         {
             failure.told.recovered_us = Some(now.since(failure.noticed).as_micros());
@@ -139,11 +140,11 @@ impl Leadership {
         self.last_failure = Some(Failure {
             told,
             noticed,
-            is_over: false,
+            over_in: None,
         });
     }
 
-    fn on_view_began(&mut self, reset: usize, stable: Epoch) {
+    fn on_view_began(&mut self, number: ViewNumber, reset: usize, stable: Epoch) {
         self.missing = None;
         let view = self.leader.view();
         let is_gone = |node: &NodeId| view.is_some_and(|view| view.member(*node).is_none());
@@ -153,9 +154,9 @@ impl Leadership {
         if let Some(failure) = self
             .last_failure
             .as_mut()
-            .filter(|failure| !failure.is_over)
+            .filter(|failure| failure.over_in.is_none())
         {
-            failure.is_over = true;
+            failure.over_in = Some(number);
             failure.told.fallback_to = stable.0;
             failure.told.nodes_reset = u32::try_from(reset).expect("members are few");
         }
@@ -299,7 +300,12 @@ impl<P: Platform, D: Disk> Core<P, D> {
             .expect("its event is being handled");
         match event {
             Event::MemberFailed { node, why } => leadership.on_member_failed(node, why, now),
-            Event::ViewBegan { reset, stable, .. } => leadership.on_view_began(reset, stable),
+            Event::ViewBegan {
+                number,
+                reset,
+                stable,
+                ..
+            } => leadership.on_view_began(number, reset, stable),
             Event::StoresMissing { missing, may_miss } => {
                 let names: Vec<String> = missing
                     .iter()
