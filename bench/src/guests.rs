@@ -5,9 +5,24 @@ use engine::{Engine, Instance, ModuleInfo};
 use platform::GuestSpace;
 
 const PAGES: &str = include_str!("../guests/pages.wat");
+const SHARING: &str = include_str!("../guests/sharing.wat");
 const RESIDENT: &str = include_str!("../guests/resident.wat");
 /// Pages in a unit of WebAssembly's own, 64 KiB.
 const PAGES_PER_64K: u32 = 16;
+
+/// Nanoseconds between two steps that share.
+const SHARING_PAUSE_NS: u32 = 5_000_000;
+
+/// How 8 nodes work with each other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Sharing {
+    /// Positions 0 to 3 and 4 to 7.
+    Groups,
+    /// Each reads what the position before has written.
+    Chain,
+    /// Positions 4 to 7 share, each of the others works on pages of its own.
+    Apart,
+}
 
 /// The module that writes to pages, with a memory of so many; accounts are `stride`
 /// bytes apart.
@@ -24,6 +39,21 @@ pub(crate) fn resident(pages: u32, pause_ns: u32) -> Vec<u8> {
         RESIDENT,
         &[("MEMORY", pages / PAGES_PER_64K), ("PAUSE", pause_ns)],
     )
+}
+
+/// The program that works on 8 nodes; a node's position is its slot plus `offset`.
+pub(crate) fn sharing(sharing: Sharing, offset: u32) -> Vec<u8> {
+    let mode = match sharing {
+        Sharing::Groups => 0,
+        Sharing::Chain => 1,
+        Sharing::Apart => 2,
+    };
+    let values = [
+        ("OFFSET", offset),
+        ("MODE", mode),
+        ("PAUSE", SHARING_PAUSE_NS),
+    ];
+    made_of(SHARING, &values)
 }
 
 fn made_of(text: &str, values: &[(&str, u32)]) -> Vec<u8> {

@@ -4,7 +4,7 @@
 //! [`rounds`]. They print nothing; `plurix bench` runs them. Three kinds: [`barrier`] runs
 //! code in the WebAssembly runtime alone; [`tx`] and [`remote`] run transactions through
 //! the memory and the engine as they are, in a node reduced to these (`site`);
-//! [`snapshot`] and [`recovery`] measure clusters of real processes, which whoever calls
+//! [`snapshot`], [`recovery`] and [`reset`] measure clusters of real processes, which whoever calls
 //! them starts ([`Cluster`]).
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -16,6 +16,7 @@ mod guests;
 mod recovery;
 mod remote;
 mod report;
+mod reset;
 pub mod rounds;
 mod site;
 mod snapshot;
@@ -26,5 +27,6 @@ pub use cluster::{Cluster, Plan, Start};
 pub use recovery::recovery;
 pub use remote::{Peer, StartPeer, Waiting, remote, remote_peer};
 pub use report::{Better, Goal, Outcome, Report};
+pub use reset::reset;
 pub use snapshot::snapshot;
 pub use tx::tx;

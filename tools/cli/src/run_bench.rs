@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::{examples, ui};
 
 /// The benchmarks, in the order in which `all` runs them.
-const NAMES: [&str; 5] = ["barrier", "tx", "remote", "snapshot", "recovery"];
+const NAMES: [&str; 6] = ["barrier", "tx", "remote", "snapshot", "recovery", "reset"];
 
 /// How a benchmark says what it measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,6 +61,7 @@ fn measure(name: &str) -> Result<Report, Error> {
         "tx" => Ok(bench::tx()),
         "remote" => bench::remote(&start_peer).map_err(Error::config),
         "snapshot" => bench::snapshot(&start, bank).map_err(Error::config),
+        "reset" => bench::reset(&start).map_err(Error::config),
         _ => bench::recovery(&start, bank).map_err(Error::config),
     }
 }
