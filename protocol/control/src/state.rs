@@ -221,7 +221,7 @@ impl ControlState {
         self.processes.get(&store)
     }
 
-    /// Who should vote: the oldest members that can and stay.
+    /// Who should vote: the leader and the oldest members, of those that can and stay.
     #[must_use]
     pub fn electorate(&self) -> BTreeSet<VoterId> {
         self.electorate_without(&BTreeSet::new())
@@ -232,7 +232,11 @@ impl ControlState {
     pub fn electorate_without(&self, nodes: &BTreeSet<NodeId>) -> BTreeSet<VoterId> {
         let members = self.view.iter().flat_map(View::staying);
         let members = members.filter(|member| !nodes.contains(&member.node));
-        let voters = members.filter_map(|member| self.processes[&member.store].voter);
+        let leader = self.view.as_ref().map(|view| view.leader);
+        let mut members: Vec<&Member> = members.collect();
+        members.sort_by_key(|member| Some(member.node) != leader);
+        let voters = members.into_iter();
+        let voters = voters.filter_map(|member| self.processes[&member.store].voter);
         voters.take(VOTERS_MAX).collect()
     }
 

@@ -1,5 +1,7 @@
 //! What the leader decides, and when.
-use control::{Command, EPOCHS_AHEAD_MAX, Event, FailedWhy, Input, JoinerId, Process, RefusedWhy};
+use control::{
+    Command, EPOCHS_AHEAD_MAX, Event, FailedWhy, Input, JoinerId, Process, RefusedWhy, VoterId,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use types::{Duration, Epoch, Fallback, NodeId, Prng, StoreId, View, ViewNumber};
 use wire::Message;
@@ -346,6 +348,18 @@ fn the_five_oldest_members_vote() {
         node: world.node(OWN + 1),
     });
     assert_eq!(voters(&world), [OWN, OWN + 2, OWN + 3, OWN + 4, OWN + 5]);
+}
+
+/// Members that join at once are numbered by their disks, so the founder of a cluster of
+/// eight is often not among the oldest five. When it lost its vote for that, it led no more,
+/// and one of the others began a view without it.
+#[test]
+fn the_leader_votes_whatever_its_age() {
+    let mut world = World::new(8);
+    (OWN - 7..=OWN).for_each(|store| world.join(store));
+    let voters = world.leader.state().electorate();
+    assert_eq!(voters.len(), 5);
+    assert!(voters.contains(&VoterId(OWN)));
 }
 
 /// Anything that happens in any order, leader deaths included: stable epochs only
