@@ -159,7 +159,7 @@ fn draw(svg: &mut String, panel: &Panel, rows: &[Row], lines: &[Line<'_>]) {
             svg,
             &format!("<path d=\"M{LEFT} {y:.1}H{end}\" stroke=\"#ddd\"/>"),
         );
-        let text = format!("{tick}{}", panel.unit);
+        let text = format!("{}{}", short(tick), panel.unit);
         let (x, y) = (LEFT - 6.0, y + 4.0);
         put(
             svg,
@@ -256,6 +256,15 @@ fn round_step(at_least: f64) -> f64 {
     let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);
     let found = steps.into_iter().find(|&step| step >= at_least);
     found.unwrap_or(at_least)
+}
+
+/// Thousands and millions as such, so that they fit beside the axis.
+fn short(tick: f64) -> String {
+    match tick {
+        _ if tick >= 1e6 => format!("{}M", tick / 1e6),
+        _ if tick >= 1e3 => format!("{}k", tick / 1e3),
+        _ => tick.to_string(),
+    }
 }
 
 fn percent_of(part: u64, whole: u64) -> f64 {
