@@ -102,15 +102,18 @@ impl<P: Platform, D: Disk> Core<P, D> {
         self.platform.send_joiner(joiner, &stranger(message));
     }
 
-    /// The leader if one is known, else everybody in turn.
+    /// The leader if one is known, else everybody in turn. Never itself, who led before it
+    /// was started again: if it led once more before its own question was here, it would
+    /// expel who asks, because that one has its disk.
     fn whom_to_ask(&mut self) -> Option<String> {
         let failed = self.joining.failed.take();
+        let me = self.platform.address();
         let known = self.voter.leader_address().map(String::from);
         let known = known.or_else(|| self.joining.leader.clone());
-        if let Some(leader) = known.filter(|leader| failed.as_ref() != Some(leader)) {
+        let is_worth_asking = |leader: &String| *leader != me && failed.as_ref() != Some(leader);
+        if let Some(leader) = known.filter(is_worth_asking) {
             return Some(leader);
         }
-        let me = self.platform.address();
         let voters = self.voter.lines.directory();
         let voters = voters.into_iter().map(|(_, address)| address);
         let all = self.joining.seed.iter().cloned().chain(voters);
