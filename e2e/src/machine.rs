@@ -107,12 +107,8 @@ impl Machine {
     pub fn start_node(&mut self, number: u32, options: &[&str]) -> Started {
         self.commands += 1;
         let stem = self.file(&format!("command-{}", self.commands));
-        let (data, name) = (
-            self.file(&format!("lone-{number}")),
-            format!("node-{number}"),
-        );
-        let line = ["node", "--data", &data];
-        let line = [&line[..], &["--name", &name], options].concat();
+        let data = self.file(&format!("lone-{number}"));
+        let line = [&["node", "--data", &data][..], options].concat();
         Started::new(&line, &stem)
     }
 

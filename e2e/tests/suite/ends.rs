@@ -166,11 +166,13 @@ fn one_node_is_a_cluster_that_comes_back_after_its_end() {
 fn a_node_without_a_majority_says_so_and_ends() {
     let mut machine = Machine::new("leaderless");
     let cluster = ["--cluster", "00000000000000ab"];
-    let found = ["--found", "--members", "3"];
+    let found = ["--found", "--members", "3", "--name", "node-1"];
     let first = machine.start_node(1, &[&cluster[..], &found].concat());
     let link = first.announced("link=");
-    let join = [&cluster[..], &["--join", &link]].concat();
-    let [second, third] = [2, 3].map(|number| machine.start_node(number, &join));
+    let [second, third] = [(2, "node-2"), (3, "node-3")].map(|(number, name)| {
+        let join = ["--join", &link, "--name", name];
+        machine.start_node(number, &[&cluster[..], &join].concat())
+    });
     let clients = [&first, &second, &third].map(|node| {
         let tools = node.announced("tools=").parse().unwrap();
         Client::connect(tools).unwrap()

@@ -23,15 +23,46 @@ fn wait_nodes(machine: &Machine, count: usize) {
 fn a_node_joins_with_the_token_and_may_die() {
     let mut machine = Machine::with_cluster("join");
     let (token, link) = (token(&machine), link(&machine));
-    let fourth = machine.start_node(4, &["--token", &token, "--join", &link]);
+    let options = ["--token", &token, "--join", &link, "--name", "west"];
+    let fourth = machine.start_node(4, &options);
     wait_nodes(&machine, 4);
     machine.wait_copies();
     machine.check_bank();
     let (_, status) = machine.leader();
-    assert_eq!(status.nodes.last().unwrap().name, "node-4");
+    assert_eq!(status.nodes.last().unwrap().name, "west");
     fourth.kill();
     wait_nodes(&machine, 3);
     machine.check_bank();
+    let total = machine.run(&["call", "bank", "total", "--query"]).ok();
+    assert_eq!(total.out, "64000\n");
+}
+
+#[test]
+fn a_node_that_has_joined_leaves_again() {
+    let mut machine = Machine::with_cluster("guest");
+    let (token, link) = (token(&machine), link(&machine));
+    let join = ["--token", &token, "--join", &link];
+    let [west, east] = [4, 5].map(|number| {
+        let named = [&join[..], &["--name", "visitor"]].concat();
+        machine.start_node(number, &named)
+    });
+    wait_nodes(&machine, 5);
+    machine.check_bank();
+    // There are two of the name.
+    let refused = machine.run(&["drain", "visitor"]);
+    let refused = refused.refused(&["expected one node of the name visitor, found 2"]);
+    let (_, hint) = refused.err.split_once("by its id: ").unwrap();
+    let ids: Vec<&str> = hint.trim().split(", ").collect();
+    let _ = machine.run(&["drain", ids[0]]).ok();
+    wait_nodes(&machine, 4);
+    let _ = machine.run(&["drain", "visitor"]).ok();
+    wait_nodes(&machine, 3);
+    for node in [west, east] {
+        let left = node.wait().ok();
+        assert!(left.out.contains("plurix-node left"), "{left:#?}");
+    }
+    let (_, status) = machine.leader();
+    assert_eq!(status.last_failure, None);
     let total = machine.run(&["call", "bank", "total", "--query"]).ok();
     assert_eq!(total.out, "64000\n");
 }
@@ -86,7 +117,11 @@ fn without_the_token_nobody_joins() {
 fn addresses_that_are_not_safe_are_refused() {
     let mut machine = Machine::with_cluster("listen");
     let token = token(&machine);
-    let cases: [(&[&str], &str); 3] = [
+    let cases: [(&[&str], &str); 4] = [
+        (
+            &["--token", &token, "--join", "192.0.2.1:7"],
+            "expected an address by which 192.0.2.1:7 reaches this node, found 127.0.0.1:0",
+        ),
         (
             &["--cluster", "ab", "--listen", "0.0.0.0:0"],
             "without the cluster's key links are not encrypted",
