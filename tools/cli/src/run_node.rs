@@ -44,6 +44,7 @@ pub fn run_node(args: NodeArgs) -> Result<(), Error> {
     let _ticker =
         Ticker::start(TICK).map_err(|error| Error::config(format!("start the ticker: {error}")))?;
     let home = home(&args)?;
+    check_reachable(&args)?;
     let network = open_network(&args, &home, Some(args.tools))?;
     let link = network.link_address();
     let tools = network
@@ -102,6 +103,18 @@ fn home(args: &NodeArgs) -> Result<Home, Error> {
     }
     let cluster = args.cluster.expect("clap asks for one of them");
     Ok(Home { cluster, key: None })
+}
+
+/// Whom it joins, and all others, have to call it, too.
+fn check_reachable(args: &NodeArgs) -> Result<(), Error> {
+    let (Some(join), listen) = (args.join, args.listen) else {
+        return Ok(());
+    };
+    if join.ip().is_loopback() || !listen.ip().is_loopback() {
+        return Ok(());
+    }
+    let message = format!("expected an address by which {join} reaches this node, found {listen}");
+    Err(Error::user(message).hint("give one of this machine's: --listen IP:0"))
 }
 
 fn open_network(args: &NodeArgs, home: &Home, tools: Option<SocketAddr>) -> Result<Network, Error> {

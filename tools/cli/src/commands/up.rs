@@ -130,8 +130,12 @@ fn greet(cluster: &Cluster, data: &Path) {
     ui::write_out(ui::table(&["node", "pid", "peers", "tools"], &rows).as_bytes());
     ui::say(cluster.promise());
     if let Some(node) = cluster.running().first() {
+        let listen = match node.link.ip().is_loopback() {
+            true => "",
+            false => " --listen IP:0",
+        };
         ui::say(format!(
-            "others join with: plurix node --data DIR --token {} --join {}",
+            "others join with: plurix node --data DIR{listen} --token {} --join {}",
             data.join("token").display(),
             node.link
         ));
