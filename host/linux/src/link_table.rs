@@ -366,6 +366,8 @@ impl LinkTable {
                     core.events.push_back(match end {
                         End::Joiner(joiner) => Event::Joiner { joiner, envelope },
                         End::Peer(node) if node == envelope.from => Event::Message(envelope),
+                        // Said while the news that it is a member were under way.
+                        End::Peer(_) if envelope.from == NOBODY => continue,
                         End::Peer(_) => break LostWhy::WrongSender(envelope.from),
                     });
                 }

@@ -88,6 +88,13 @@ impl Links for Network {
         if let Some(old) = table.peers.entry(node).or_default().connection.take() {
             table.close(core, old);
         }
+        core.events.retain(|event| match event {
+            Event::Joiner {
+                joiner: who,
+                envelope,
+            } => *who != joiner || envelope.from != NOBODY,
+            _ => true,
+        });
         let connection = table.connections.get_mut(&token);
         let up = State::Up(End::Joiner(joiner));
         match connection.filter(|connection| connection.state == up) {

@@ -117,7 +117,9 @@ pub trait Links {
     /// that is possible at once.
     fn disconnect(&mut self, node: NodeId);
 
-    /// Makes the joiner's connection the link with the member `node`.
+    /// Makes the joiner's connection the link with the member `node`. What it has said
+    /// in nobody's name and was not taken yet, or says while the news that it is a member
+    /// are under way, is dropped: it asks again and again until it is let in.
     fn bind(&mut self, joiner: JoinerId, node: NodeId);
 
     /// Sends to a peer that is wanted. Never blocks; kept while the link is not up.

@@ -179,6 +179,30 @@ fn a_process_joins_through_its_call() {
 }
 
 #[test]
+fn what_a_process_says_before_it_knows_that_it_is_a_member_harms_nothing() {
+    let (mut leader, mut process) = (open(1), open(0));
+    let there = process.call(&leader.address());
+    // It asks more than once, the last time while the answer is under way.
+    process.send_joiner(there, &say(0, 0));
+    process.send_joiner(there, &say(0, 1));
+    let seen = until(&mut [&mut leader, &mut process], |seen| !seen[0].is_empty());
+    let Event::Joiner { joiner, .. } = seen[0][0] else {
+        panic!("expected a joiner, found {seen:?}");
+    };
+    leader.bind(joiner, NodeId(2));
+    process.send_joiner(there, &say(0, 2));
+    process.become_node(NodeId(2));
+    process.bind(there, NodeId(1));
+    process.send(NodeId(1), &say(2, 2));
+    let seen = until(&mut [&mut leader, &mut process], |seen| seen[0].len() == 2);
+    assert_eq!(
+        seen[0],
+        [Event::LinkUp(NodeId(2)), Event::Message(say(2, 2))]
+    );
+    assert_eq!(leader.counters().intruders(), 0);
+}
+
+#[test]
 fn two_joiners_may_learn_of_each_other_in_any_order() {
     let (mut two, mut three) = (open(0), open(0));
     three.become_node(NodeId(3));
