@@ -3,6 +3,7 @@
 
 mod clock;
 mod compiler;
+mod dial;
 mod disk;
 mod entropy;
 mod fault;

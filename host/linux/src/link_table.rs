@@ -15,6 +15,7 @@ use types::limits::MEMBERS_MAX;
 use types::{Duration, Instant, NodeId};
 use wire::Envelope;
 
+use crate::dial::dial;
 use crate::hello::{
     CONTEXT, Hello, NOBODY, Opening, PROTOCOL_VERSION, Part, Purpose, encode_handshake,
 };
@@ -400,7 +401,7 @@ impl LinkTable {
         let Some(address) = peer.address else {
             return;
         };
-        match TcpStream::connect(address) {
+        match dial(self.address.ip(), address) {
             Err(_) => peer.redial_later(),
             Ok(socket) => {
                 peer.redial_at = None;

@@ -1,11 +1,11 @@
 //! What a node tells its links to do; how they do it is the business of the table.
 
 use mio::Token;
-use mio::net::TcpStream;
 use platform::{Event, JoinerId, LinkCounters, Links, LostWhy};
 use types::NodeId;
 use wire::Envelope;
 
+use crate::dial::dial;
 use crate::hello::NOBODY;
 use crate::link_table::{End, OUTBOX_BYTES_MAX, State};
 use crate::network::Network;
@@ -29,7 +29,8 @@ impl Links for Network {
 
     fn call(&mut self, address: &str) -> JoinerId {
         let (table, core) = (&mut self.links, &mut self.core);
-        let dialled = table.allowed(address).map(TcpStream::connect);
+        let from = table.address.ip();
+        let dialled = table.allowed(address).map(|to| dial(from, to));
         let Some(Ok(socket)) = dialled else {
             let joiner = JoinerId(core.next_token().0 as u64);
             let why = LostWhy::Unreachable;

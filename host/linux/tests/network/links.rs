@@ -1,6 +1,6 @@
 //! Links over loopback sockets, in the open.
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use linux::{HELLO_SIZE, LinuxClock, LinuxEntropy, Network, NetworkConfig, PROTOCOL_VERSION};
 use platform::{Clock, ClusterId, Event, Events, JoinerId, Links, LostWhy, Refusal, Wait};
@@ -200,6 +200,24 @@ fn what_a_process_says_before_it_knows_that_it_is_a_member_harms_nothing() {
         [Event::LinkUp(NodeId(2)), Event::Message(say(2, 2))]
     );
     assert_eq!(leader.counters().intruders(), 0);
+}
+
+#[test]
+fn calls_leave_from_where_the_node_listens() {
+    let here: SocketAddr = "127.0.0.7:0".parse().unwrap();
+    let mut node = Network::open(NetworkConfig {
+        listen: here,
+        ..config(2, None)
+    })
+    .unwrap();
+    let door = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = door.local_addr().unwrap().to_string();
+    let _ = node.call(&address);
+    let (_, caller) = door.accept().unwrap();
+    assert_eq!(caller.ip(), here.ip());
+    node.connect(NodeId(1), &address);
+    let (_, caller) = door.accept().unwrap();
+    assert_eq!(caller.ip(), here.ip());
 }
 
 #[test]
