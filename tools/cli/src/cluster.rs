@@ -40,8 +40,8 @@ pub struct Plan {
     pub epoch_ms: u32,
     /// Nodes per process.
     pub cores: u32,
-    /// Address of this machine by which peers reach the nodes.
-    pub host: IpAddr,
+    /// By which addresses of this machine peers reach the nodes.
+    pub hosts: Hosts,
     /// First of two ports per node; `None` = whatever is free.
     pub port: Option<u16>,
     /// Memory per node.
@@ -50,6 +50,26 @@ pub struct Plan {
     pub step_limit_ms: u32,
     /// Busy polling for messages before a node sleeps.
     pub spin_us: u32,
+}
+
+/// Addresses of this machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hosts {
+    /// One for all nodes.
+    Same(IpAddr),
+    /// Each node has a loopback address of its own, so that they can be told apart.
+    Apart,
+}
+
+impl Hosts {
+    /// Where a node is.
+    #[must_use]
+    pub fn of(self, number: u32) -> IpAddr {
+        match self {
+            Self::Same(host) => host,
+            Self::Apart => Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + number).into(),
+        }
+    }
 }
 
 /// A running cluster. Its nodes are killed when it is dropped.
@@ -80,7 +100,7 @@ impl Plan {
             nodes: None,
             epoch_ms,
             cores,
-            host: Ipv4Addr::LOCALHOST.into(),
+            hosts: Hosts::Same(Ipv4Addr::LOCALHOST.into()),
             port: None,
             memory_mib,
             step_limit_ms,
@@ -416,7 +436,7 @@ fn addresses(plan: &Plan, number: u32) -> (SocketAddr, SocketAddr) {
         u16::try_from(port).expect("checked before the first node starts")
     };
     let tools = (Ipv4Addr::LOCALHOST, port(1));
-    ((plan.host, port(0)).into(), tools.into())
+    ((plan.hosts.of(number), port(0)).into(), tools.into())
 }
 
 /// Finds out early, and says clearly, when a port is taken.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::DataArg;
-use crate::cluster::{Cluster, Plan};
+use crate::cluster::{Cluster, Hosts, Plan};
 use crate::error::Error;
 use crate::interrupt;
 use crate::supervisor::Happening;
@@ -68,7 +68,7 @@ pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Error> {
         nodes: args.nodes,
         epoch_ms: args.epoch,
         cores: args.cores,
-        host: args.listen,
+        hosts: Hosts::Same(args.listen),
         port: args.port,
         memory_mib: args.memory,
         step_limit_ms: args.step_limit,

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::board::Board;
+use super::network::{Break, Network};
 use super::schedule::{Fault, Planned, Schedule, Who};
 use crate::client::Client;
 use crate::cluster::Cluster;
@@ -30,6 +31,8 @@ enum Action {
     Kill { number: u32, away: Duration },
     Replace(u32),
     Resume(u32),
+    Cut(Break),
+    Mend(Break),
 }
 
 /// When faults end.
@@ -56,6 +59,8 @@ pub(super) struct Done {
 /// The one who does it.
 pub(super) struct Injector<'run> {
     cluster: &'run mut Cluster,
+    /// If it may be broken.
+    network: Option<Network>,
     data: DataDir,
     nodes: u32,
     board: &'run Board,
@@ -67,6 +72,7 @@ pub(super) struct Injector<'run> {
 impl<'run> Injector<'run> {
     pub(super) fn new(
         cluster: &'run mut Cluster,
+        network: Option<Network>,
         data: DataDir,
         board: &'run Board,
         teller: Teller,
@@ -74,6 +80,7 @@ impl<'run> Injector<'run> {
         let nodes = u32::try_from(cluster.running().len()).expect("few");
         Self {
             cluster,
+            network,
             data,
             nodes,
             board,
@@ -156,6 +163,11 @@ impl<'run> Injector<'run> {
         self.cluster.kill_all();
     }
 
+    /// The whole network works.
+    fn mend_all(&mut self) -> Result<(), Error> {
+        self.network.as_mut().map_or(Ok(()), Network::mend_all)
+    }
+
     /// Stops the cluster in order.
     pub(super) fn stop(&mut self) {
         self.cluster.stop();
@@ -212,8 +224,37 @@ impl<'run> Injector<'run> {
                     self.plan(time, Action::Resume(number));
                 }
             }
+            Fault::Isolate { who, time } => {
+                if let Some((number, name)) = self.find(who) {
+                    self.tell(format!("cut {name} off for {time:?}"));
+                    self.cut(Break::Node(number))?;
+                    self.plan(time, Action::Mend(Break::Node(number)));
+                }
+            }
+            Fault::Break { what, time } => {
+                self.tell(format!("lose {what} for {time:?}"));
+                self.cut(what)?;
+                self.plan(time, Action::Mend(what));
+            }
+            Fault::Flap { link, each, times } => {
+                self.tell(format!("lose {link} for {each:?}, {times} times"));
+                for time in 0..times {
+                    self.plan(each * (2 * time), Action::Cut(link));
+                    self.plan(each * (2 * time + 1), Action::Mend(link));
+                }
+            }
         }
         Ok(())
+    }
+
+    fn cut(&mut self, what: Break) -> Result<(), Error> {
+        let network = self.network.as_mut();
+        network.expect("it is in reach of the schedule").cut(what)
+    }
+
+    fn mend(&mut self, what: Break) -> Result<(), Error> {
+        let network = self.network.as_mut();
+        network.expect("somebody has broken it").mend(what)
     }
 
     fn act(&mut self, action: Action) -> Result<(), Error> {
@@ -235,6 +276,11 @@ impl<'run> Injector<'run> {
                 self.cluster.resume(number);
                 self.tell(format!("node {number} goes on"));
             }
+            Action::Cut(what) => self.cut(what)?,
+            Action::Mend(what) => {
+                self.mend(what)?;
+                self.tell(format!("have {what} back"));
+            }
         }
         Ok(())
     }
@@ -253,6 +299,8 @@ impl<'run> Injector<'run> {
             "kill all nodes and start them again after {away:?}"
         ));
         self.kill_all();
+        // Nobody could mend it while all nodes are awaited.
+        self.mend_all()?;
         std::thread::sleep(away);
         let begin = Instant::now();
         self.cluster.restart()?;

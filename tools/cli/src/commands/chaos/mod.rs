@@ -7,6 +7,7 @@ mod board;
 mod clients;
 mod figures;
 mod injector;
+mod network;
 mod programs;
 mod schedule;
 
@@ -23,7 +24,7 @@ use platform::Entropy;
 
 use super::scratch::Scratch;
 use crate::client::Client;
-use crate::cluster::{Cluster, Plan};
+use crate::cluster::{Cluster, Hosts, Plan};
 use crate::data::DataDir;
 use crate::error::Error;
 use crate::interrupt;
@@ -33,8 +34,9 @@ use board::Board;
 use clients::{CLIENTS, Caller, Told};
 use figures::{Figures, Operations};
 use injector::{Bounds, Done, Injector};
+use network::Network;
 use programs::{Ran, Runner};
-use schedule::Schedule;
+use schedule::{Reach, Schedule};
 
 /// Epochs are short, so that there is much to lose track of.
 const EPOCH_MS: u32 = 50;
@@ -67,6 +69,14 @@ pub(crate) struct ChaosArgs {
         value_parser = clap::value_parser!(u32).range(2..=7)
     )]
     nodes: u32,
+    /// Break the network between the nodes, too
+    ///
+    /// Links are cut in one direction or both, for moments or seconds, nodes are cut off, and
+    /// packets get lost. The run has a network of its own for that.
+    #[arg(long)]
+    network: bool,
+    #[arg(long, hide = true, requires = "network")]
+    in_network: bool,
     /// New data directory, which is kept; a temporary one unless given
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -76,6 +86,9 @@ pub(crate) struct ChaosArgs {
 }
 
 pub(crate) fn run(args: ChaosArgs) -> Result<ExitCode, Error> {
+    if args.network && !args.in_network {
+        return Err(Network::enter("--in-network"));
+    }
     interrupt::watch()?;
     let teller = if args.json {
         Teller::BesideJson
@@ -143,19 +156,24 @@ fn show(args: &ChaosArgs, seed: u64, path: &Path, teller: Teller) -> Result<Figu
     let plan = Plan {
         nodes: Some(args.nodes),
         epoch_ms: EPOCH_MS,
+        hosts: Hosts::Apart,
         ..Plan::new()?
+    };
+    let (network, reach) = match args.network {
+        true => (Some(Network::open(args.nodes)?), Reach::Network),
+        false => (None, Reach::Nodes),
     };
     let mut cluster = Cluster::start(path, plan)?;
     let data = DataDir::open(path)?;
     start_lists(&mut cluster.client()?)?;
     let board = Board::new();
     let runner = Runner::new(&board, &data, args.nodes)?;
-    let mut injector = Injector::new(&mut cluster, data.clone(), &board, teller);
+    let mut injector = Injector::new(&mut cluster, network, data.clone(), &board, teller);
     let bounds = Bounds {
         time: Duration::from_secs(60) * args.minutes,
         faults: args.faults.unwrap_or(u64::MAX),
     };
-    let schedule = Schedule::new(seed, args.nodes);
+    let schedule = Schedule::new(seed, args.nodes, reach);
     let story = thread::scope(|scope| {
         let callers = (0..CLIENTS).map(|number| {
             let caller = Caller::new(&board, &data, seed, number);

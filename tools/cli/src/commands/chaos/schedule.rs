@@ -3,9 +3,11 @@ use std::time::Duration;
 
 use types::Prng;
 
+use super::network::Break;
+
 /// Within a member's lease; a leader's place may be taken meanwhile.
 const PAUSE_SHORT_MS: [u64; 2] = [100, 1_200];
-/// Longer than a leader waits for a member, and a voter for its leader.
+/// Longer than a leader waits for a member that stands still, and a voter for its leader.
 const PAUSE_LONG_MS: [u64; 2] = [2_500, 6_000];
 /// Back before the others have agreed that it is gone, or have got far.
 const AWAY_SHORT_MS: [u64; 2] = [0, 500];
@@ -17,6 +19,13 @@ const GAP_MS: [u64; 2] = [0, 1_500];
 const SOON_MS: [u64; 2] = [200, 1_500];
 /// The cluster works again meanwhile.
 const LATER_MS: [u64; 2] = [2_000, 6_000];
+
+/// Over before anybody has given up anybody, or just after.
+const BREAK_SHORT_MS: [u64; 2] = [50, 600];
+/// Long over.
+const BREAK_LONG_MS: [u64; 2] = [2_500, 6_000];
+/// How long a flapping link is down, and up, each time.
+const FLAP_MS: [u64; 2] = [20, 300];
 
 /// Whom a fault hits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +55,25 @@ pub(super) enum Fault {
     KillAll { away: Duration },
     /// A node stands still, then goes on.
     Pause { who: Who, time: Duration },
+    /// A node is cut off from all others.
+    Isolate { who: Who, time: Duration },
+    /// The network is broken somewhere else.
+    Break { what: Break, time: Duration },
+    /// A link is down and up again several times.
+    Flap {
+        link: Break,
+        each: Duration,
+        times: u32,
+    },
+}
+
+/// What faults may hit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Reach {
+    /// Nodes.
+    Nodes,
+    /// Nodes and the network between them.
+    Network,
 }
 
 /// A fault and how long after the one before it happens.
@@ -60,13 +88,14 @@ pub(super) struct Planned {
 pub(super) struct Schedule {
     prng: Prng,
     nodes: u32,
+    reach: Reach,
 }
 
 impl Schedule {
     /// For a cluster of so many nodes.
-    pub(super) fn new(seed: u64, nodes: u32) -> Self {
+    pub(super) fn new(seed: u64, nodes: u32, reach: Reach) -> Self {
         let prng = Prng::new(seed);
-        Self { prng, nodes }
+        Self { prng, nodes, reach }
     }
 
     fn node(&mut self) -> u32 {
@@ -92,19 +121,58 @@ impl Schedule {
         self.time(range)
     }
 
+    /// Two different nodes.
+    fn two(&mut self) -> (u32, u32) {
+        let first = self.node();
+        let others = u64::from(self.nodes - 1).max(1);
+        let step = u32::try_from(self.prng.below(others)).expect("it is below a u32");
+        (first, 1 + (first + step) % self.nodes)
+    }
+
     fn fault(&mut self) -> Fault {
+        match self.reach {
+            Reach::Network if self.prng.chance(1, 2) => self.network_fault(),
+            _ => self.node_fault(),
+        }
+    }
+
+    fn network_fault(&mut self) -> Fault {
+        let (one, other) = self.two();
+        let link = Break::Link { one, other };
+        let (from, to) = (one, other);
+        let what = match self.prng.below(6) {
+            0 | 1 => {
+                return Fault::Isolate {
+                    who: self.who(),
+                    time: self.either(BREAK_SHORT_MS, BREAK_LONG_MS),
+                };
+            }
+            2 => {
+                return Fault::Flap {
+                    link,
+                    each: self.time(FLAP_MS),
+                    times: 2 + u32::try_from(self.prng.below(4)).expect("it is small"),
+                };
+            }
+            3 => link,
+            4 => Break::OneWay { from, to },
+            _ => Break::Loss,
+        };
+        let time = self.either(BREAK_SHORT_MS, BREAK_LONG_MS);
+        Fault::Break { what, time }
+    }
+
+    fn node_fault(&mut self) -> Fault {
         match self.prng.below(10) {
             0..=3 => Fault::Kill {
                 who: self.who(),
                 away: self.either(AWAY_SHORT_MS, AWAY_LONG_MS),
             },
             4 => {
-                let first = self.node();
-                let others = u64::from(self.nodes - 1).max(1);
-                let step = u32::try_from(self.prng.below(others)).expect("it is below a u32");
+                let (first, second) = self.two();
                 Fault::KillTwo {
                     first,
-                    second: 1 + (first + step) % self.nodes,
+                    second,
                     gap: self.time(GAP_MS),
                     away: self.either(AWAY_SHORT_MS, AWAY_LONG_MS),
                 }
@@ -155,6 +223,12 @@ impl Fault {
             } => "short pause",
             Self::Pause { time, .. } if is_long(time) => "long pause of leader",
             Self::Pause { .. } => "short pause of leader",
+            Self::Isolate {
+                who: Who::Node(_), ..
+            } => "isolated",
+            Self::Isolate { .. } => "isolated leader",
+            Self::Break { what, .. } => what.kind(),
+            Self::Flap { .. } => "flapping link",
         }
     }
 }
@@ -166,7 +240,8 @@ mod tests {
     use super::*;
 
     fn plan(seed: u64, nodes: u32) -> Vec<Planned> {
-        Schedule::new(seed, nodes).take(200).collect()
+        let reach = Reach::Network;
+        Schedule::new(seed, nodes, reach).take(400).collect()
     }
 
     #[test]
@@ -176,21 +251,36 @@ mod tests {
     }
 
     #[test]
+    fn a_network_that_is_out_of_reach_is_left_alone() {
+        let plan = Schedule::new(1, 3, Reach::Nodes).take(200);
+        let kinds: BTreeSet<&str> = plan.map(|planned| planned.fault.kind()).collect();
+        assert_eq!(kinds.len(), 8, "{kinds:?}");
+    }
+
+    #[test]
     fn every_kind_of_fault_comes_and_hits_nodes_that_exist() {
         for nodes in [2, 3, 5] {
             let plan = plan(1, nodes);
             let kinds: BTreeSet<&str> = plan.iter().map(|planned| planned.fault.kind()).collect();
-            assert_eq!(kinds.len(), 8, "{kinds:?}");
+            assert_eq!(kinds.len(), 14, "{kinds:?}");
             let mut hit = BTreeSet::new();
             for planned in plan {
                 match planned.fault {
-                    Fault::Kill { who, .. } | Fault::Pause { who, .. } => {
+                    Fault::Kill { who, .. }
+                    | Fault::Pause { who, .. }
+                    | Fault::Isolate { who, .. } => {
                         let (Who::Node(number) | Who::Leader { or: number }) = who;
                         hit.insert(number);
                     }
                     Fault::KillTwo { first, second, .. } => {
                         assert_ne!(first, second);
                         hit.extend([first, second]);
+                    }
+                    Fault::Break { what, .. } | Fault::Flap { link: what, .. } => {
+                        for (from, to) in what.pairs(nodes) {
+                            assert_ne!(from, to);
+                            hit.extend([from, to]);
+                        }
                     }
                     Fault::KillAll { .. } => {}
                 }
