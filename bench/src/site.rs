@@ -123,6 +123,7 @@ impl Site {
             me,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             tools: None,
+            silence: Duration::from_millis(2_000),
             spin,
         };
         let network = Network::open(config).expect("loopback has free ports");

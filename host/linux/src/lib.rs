@@ -16,6 +16,7 @@ mod mapping;
 mod network;
 pub mod process;
 mod requests;
+mod silence;
 mod stream;
 mod ticker;
 mod userfault;

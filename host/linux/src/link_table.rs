@@ -12,14 +12,15 @@ use mio::net::{TcpListener, TcpStream};
 use platform::{Clock, ClusterId, Event, JoinerId, LinkCounters, LostWhy, Refusal};
 use seal::{Caller, Key, WrongKey};
 use types::limits::MEMBERS_MAX;
-use types::{Duration, Instant, NodeId};
-use wire::Envelope;
+use types::{Duration, Epoch, Instant, NodeId, ViewNumber};
+use wire::{Envelope, Message};
 
 use crate::dial::dial;
 use crate::hello::{
     CONTEXT, Hello, NOBODY, Opening, PROTOCOL_VERSION, Part, Purpose, encode_handshake,
 };
 use crate::network::{Core, NetworkConfig};
+use crate::silence::{self, Verdict, Watch};
 use crate::stream::{Outbox, ReadSide, Source, Stream};
 use crate::{LinuxClock, LinuxEntropy};
 
@@ -61,6 +62,8 @@ pub(crate) struct Connection {
     pub(crate) state: State,
     /// Waits for the answer to the handshake that we have begun.
     caller: Option<Caller>,
+    /// Something was sent to a peer, and may not have arrived.
+    watch: Option<Watch>,
 }
 
 /// A member with which a link is wanted.
@@ -88,6 +91,9 @@ pub(crate) struct LinkTable {
     pub(crate) peers: BTreeMap<NodeId, Peer>,
     /// Connections with something to write.
     dirty: Vec<Token>,
+    silence: Duration,
+    /// When to look after connections that are watched, if any is.
+    next_check: Option<Instant>,
     pub(crate) counters: LinkCounters,
 }
 
@@ -102,6 +108,8 @@ impl LinkTable {
             connections: BTreeMap::new(),
             peers: BTreeMap::new(),
             dirty: Vec::new(),
+            silence: config.silence,
+            next_check: None,
             counters: LinkCounters::default(),
         }
     }
@@ -116,13 +124,17 @@ impl LinkTable {
         self.connections.contains_key(&token)
     }
 
-    /// When to dial next.
+    /// When to dial or to look after connections next.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.peers.values().filter_map(|peer| peer.redial_at).min()
+        let redials = self.peers.values().filter_map(|peer| peer.redial_at);
+        redials.chain(self.next_check).min()
     }
 
-    /// Dials whoever is due.
+    /// Dials whoever is due, and looks whether the others are still there.
     pub(crate) fn on_time(&mut self, core: &mut Core, now: Instant) {
+        if let Some(due) = self.next_check.filter(|&due| due <= now) {
+            self.check_peers(core, now, due);
+        }
         let is_due = |peer: &Peer| peer.redial_at.is_some_and(|at| at <= now);
         let due: Vec<NodeId> = self
             .peers
@@ -182,6 +194,7 @@ impl LinkTable {
             match source {
                 Source::Drained | Source::Unread => {}
                 Source::Closed => self.lose(core, token, LostWhy::Closed),
+                Source::Silent => self.lose(core, token, LostWhy::Silent),
                 Source::Forged => {
                     self.counters.forged += 1;
                     self.lose(core, token, LostWhy::Forged);
@@ -367,7 +380,7 @@ impl LinkTable {
                     core.events.push_back(match end {
                         End::Joiner(joiner) => Event::Joiner { joiner, envelope },
                         End::Peer(node) if node == envelope.from => Event::Message(envelope),
-                        // Said while the news that it is a member were under way.
+                        // A probe, or said while the news that it is a member were under way.
                         End::Peer(_) if envelope.from == NOBODY => continue,
                         End::Peer(_) => break LostWhy::WrongSender(envelope.from),
                     });
@@ -481,6 +494,7 @@ impl LinkTable {
             stream,
             state,
             caller: None,
+            watch: None,
         };
         self.connections.insert(token, connection);
         token
@@ -557,12 +571,53 @@ impl LinkTable {
         }
     }
 
+    /// Looks whether peers acknowledge what is sent to them.
+    fn check_peers(&mut self, core: &mut Core, now: Instant, due: Instant) {
+        let pace = silence::pace(self.silence);
+        // Who has slept for so long knows nothing of the time between.
+        let is_late = now.since(due) > pace;
+        let mut silent = Vec::new();
+        let mut is_watching = false;
+        for (&token, connection) in &mut self.connections {
+            let Some(watch) = &mut connection.watch else {
+                continue;
+            };
+            if is_late {
+                *watch = Watch::new(now);
+            }
+            let flight = silence::flight(&connection.stream.socket);
+            let verdict = flight.map(|flight| watch.check(now, flight, self.silence));
+            match verdict {
+                None | Some(Verdict::Present) => connection.watch = None,
+                Some(Verdict::Probe) => {
+                    wire::encode(&probe(), connection.stream.outbox.tail());
+                    self.dirty.push(token);
+                    is_watching = true;
+                }
+                Some(Verdict::Silent) => silent.push(token),
+            }
+        }
+        self.next_check = is_watching.then(|| now + pace);
+        for token in silent {
+            self.lose(core, token, LostWhy::Silent);
+        }
+    }
+
     fn flush_one(&mut self, core: &mut Core, token: Token) {
         let Some(connection) = self.connections.get_mut(&token) else {
             return;
         };
         match connection.stream.flush() {
-            Ok(count) => self.counters.bytes_sent += count as u64,
+            Ok(count) => {
+                self.counters.bytes_sent += count as u64;
+                let is_link = matches!(connection.state, State::Up(End::Peer(_)));
+                if count > 0 && is_link && connection.watch.is_none() {
+                    let now = LinuxClock.now();
+                    connection.watch = Some(Watch::new(now));
+                    let pace = silence::pace(self.silence);
+                    self.next_check.get_or_insert(now + pace);
+                }
+            }
             // What the other end said before it left is still to be read.
             Err(_) => core.unread.push((token, ReadSide::Closing)),
         }
@@ -574,6 +629,16 @@ impl LinkTable {
             self.flush_one(core, token);
         }
         self.dirty = dirty;
+    }
+}
+
+/// Says nothing, in nobody's name: it is to be acknowledged.
+fn probe() -> Envelope {
+    Envelope {
+        from: NOBODY,
+        view: ViewNumber(0),
+        epoch: Epoch(0),
+        message: Message::Heartbeat,
     }
 }
 

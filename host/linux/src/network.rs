@@ -44,6 +44,8 @@ pub struct NetworkConfig {
     pub listen: SocketAddr,
     /// Where tools reach us; port 0 chooses a free one.
     pub tools: Option<SocketAddr>,
+    /// How long the system of a peer's machine may leave unanswered what is sent to it.
+    pub silence: Duration,
     /// Time to poll busily before going to sleep. Costs a core, saves some 20 us per
     /// message at each end.
     pub spin: Duration,

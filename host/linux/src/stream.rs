@@ -1,5 +1,5 @@
 //! A connection's bytes: a non-blocking socket between two buffers.
-use std::io::{ErrorKind, Read, Result, Write};
+use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::Shutdown;
 
 use mio::net::TcpStream;
@@ -23,6 +23,8 @@ pub(crate) enum Source {
     Unread,
     /// The other end has closed; what was read so far is all.
     Closed,
+    /// This system has waited for the other end's for too long.
+    Silent,
     /// There was something that the other end has not sealed.
     Forged,
 }
@@ -221,7 +223,7 @@ impl Stream {
                     return (total, Source::Drained);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return (total, Source::Closed),
+                Err(error) => return (total, end_of(&error)),
             }
         }
         (total, Source::Unread)
@@ -261,6 +263,17 @@ impl Seal {
             self.session.seal(&unsent[..count], self.outbox.tail());
             plain.written(count);
         }
+    }
+}
+
+/// Who has ended the connection: the other end, or this one, which does not reach it.
+fn end_of(error: &Error) -> Source {
+    match error.kind() {
+        ErrorKind::TimedOut
+        | ErrorKind::HostUnreachable
+        | ErrorKind::NetworkUnreachable
+        | ErrorKind::NetworkDown => Source::Silent,
+        _ => Source::Closed,
     }
 }
 

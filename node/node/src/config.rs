@@ -15,9 +15,11 @@ pub struct Config {
     pub dtm: dtm::Config,
     /// What a step may use.
     pub limits: Limits,
-    /// Silence after which the leader gives a member up; the same on all nodes. A member
-    /// that does not hear of its leader stops somewhat earlier.
+    /// Silence after which the leader gives a member up; the same on all nodes.
     pub failure_timeout: Duration,
+    /// Silence for which the leader lets a member keep what it has; the same on all nodes.
+    /// A member that does not hear of its leader stops somewhat earlier.
+    pub lease: Duration,
     /// How long a node that may not commit waits for a leader.
     pub patience: Duration,
     /// How often a member tells the leader its figures.
@@ -33,6 +35,7 @@ impl Default for Config {
             dtm: dtm::Config::default(),
             limits: Limits::default(),
             failure_timeout: Duration::from_millis(3_000),
+            lease: Duration::from_millis(150),
             patience: Duration::from_millis(15_000),
             report_every: Duration::from_millis(250),
             note: |_| (),

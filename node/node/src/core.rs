@@ -59,6 +59,9 @@ pub(crate) struct Core<P: Platform, D: Disk> {
     /// How long this member may go on without its leader; the leader itself has the
     /// word of the voters.
     pub(crate) follower: Option<Follower>,
+    /// When this node said the last that a leader must have heard before it begins the next
+    /// view: that it wants in, or on what its work depends.
+    pub(crate) heard_at: Instant,
     /// Time at the last look at the clock.
     pub(crate) now: Instant,
     /// Set when the node cannot go on.
@@ -94,6 +97,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             own: VecDeque::new(),
             figures: Figures::new(now),
             follower: None,
+            heard_at: now,
             now,
             fatal: None,
         }
@@ -161,7 +165,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             Event::Message(envelope) => self.on_message(envelope),
             Event::LinkLost { node, why } => {
                 self.note_intruder(why);
-                self.on_link_lost(node);
+                self.on_link_lost(node, why);
             }
             Event::Joiner { joiner, envelope } => self.on_joiner(joiner, envelope),
             Event::JoinerLost { joiner, why } => {
@@ -206,6 +210,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             | Message::CopiesStored { .. } => self.on_copies_message(envelope),
             Message::Heartbeat => self.on_heartbeat(envelope),
             Message::Fence { stable } => {
+                self.heard_at = self.now;
                 let intervals = self.dtm.fence(stable);
                 self.say(envelope.from, Message::Intervals { intervals });
             }
@@ -335,7 +340,11 @@ impl<P: Platform, D: Disk> Core<P, D> {
             | LostWhy::Malformed(_)
             | LostWhy::Forged
             | LostWhy::WrongSender(_) => true,
-            LostWhy::Closed | LostWhy::Unreachable | LostWhy::Stuck | LostWhy::Replaced => false,
+            LostWhy::Closed
+            | LostWhy::Unreachable
+            | LostWhy::Stuck
+            | LostWhy::Silent
+            | LostWhy::Replaced => false,
         };
         if is_intruder && count.is_power_of_two() {
             (self.config.note)(&format!("a connection has ended, {count} like it: {why}"));

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 
 use admin::{Fallen, NodeInfo, Status, VoterInfo};
 use control::{
-    DrainRefused, Event, FailedWhy, Input, JoinerId as ControlJoiner, Leader, Output, Process,
-    VoterId,
+    DrainRefused, Event, FailedWhy, Fate, Input, JoinerId as ControlJoiner, Leader, Output,
+    Process, VoterId,
 };
 use platform::{Disk, JoinerId};
 use types::{Duration, Epoch, Instant, NodeId, ViewNumber};
@@ -118,6 +118,7 @@ impl Leadership {
         }
         let noticed_by = match why {
             FailedWhy::LinkLost => "its connection was closed",
+            FailedWhy::Unreachable => "it is not reached any more",
             FailedWhy::Silent => "it has been silent for too long",
             FailedWhy::Isolated => "it and other members do not reach each other",
             FailedWhy::Replaced => "a new process serves its disk",
@@ -228,8 +229,8 @@ impl<P: Platform, D: Disk> Core<P, D> {
         });
     }
 
-    pub(crate) fn on_member_lost(&mut self, node: NodeId) {
-        self.tell_leader(Input::LinkLost { node });
+    pub(crate) fn on_member_lost(&mut self, node: NodeId, fate: Fate) {
+        self.tell_leader(Input::LinkLost { node, fate });
     }
 
     pub(crate) fn on_leadership_time(&mut self) {

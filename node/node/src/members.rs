@@ -3,7 +3,7 @@ use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use control::{Follower, Process, VoterId};
+use control::{Fate, Follower, Process, VoterId};
 use dtm::Input;
 use platform::{Disk, JoinerId, LostWhy};
 use types::{Duration, Epoch, Extent, Instant, NodeId, View, ViewNumber, placement};
@@ -89,7 +89,10 @@ impl<P: Platform, D: Disk> Core<P, D> {
         };
         let joiner = match &self.joining.asked {
             Some((asked, joiner)) if *asked == address => *joiner,
-            _ => self.platform.call(&address),
+            _ => {
+                self.heard_at = self.now;
+                self.platform.call(&address)
+            }
         };
         self.joining.asked = Some((address, joiner));
         let own = self.own_process();
@@ -207,17 +210,23 @@ impl<P: Platform, D: Disk> Core<P, D> {
         self.forget_joiner(joiner);
     }
 
-    pub(crate) fn on_link_lost(&mut self, node: NodeId) {
+    pub(crate) fn on_link_lost(&mut self, node: NodeId, why: LostWhy) {
         let Some(view) = self.dtm.view() else { return };
         let leader = view.leader;
         if view.member(node).is_none() {
             return;
         }
-        self.voter.lost.insert(node);
+        let fate = match why.is_end() {
+            true => Fate::Dead,
+            false => Fate::Unknown,
+        };
+        self.voter.lost.insert(node, fate);
         if self.leadership.is_some() {
-            self.on_member_lost(node);
+            self.on_member_lost(node, fate);
         } else if node == leader {
             self.voter.leaderless_since = Some(self.now);
+            // It takes this node for dead, perhaps, and waits for nothing.
+            self.follower = None;
         } else {
             self.say(leader, Message::Unreachable { node });
         }
@@ -267,10 +276,12 @@ impl<P: Platform, D: Disk> Core<P, D> {
             return;
         }
         let is_new = self.dtm.view().is_none() || self.dtm.me() != you;
-        let timeout = self.config.failure_timeout;
         let is_leader = view.leader == you;
-        self.follower = (!is_leader).then(|| Follower::new(self.now, timeout));
-        self.voter.lost.retain(|node| view.member(*node).is_some());
+        let lease = self.config.lease;
+        self.follower = (!is_leader).then(|| Follower::new(self.heard_at, lease));
+        self.voter
+            .lost
+            .retain(|node, _| view.member(*node).is_some());
         self.voter.leaderless_since = None;
         self.voter.replica.be_member(self.now);
         self.figures.view_entered();

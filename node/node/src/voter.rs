@@ -1,12 +1,12 @@
 //! A node's part in the agreement about what is decided: its log, its word to the other
 //! voters, and whether it leads.
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use control::{
-    Checkpoint, Command, Effect, Electorate, Entry, Input, Leader, Packet, Process, Record,
+    Checkpoint, Command, Effect, Electorate, Entry, Fate, Input, Leader, Packet, Process, Record,
     Replica, ReplicaConfig, ReplicaOutput, VoterId,
 };
 use platform::Disk;
@@ -35,8 +35,8 @@ pub struct Voter<D> {
     /// Until when no other voter can lead, if this one does; looked up once per turn.
     lease_end: Option<Instant>,
     next_adjustment: Instant,
-    /// Members whose link is lost.
-    pub(crate) lost: BTreeSet<NodeId>,
+    /// Members whose link is lost, and what is known of their processes.
+    pub(crate) lost: BTreeMap<NodeId, Fate>,
     /// When the link with the leader was lost.
     pub(crate) leaderless_since: Option<Instant>,
 }
@@ -102,7 +102,7 @@ impl<D: Disk> Voter<D> {
             names,
             lease_end: None,
             next_adjustment: now,
-            lost: BTreeSet::new(),
+            lost: BTreeMap::new(),
             leaderless_since: None,
         })
     }

@@ -49,7 +49,7 @@ pub enum Refusal {
 /// Why a connection is gone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LostWhy {
-    /// The other end closed it, or its process died.
+    /// The other end's process died, or closed it.
     Closed,
     /// Nobody listens at the address.
     Unreachable,
@@ -63,8 +63,20 @@ pub enum LostWhy {
     Forged,
     /// The other end does not read what we send.
     Stuck,
+    /// The other end's machine does not answer for its system: it is off, or the network
+    /// between is broken.
+    Silent,
     /// The other end came back over a new connection.
     Replaced,
+}
+
+impl LostWhy {
+    /// Whether the process at the other end is known to be dead, rather than not to be
+    /// reached: its system has closed the connection, or another process is there now.
+    #[must_use]
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Closed | Self::Refused(Refusal::Target { .. }))
+    }
 }
 
 /// What the links have done so far.
@@ -188,6 +200,7 @@ impl fmt::Display for LostWhy {
             Self::WrongSender(node) => write!(f, "message in the name of node {node}"),
             Self::Forged => write!(f, "bytes that the other end has not sealed"),
             Self::Stuck => write!(f, "the other end does not read what is sent"),
+            Self::Silent => write!(f, "the other end's machine does not answer"),
             Self::Replaced => write!(f, "the other end came back over a new connection"),
         }
     }

@@ -1,10 +1,12 @@
 //! How long a member may go on without its leader.
 //!
 //! The leader sends its next heartbeat only after the answer to the last one, so a
-//! heartbeat shows that the answer to the one before has arrived. The leader gives a
-//! member up no earlier than `failure_timeout` after its last answer; a member that
-//! counts a shorter time from when it sent that answer stops first, whatever the
-//! messages' delays. What is left between the two is for clocks that run unevenly.
+//! heartbeat shows that the answer to the one before has arrived, and the first view
+//! that it says what led to that view. Unless it knows that the process is dead, the leader
+//! gives away what a member has no earlier than `lease` after it has heard it last; a
+//! member that counts three quarters of that from when it said something that was heard
+//! stops first, whatever the messages' delays. What is left between the two is for clocks
+//! that run unevenly. (Gray and Cheriton, Leases, SOSP 1989.)
 use types::{Duration, Instant};
 
 /// A member's view of its leader.
@@ -18,14 +20,14 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// A view has begun. Until the second heartbeat the lease counts from here; the
-    /// leader waits twice as long for a first answer.
+    /// A view has begun that this member has heard of now or later. When it said that it
+    /// wanted in, or on what its work depends, is `granted_at`: the leader has heard that.
     #[must_use]
-    pub fn new(now: Instant, failure_timeout: Duration) -> Self {
-        let lease = Duration::from_nanos(failure_timeout.as_nanos() / 4 * 3);
+    pub fn new(granted_at: Instant, lease: Duration) -> Self {
+        let lease = Duration::from_nanos(lease.as_nanos() / 4 * 3);
         Self {
             lease,
-            granted_at: now,
+            granted_at,
             answered_at: None,
         }
     }

@@ -12,9 +12,12 @@ use wire::{Envelope, Message};
 
 use crate::gather::Gather;
 use crate::line::recovery_line;
-use crate::roll::Roll;
+use crate::roll::{Patience, Roll};
 use crate::state::{Command, ControlState, Effect, Process};
 use crate::voting::VoterId;
+
+/// A lease is renewed well before it ends, also if some answers are late.
+const HEARTBEATS_PER_LEASE: u64 = 6;
 
 /// A connection whose other end is no member yet; numbered by the platform.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -31,6 +34,9 @@ pub struct Config {
     pub epoch_length: Duration,
     /// Silence after which a member is given up.
     pub failure_timeout: Duration,
+    /// Silence for which a member keeps what it has, whatever happens to its links, as
+    /// long as its process may live. Heartbeats go out six times in that time.
+    pub lease: Duration,
     /// How long a restart waits for disks that it could do without.
     pub join_grace: Duration,
 }
@@ -52,10 +58,12 @@ pub enum Input {
     },
     /// A member said something; its own node too.
     Message(Envelope),
-    /// The link with this member is lost: its process is dead.
+    /// The link with this member is lost.
     LinkLost {
         /// Which.
         node: NodeId,
+        /// What is known of its process.
+        fate: Fate,
     },
     /// Those whose votes count or may count soon, if that has changed.
     Voters(BTreeSet<VoterId>),
@@ -63,6 +71,15 @@ pub enum Input {
     Decided,
     /// Time has passed.
     Tick,
+}
+
+/// What is known of a process to which a link is lost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// It is dead: its system has said so.
+    Dead,
+    /// It may live, and not know that it is not reached.
+    Unknown,
 }
 
 /// Everything that a leader can ask for.
@@ -101,8 +118,10 @@ pub enum Output {
 /// Why a member was given up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FailedWhy {
-    /// Its connection was closed.
+    /// Its process is dead.
     LinkLost,
+    /// It is not reached any more.
+    Unreachable,
     /// It has said nothing for too long.
     Silent,
     /// It and other members do not reach each other.
@@ -248,8 +267,8 @@ impl Leader {
         );
         assert!(config.epoch_length > Duration::ZERO, "epochs take time");
         assert!(
-            config.failure_timeout > Duration::ZERO,
-            "an answer takes time"
+            config.lease > Duration::ZERO && config.lease <= config.failure_timeout,
+            "an answer takes time, and nobody acts who was given up"
         );
         Self {
             config,
@@ -280,7 +299,7 @@ impl Leader {
         now: Instant,
         config: Config,
         state: ControlState,
-        lost: &BTreeSet<NodeId>,
+        lost: &BTreeMap<NodeId, Fate>,
     ) -> Option<Self> {
         let view = state.view()?;
         let mut members = view.members.iter();
@@ -298,8 +317,8 @@ impl Leader {
         if old != me && !last.is_leaving(old) {
             this.fail(old, FailedWhy::Deposed);
         }
-        for &node in lost {
-            this.fail(node, FailedWhy::LinkLost);
+        for (&node, &fate) in lost {
+            this.lose(node, fate);
         }
         // The old leader may have been lost before it had told everybody.
         this.tell_view(&last);
@@ -313,7 +332,7 @@ impl Leader {
             Input::Join { joiner, process } => self.on_join(joiner, process),
             Input::JoinerLost { joiner } => drop(self.joiners.remove(&joiner)),
             Input::Message(envelope) => self.on_message(now, &envelope),
-            Input::LinkLost { node } => self.fail(node, FailedWhy::LinkLost),
+            Input::LinkLost { node, fate } => self.lose(node, fate),
             Input::Voters(voters) => self.voters = Some(voters),
             Input::Decided => self.on_decided(now),
             Input::Tick => (),
@@ -335,7 +354,7 @@ impl Leader {
     /// When to feed [`Input::Tick`] at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        let silence = self.roll.next_deadline(self.config.failure_timeout);
+        let silence = self.roll.next_deadline(self.patience());
         match self.phase {
             Phase::Gathering => self.grace_ends.filter(|_| self.state.view().is_some()),
             Phase::TakingOver => silence,
@@ -419,7 +438,10 @@ impl Leader {
         }
         self.roll.hear(now, from);
         match *message {
-            Message::Heartbeat => self.roll.on_answer(from),
+            Message::Heartbeat if self.roll.on_answer(from) => {
+                let message = Message::Heartbeat;
+                self.outputs.push_back(Output::Send { to: from, message });
+            }
             // A member leaves an epoch only when it hears of a later one from us.
             Message::EpochStored { epoch } if epoch < self.epoch => {
                 self.roll.on_epoch_stored(from, epoch);
@@ -435,6 +457,24 @@ impl Leader {
         }
     }
 
+    fn patience(&self) -> Patience {
+        Patience {
+            failure_timeout: self.config.failure_timeout,
+            lease: self.config.lease,
+        }
+    }
+
+    fn lose(&mut self, node: NodeId, fate: Fate) {
+        let why = FailedWhy::Unreachable;
+        match fate {
+            Fate::Dead => self.fail(node, FailedWhy::LinkLost),
+            Fate::Unknown if self.roll.fail_unseen(node, self.config.lease) => {
+                self.event(Event::MemberFailed { node, why });
+            }
+            Fate::Unknown => {}
+        }
+    }
+
     fn fail(&mut self, node: NodeId, why: FailedWhy) {
         if self.roll.fail(node) {
             self.event(Event::MemberFailed { node, why });
@@ -447,7 +487,7 @@ impl Leader {
         if self.phase == Phase::Gathering {
             return;
         }
-        for (node, why) in self.roll.expire(now, self.config.failure_timeout) {
+        for (node, why) in self.roll.expire(now, self.patience()) {
             self.event(Event::MemberFailed { node, why });
         }
         if self.phase != Phase::Running {
@@ -459,8 +499,8 @@ impl Leader {
             is_due |= self.advance_epoch();
         }
         if is_due {
-            let quarter = Duration::from_nanos(self.config.failure_timeout.as_nanos() / 4);
-            self.next_heartbeat = now + quarter;
+            let part = Duration::from_nanos(self.config.lease.as_nanos() / HEARTBEATS_PER_LEASE);
+            self.next_heartbeat = now + part;
             for to in self.roll.ask() {
                 self.outputs.push_back(Output::Send {
                     to,
@@ -524,6 +564,10 @@ impl Leader {
 
     /// Who must leave and who may join, if that is anybody and enough disks are there.
     fn membership_due(&mut self) -> Option<Change> {
+        if self.roll.is_waiting() {
+            // Somebody may not know yet that it is a member no more.
+            return None;
+        }
         let mut change = self.change_of_members();
         let last = self.state.view();
         let is_same = change.leave.is_empty() && self.joiners.is_empty();

@@ -28,7 +28,7 @@ mod voting;
 
 pub use drain::DrainRefused;
 pub use follower::Follower;
-pub use leader::{Config, Event, FailedWhy, Input, JoinerId, Leader, Output, RefusedWhy};
+pub use leader::{Config, Event, FailedWhy, Fate, Input, JoinerId, Leader, Output, RefusedWhy};
 pub use line::recovery_line;
 pub use replica::{Conflict, Replica, ReplicaConfig, ReplicaOutput};
 pub use state::{Command, ControlState, EPOCHS_AHEAD_MAX, Effect, Process, VOTERS_MAX};

@@ -5,6 +5,15 @@ use types::{Duration, Epoch, Instant, NodeId, View};
 
 use crate::leader::FailedWhy;
 
+/// How long the leader waits for members.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// Silence after which a member is given up.
+    pub(crate) failure_timeout: Duration,
+    /// Silence for which it keeps what it has.
+    pub(crate) lease: Duration,
+}
+
 /// What the leader knows about a member.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -12,6 +21,8 @@ struct Entry {
     heard_at: Instant,
     /// It has answered in this view.
     is_heard: bool,
+    /// It has answered a heartbeat of this view.
+    has_answered: bool,
     /// A heartbeat is on its way to it or back.
     is_asked: bool,
     /// Up to here its parts are at all their stores.
@@ -26,6 +37,8 @@ pub(crate) struct Roll {
     /// What the leader's own node has stored.
     stored_here: Epoch,
     failed: BTreeSet<NodeId>,
+    /// Of these, those that may not know it, and until when they may go on as members.
+    acting: BTreeMap<NodeId, Instant>,
     /// Members whose stores have given the others what they lacked.
     replicated: BTreeSet<NodeId>,
     /// Pairs of members that do not reach each other, and since when there are any.
@@ -41,9 +54,13 @@ impl Roll {
             .into_iter()
             .filter(|&node| view.member(node).is_some())
             .collect();
+        let acting = core::mem::take(&mut self.acting);
+        let is_member = |node: &NodeId| view.member(*node).is_some();
+        assert!(acting.keys().all(is_member), "what-may-act-is-kept");
         let entry = Entry {
             heard_at: now,
             is_heard: false,
+            has_answered: false,
             is_asked: false,
             stored: Epoch(0),
         };
@@ -53,6 +70,7 @@ impl Roll {
             me: Some(view.leader),
             entries,
             failed,
+            acting,
             ..Self::default()
         };
     }
@@ -67,9 +85,27 @@ impl Roll {
         &self.failed
     }
 
-    /// Gives the member up; whether it was well before. The leader never gives itself up.
+    /// Gives a member up whose process is dead, or knows it; whether it was well before.
+    /// The leader never gives itself up.
     pub(crate) fn fail(&mut self, node: NodeId) -> bool {
+        self.acting.remove(&node);
         self.entries.contains_key(&node) && self.failed.insert(node)
+    }
+
+    /// The same of a member that may live on and know nothing of it: what it has is given
+    /// to nobody before its lease is over.
+    pub(crate) fn fail_unseen(&mut self, node: NodeId, lease: Duration) -> bool {
+        let is_new = self.is_well(node) && self.fail(node);
+        if is_new {
+            let heard_at = self.entries[&node].heard_at;
+            self.acting.insert(node, heard_at + lease);
+        }
+        is_new
+    }
+
+    /// Whether somebody was given up who may not know it and go on.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.acting.is_empty()
     }
 
     /// The member said something.
@@ -80,11 +116,16 @@ impl Roll {
         }
     }
 
-    /// It was an answer to a heartbeat.
-    pub(crate) fn on_answer(&mut self, node: NodeId) {
-        if let Some(entry) = self.entries.get_mut(&node) {
-            entry.is_asked = false;
-        }
+    /// It was an answer to a heartbeat; whether to send the next at once. The first answer
+    /// in a view is worth nothing to the member before it knows that it has arrived.
+    pub(crate) fn on_answer(&mut self, node: NodeId) -> bool {
+        let Some(entry) = self.entries.get_mut(&node) else {
+            return false;
+        };
+        let is_first = !entry.has_answered;
+        entry.has_answered = true;
+        entry.is_asked = is_first;
+        is_first
     }
 
     /// Members to whom a heartbeat goes now: those that have answered the last one.
@@ -133,20 +174,21 @@ impl Roll {
 
     /// Gives up whoever has been silent for too long, and whoever has stood between
     /// members that do not reach each other.
-    pub(crate) fn expire(
-        &mut self,
-        now: Instant,
-        failure_timeout: Duration,
-    ) -> Vec<(NodeId, FailedWhy)> {
+    pub(crate) fn expire(&mut self, now: Instant, patience: Patience) -> Vec<(NodeId, FailedWhy)> {
+        let Patience {
+            failure_timeout,
+            lease,
+        } = patience;
         let is_late = |entry: &Entry| silent_at(entry, failure_timeout) <= now;
         let silent = self.entries.iter().filter(|(_, entry)| is_late(entry));
         let mut given_up: Vec<_> = silent.map(|(&node, _)| (node, FailedWhy::Silent)).collect();
-        if self.broken_at(failure_timeout).is_some_and(|at| at <= now) {
+        if self.broken_at(lease).is_some_and(|at| at <= now) {
             let silent: Vec<_> = given_up.iter().map(|&(node, _)| node).collect();
             let isolated = self.settle_broken(&silent);
             given_up.extend(isolated.into_iter().map(|node| (node, FailedWhy::Isolated)));
         }
-        given_up.retain(|&(node, _)| self.fail(node));
+        given_up.retain(|&(node, _)| self.fail_unseen(node, lease));
+        self.acting.retain(|_, until| now < *until);
         given_up
     }
 
@@ -173,13 +215,17 @@ impl Roll {
         isolated
     }
 
-    fn broken_at(&self, failure_timeout: Duration) -> Option<Instant> {
-        let patience = Duration::from_nanos(failure_timeout.as_nanos() / 4);
-        self.broken_since.map(|since| since + patience)
+    /// When who has reported has reported, and who stands between them is clear.
+    fn broken_at(&self, lease: Duration) -> Option<Instant> {
+        self.broken_since.map(|since| since + lease)
     }
 
-    /// When [`Roll::expire`] may give somebody up.
-    pub(crate) fn next_deadline(&self, failure_timeout: Duration) -> Option<Instant> {
+    /// When [`Roll::expire`] may give somebody up, or have waited enough for one.
+    pub(crate) fn next_deadline(&self, patience: Patience) -> Option<Instant> {
+        let Patience {
+            failure_timeout,
+            lease,
+        } = patience;
         let well = self
             .entries
             .iter()
@@ -187,7 +233,8 @@ impl Roll {
         let silent = well
             .map(|(_, entry)| silent_at(entry, failure_timeout))
             .min();
-        [silent, self.broken_at(failure_timeout)]
+        let acting = self.acting.values().copied().min();
+        [silent, self.broken_at(lease), acting]
             .into_iter()
             .flatten()
             .min()

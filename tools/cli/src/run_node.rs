@@ -26,6 +26,12 @@ use crate::supervisor::{Ready, announce, announce_left};
 const TICK: Duration = Duration::from_millis(1);
 /// Silence after which a member is given up.
 const FAILURE_TIMEOUT: Duration = Duration::from_millis(2_000);
+/// Silence for which a member keeps what it has: three heartbeats of 50 ms, sent twice as
+/// often.
+const LEASE: Duration = Duration::from_millis(150);
+/// Silence of another machine's system, after which its nodes are given up. With the pause
+/// between two heartbeats it is noticed before the lease is over.
+const SILENCE: Duration = Duration::from_millis(100);
 /// A killed process holds its disk until its last write has returned.
 const PREDECESSOR_TIME: std::time::Duration = std::time::Duration::from_secs(10);
 const RETRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
@@ -124,6 +130,7 @@ fn open_network(args: &NodeArgs, home: &Home, tools: Option<SocketAddr>) -> Resu
         me: NodeId(0),
         listen: args.listen,
         tools,
+        silence: SILENCE,
         spin: Duration::from_micros(u64::from(args.spin)),
     };
     Network::open(config).map_err(|error| {
@@ -165,6 +172,7 @@ fn make_node(
         name: args.name.clone(),
         limits: limits(args),
         failure_timeout: FAILURE_TIMEOUT,
+        lease: LEASE,
         note: |line| crate::ui::note(line),
         ..Config::default()
     };
@@ -203,6 +211,7 @@ fn open_voter(
         expected: args.members as usize,
         epoch_length: Duration::from_millis(u64::from(args.epoch)),
         failure_timeout: FAILURE_TIMEOUT,
+        lease: LEASE,
         join_grace: JOIN_GRACE,
     };
     let origin = if args.found {

@@ -17,6 +17,7 @@ pub(crate) fn config(me: u32, key: Option<Key>) -> NetworkConfig {
         me: NodeId(me),
         listen: free,
         tools: Some(free),
+        silence: Duration::from_millis(2_000),
         spin: Duration::ZERO,
     }
 }

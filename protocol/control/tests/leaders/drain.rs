@@ -1,6 +1,6 @@
 //! Members leave in order: nothing of theirs is lost, nobody goes back.
-use control::{DrainRefused, Event, Input, Leader, VoterId};
-use std::collections::BTreeSet;
+use control::{DrainRefused, Event, Fate, Input, Leader, VoterId};
+use std::collections::{BTreeMap, BTreeSet};
 use types::{Cut, Epoch, Interval, NodeId, Stamp};
 use wire::{IntervalEdges, Message};
 
@@ -169,7 +169,7 @@ fn a_member_that_dies_while_it_leaves_has_failed() {
     let mut world = World::running(2);
     let all = nodes(&world);
     world.drain(&all[2..]).unwrap();
-    world.input(Input::LinkLost { node: all[2] });
+    world.dies(all[2]);
     let view = world.view();
     assert_eq!((nodes(&world), view.leaving), (all[..2].to_vec(), vec![]));
     let node = all[2];
@@ -188,7 +188,7 @@ fn another_that_dies_meanwhile_changes_nothing_for_it() {
     let mut world = World::running(3);
     let all = nodes(&world);
     world.drain(&all[2..3]).unwrap();
-    world.input(Input::LinkLost { node: all[1] });
+    world.dies(all[1]);
     assert_eq!(nodes(&world), [all[0], all[2], all[3]]);
     assert_eq!(world.view().leaving, all[2..3]);
     finish(&mut world);
@@ -202,7 +202,7 @@ fn without_those_that_stay_the_cluster_waits_for_their_disks() {
     let mut world = World::running(2);
     let all = nodes(&world);
     world.drain(&all[..2]).unwrap();
-    world.input(Input::LinkLost { node: all[2] });
+    world.dies(all[2]);
     assert_eq!(world.missing(), [(OWN + 2, "machine-c")]);
     assert_eq!(nodes(&world), all);
     world.join(OWN + 2);
@@ -226,7 +226,7 @@ fn the_leader_hands_on_when_nothing_else_is_left_to_do() {
     // Whoever leads next takes nothing from it.
     let state = world.leader.state().clone();
     world.leader =
-        Leader::take_over(world.now, config_of(OWN + 1), state, &BTreeSet::new()).unwrap();
+        Leader::take_over(world.now, config_of(OWN + 1), state, &BTreeMap::new()).unwrap();
     world.sent.clear();
     world.asked.clear();
     world.pump();
@@ -253,7 +253,7 @@ fn who_is_leaving_goes_on_leaving_under_the_next_leader() {
     let all = nodes(&world);
     world.drain(&all[2..]).unwrap();
     let state = world.leader.state().clone();
-    let lost = BTreeSet::from([all[0]]);
+    let lost = BTreeMap::from([(all[0], Fate::Dead)]);
     world.leader = Leader::take_over(world.now, config_of(OWN + 1), state, &lost).unwrap();
     world.asked.clear();
     world.pump();

@@ -1,5 +1,5 @@
 //! Before a view the survivors are fenced, and only those that depend on lost work go back.
-use control::{Event, Input};
+use control::Event;
 use types::{Cut, Epoch, Interval, NodeId, Stamp};
 use wire::{IntervalEdges, Message};
 
@@ -35,7 +35,7 @@ fn a_view_waits_for_every_survivors_answer() {
     let mut world = World::running(3);
     let nodes: Vec<NodeId> = world.view().nodes().collect();
     world.muted = nodes.iter().copied().collect();
-    world.input(Input::LinkLost { node: nodes[3] });
+    world.dies(nodes[3]);
     assert_eq!(fences(&world), nodes[..3]);
     let intervals = vec![];
     for &node in &nodes[..2] {
@@ -53,12 +53,12 @@ fn a_survivor_that_dies_before_its_answer_is_not_waited_for() {
     let mut world = World::running(3);
     let nodes: Vec<NodeId> = world.view().nodes().collect();
     world.muted = nodes.iter().copied().collect();
-    world.input(Input::LinkLost { node: nodes[3] });
+    world.dies(nodes[3]);
     for &node in &nodes[..2] {
         let intervals = vec![];
         world.say(node, Message::Intervals { intervals });
     }
-    world.input(Input::LinkLost { node: nodes[2] });
+    world.dies(nodes[2]);
     world.join(OWN + 2); // Its disk is needed, and is there again.
     assert_eq!(fences(&world), [&nodes[..3], &nodes[..2]].concat());
     for &node in &nodes[..2] {
@@ -83,7 +83,7 @@ fn dependants_go_back_and_others_do_not() {
         .intervals
         .insert(transitive, vec![of(5, &[(direct, 3)])]);
     world.intervals.insert(free, vec![of(5, &[(direct, 2)])]);
-    world.input(Input::LinkLost { node: dead });
+    world.dies(dead);
     let stable = Interval::last_of(Epoch(0));
     let cut = |node, last| Cut { node, last };
     let expected = [

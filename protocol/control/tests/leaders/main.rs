@@ -4,6 +4,8 @@ mod drain;
 #[cfg(test)]
 mod gather;
 #[cfg(test)]
+mod leases;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod take_over;

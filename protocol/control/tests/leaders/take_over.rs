@@ -1,6 +1,6 @@
 //! The leader is lost, and another goes on.
-use control::{Event, FailedWhy, Leader};
-use std::collections::BTreeSet;
+use control::{Event, FailedWhy, Fate, Leader};
+use std::collections::{BTreeMap, BTreeSet};
 use types::{Duration, Epoch, NodeId, ViewNumber};
 use wire::Message;
 
@@ -9,7 +9,7 @@ use crate::world::{OWN, TIMEOUT, World, config_of, state_of};
 /// A new leader takes the cluster of `world` over: the one of this disk.
 fn take_over(world: &World, store: u64, lost: &[NodeId]) -> Option<World> {
     let mut next = World::recovered(3, world.log.clone());
-    let lost: BTreeSet<NodeId> = lost.iter().copied().collect();
+    let lost = lost.iter().map(|&node| (node, Fate::Dead)).collect();
     next.leader = Leader::take_over(next.now, config_of(store), state_of(&world.log), &lost)?;
     next.pump();
     Some(next)
@@ -58,7 +58,7 @@ fn a_new_leader_goes_on_only_with_enough_disks() {
 fn a_new_leader_does_without_members_that_do_not_answer_it() {
     let world = World::running(2);
     let nodes = [OWN, OWN + 1, OWN + 2].map(|store| world.node(store));
-    let lost = BTreeSet::from([nodes[0]]);
+    let lost = BTreeMap::from([(nodes[0], Fate::Dead)]);
     let mut next = World::recovered(3, world.log.clone());
     next.muted = BTreeSet::from([nodes[2]]);
     let config = config_of(OWN + 1);
@@ -78,6 +78,22 @@ fn a_new_leader_does_without_members_that_do_not_answer_it() {
         (nodes[2], FailedWhy::Silent),
     ];
     assert_eq!(failed, expected);
+}
+
+#[test]
+fn a_new_leader_waits_for_whom_it_does_not_reach() {
+    let world = World::running(3);
+    let cut_off = world.node(OWN + 2);
+    let mut next = World::recovered(3, world.log.clone());
+    let lost = BTreeMap::from([(cut_off, Fate::Unknown)]);
+    let config = config_of(OWN + 1);
+    next.leader = Leader::take_over(next.now, config, state_of(&world.log), &lost).unwrap();
+    next.pump();
+    next.join(OWN);
+    next.pass(Duration::from_millis(119), &[]);
+    assert!(!next.leader.is_running());
+    next.pass(Duration::from_millis(1), &[]);
+    assert_eq!(next.stores(), [OWN + 1, OWN + 3, OWN]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A leader and the cluster around it, played by the tests.
 use control::{
-    Command, Config, ControlState, DrainRefused, Event, Input, JoinerId, Leader, Output, Process,
-    VoterId,
+    Command, Config, ControlState, DrainRefused, Event, Fate, Input, JoinerId, Leader, Output,
+    Process, VoterId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use types::{Duration, Epoch, Instant, NodeId, StoreId, View, ViewNumber};
@@ -9,6 +9,7 @@ use wire::{Envelope, IntervalEdges, Message};
 
 pub(crate) const EPOCH: Duration = Duration::from_millis(100);
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(1000);
+pub(crate) const LEASE: Duration = Duration::from_millis(120);
 pub(crate) const GRACE: Duration = Duration::from_millis(5000);
 /// The disk of the leader's own process.
 pub(crate) const OWN: u64 = 0xA;
@@ -56,6 +57,7 @@ pub(crate) fn config_of(store: u64) -> Config {
         expected: 3,
         epoch_length: EPOCH,
         failure_timeout: TIMEOUT,
+        lease: LEASE,
         join_grace: GRACE,
     }
 }
@@ -164,6 +166,18 @@ impl World {
             joiner: JoinerId(store),
             process,
         });
+    }
+
+    /// A member's process ends, and its system says so.
+    pub(crate) fn dies(&mut self, node: NodeId) {
+        let fate = Fate::Dead;
+        self.input(Input::LinkLost { node, fate });
+    }
+
+    /// A member is not reached any more.
+    pub(crate) fn loses(&mut self, node: NodeId) {
+        let fate = Fate::Unknown;
+        self.input(Input::LinkLost { node, fate });
     }
 
     pub(crate) fn say(&mut self, from: NodeId, message: Message) {
