@@ -1,5 +1,6 @@
 //! Every repository task: `cargo xtask <task>`.
 mod guests;
+mod network;
 mod run;
 mod tidy;
 
@@ -77,6 +78,9 @@ fn check() -> Result<()> {
         args.extend(["--", "-D", "warnings"]);
         run::cargo(&args)?;
     }
+    // It is not among all targets.
+    let network = ["clippy", "--release", "-p", "e2e", "--test", "network"];
+    run::cargo(&[&network[..], &["--", "-D", "warnings"]].concat())?;
     if run::is_installed("cargo-deny") {
         run::cargo(&[
             "deny",
@@ -99,6 +103,7 @@ fn test() -> Result<()> {
     for packages in SEPARATELY {
         run::cargo(&[&["test", "--release"], packages].concat())?;
     }
+    network::test()?;
     run::cargo(&["test", "--release", "--manifest-path", "guest/Cargo.toml"])?;
     guests::run(&guests::Args::check())?;
     program("sim", "plurix-sim", &["--seeds".into(), "300".into()])

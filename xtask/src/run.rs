@@ -3,6 +3,8 @@
     clippy::print_stderr,
     reason = "a task speaks to the person who started it"
 )]
+use std::env;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -34,10 +36,17 @@ pub(crate) fn command(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Whether a program of this name is on the path.
+/// Where programs are, those included for which only administrators look.
+pub(crate) fn search_path() -> OsString {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    env::join_paths(folders).expect("they were taken from a path")
+}
+
+/// Whether there is a program of this name.
 pub(crate) fn is_installed(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    let path = search_path();
+    env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 pub(crate) fn say(line: &str) {

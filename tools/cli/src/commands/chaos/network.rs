@@ -4,6 +4,8 @@
 //! device is. Each node has an address of its own there, and a filter in the kernel drops
 //! packets from one to another: silently, as a cable does that is cut.
 use std::collections::BTreeSet;
+use std::env;
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
@@ -85,11 +87,11 @@ impl Network {
                  namespaces",
             );
         }
-        let me = match std::env::current_exe() {
+        let me = match env::current_exe() {
             Ok(me) => me,
             Err(error) => return Error::config(format!("find my own executable: {error}")),
         };
-        let arguments = std::env::args_os().skip(1);
+        let arguments = env::args_os().skip(1);
         let failed = unshare().arg(me).args(arguments).arg(flag).exec();
         Error::config(format!("run unshare: {failed}"))
     }
@@ -170,11 +172,19 @@ fn filter(orders: &str) -> Result<(), Error> {
     finish(Command::new("nft").args(["-f", "-"]), orders)
 }
 
+/// Where the system's programs are, those included that only administrators use.
+fn search_path() -> OsString {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    env::join_paths(folders).expect("they were taken from a path")
+}
+
 /// Runs a program of the system to its end.
 fn finish(command: &mut Command, input: &str) -> Result<(), Error> {
     let name = command.get_program().to_string_lossy().into_owned();
     let run = |command: &mut Command| -> io::Result<_> {
         let mut child = command
+            .env("PATH", search_path())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
