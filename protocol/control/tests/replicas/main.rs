@@ -1,0 +1,5 @@
+//! Voters in a world of lossy links, slow disks and crashes: they agree, and one leads.
+#[cfg(test)]
+mod scenarios;
+#[cfg(test)]
+mod world;
