@@ -91,6 +91,9 @@ pub(crate) struct LinkTable {
     pub(crate) peers: BTreeMap<NodeId, Peer>,
     /// Connections with something to write.
     dirty: Vec<Token>,
+    /// Connections that were ended here. They stay open, so that the other end notices
+    /// nothing, until the node has heard of it.
+    parting: Vec<Connection>,
     silence: Duration,
     /// When to look after connections that are watched, if any is.
     next_check: Option<Instant>,
@@ -108,6 +111,7 @@ impl LinkTable {
             connections: BTreeMap::new(),
             peers: BTreeMap::new(),
             dirty: Vec::new(),
+            parting: Vec::new(),
             silence: config.silence,
             next_check: None,
             counters: LinkCounters::default(),
@@ -451,7 +455,7 @@ impl LinkTable {
 
     /// A connection is over: reports it, and dials again if that may help.
     fn lose(&mut self, core: &mut Core, token: Token, why: LostWhy) {
-        let connection = self.close(core, token);
+        let mut connection = self.close(core, token);
         match connection.state {
             State::Door | State::Held(_) => {}
             State::Dialing(End::Joiner(joiner))
@@ -468,7 +472,7 @@ impl LinkTable {
                 let peer = self.peers.get_mut(&node).expect("its link is wanted");
                 peer.connection = None;
                 if !was_up && !is_refused {
-                    peer.waiting = connection.stream.outbox;
+                    peer.waiting = std::mem::take(&mut connection.stream.outbox);
                 }
                 if self.me > node && !is_refused {
                     peer.redial_later();
@@ -476,6 +480,9 @@ impl LinkTable {
                 if was_up || is_refused {
                     self.counters.lost += 1;
                     core.events.push_back(Event::LinkLost { node, why });
+                }
+                if was_up && !why.is_end() {
+                    self.parting.push(connection);
                 }
             }
         }
@@ -569,6 +576,11 @@ impl LinkTable {
         if pending > OUTBOX_BYTES_MAX && self.holds(token) {
             self.lose(core, token, LostWhy::Stuck);
         }
+    }
+
+    /// The node has handled all events: those whom it has left may notice.
+    pub(crate) fn part(&mut self) {
+        self.parting.clear();
     }
 
     /// Looks whether peers acknowledge what is sent to them.

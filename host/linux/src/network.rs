@@ -205,6 +205,9 @@ impl Network {
     /// Flushes, waits, takes what is there: one bounded turn.
     fn turn(&mut self, wait: Wait) {
         self.given_since_poll = 0;
+        if self.core.events.is_empty() {
+            self.links.part();
+        }
         self.links.flush(&mut self.core);
         self.wait(wait);
         let doors = std::mem::take(&mut self.open_doors);

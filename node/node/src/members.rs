@@ -221,6 +221,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             false => Fate::Unknown,
         };
         self.voter.lost.insert(node, fate);
+        self.note_end(node, fate);
         if self.leadership.is_some() {
             self.on_member_lost(node, fate);
         } else if node == leader {
@@ -258,6 +259,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 .collect()
         });
         for node in left {
+            self.note_end(node, Fate::Unknown);
             self.platform.disconnect(node);
         }
         self.platform.become_node(you);

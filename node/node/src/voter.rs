@@ -37,6 +37,8 @@ pub struct Voter<D> {
     next_adjustment: Instant,
     /// Members whose link is lost, and what is known of their processes.
     pub(crate) lost: BTreeMap<NodeId, Fate>,
+    /// The leadership that has decided the newest view, if this voter has seen it decide.
+    view_term: Option<u64>,
     /// When the link with the leader was lost.
     pub(crate) leaderless_since: Option<Instant>,
 }
@@ -103,6 +105,7 @@ impl<D: Disk> Voter<D> {
             lease_end: None,
             next_adjustment: now,
             lost: BTreeMap::new(),
+            view_term: None,
             leaderless_since: None,
         })
     }
@@ -294,9 +297,18 @@ impl<P: Platform, D: Disk> Core<P, D> {
                     voter.lines.send(platform, me, to, &packet);
                 }
                 ReplicaOutput::Applied {
-                    command, effect, ..
-                } => self.on_decided(&command, effect),
+                    command,
+                    effect,
+                    term,
+                    ..
+                } => {
+                    if matches!(effect, Effect::View(_)) {
+                        self.voter.view_term = Some(term);
+                    }
+                    self.on_decided(&command, effect);
+                }
                 ReplicaOutput::Restored => {
+                    self.voter.view_term = None;
                     let view = self.voter.replica.state().view().cloned();
                     view.into_iter()
                         .for_each(|view| self.on_decided_view(&view));
@@ -313,6 +325,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
         if let Command::ChangeMembers { join, .. } = command {
             for process in join {
                 self.voter.lines.note_process(process, Source::Hearsay);
+                if let Some(voter) = process.voter {
+                    self.voter.replica.trust(voter);
+                }
             }
         }
         if self.leadership.is_some() {
@@ -338,6 +353,31 @@ impl<P: Platform, D: Disk> Core<P, D> {
             // Another leads by now.
             self.leadership = None;
         }
+    }
+
+    /// A connection with this member was ended here or there, or will be. If it leads and
+    /// its process is dead, nobody need wait for it; if it does not, it may take this node
+    /// for dead that leads.
+    pub(crate) fn note_end(&mut self, node: NodeId, fate: Fate) {
+        let voter = &mut self.voter;
+        let view = voter.replica.state().view();
+        let is_leader = view.is_some_and(|view| view.leader == node);
+        match (fate, voter.view_term) {
+            (Fate::Dead, Some(term)) if is_leader => voter.replica.leader_died(self.now, term),
+            (Fate::Dead, _) => {}
+            (Fate::Unknown, _) => {
+                if let Some(id) = self.voter_of(node) {
+                    self.voter.replica.doubt(self.now, id);
+                    self.voter.lease_end = self.voter.replica.lease_end();
+                }
+            }
+        }
+    }
+
+    /// With which control log a member of this node's view votes.
+    fn voter_of(&self, node: NodeId) -> Option<VoterId> {
+        let store = self.dtm.view()?.member(node)?.store;
+        self.voter.replica.state().process(store)?.voter
     }
 
     /// Gives the leader a message of a member.

@@ -58,6 +58,8 @@ pub enum ReplicaOutput {
     Applied {
         /// Its place in the log.
         index: u64,
+        /// The leadership that has proposed it.
+        term: u64,
         /// Which.
         command: Command,
         /// What follows from it.
@@ -77,7 +79,7 @@ pub struct Conflict;
 enum Held {
     Send(VoterId, Packet),
     /// `None`: an entry that is no decision.
-    Apply(u64, Option<Command>),
+    Apply(Position, Option<Command>),
     Restore(u64, Box<ControlState>),
 }
 
@@ -116,6 +118,8 @@ pub struct Replica {
     ground: Ground,
     /// The leader's: when it sent what was answered last.
     answered: BTreeMap<VoterId, Instant>,
+    /// The leader's: who may take it for dead.
+    doubted: BTreeSet<VoterId>,
     snapshot_sent: BTreeMap<VoterId, Instant>,
     /// The stamp of what is being answered.
     echo_ns: u64,
@@ -173,6 +177,7 @@ impl Replica {
             rounds: 0,
             ground: Ground::Silence,
             answered: BTreeMap::new(),
+            doubted: BTreeSet::new(),
             snapshot_sent: BTreeMap::new(),
             echo_ns: 0,
         };
@@ -208,13 +213,14 @@ impl Replica {
             let (_, held) = self.held.remove(at).expect("just found");
             match held {
                 Held::Send(to, packet) => return Some(ReplicaOutput::Send { to, packet }),
-                Held::Apply(index, command) => {
+                Held::Apply(Position { index, term }, command) => {
                     assert_eq!(index, self.applied + 1, "decisions-in-order");
                     self.applied = index;
                     if let Some(command) = command {
                         let effect = self.state.apply(&command);
                         return Some(ReplicaOutput::Applied {
                             index,
+                            term,
                             command,
                             effect,
                         });
@@ -241,11 +247,16 @@ impl Replica {
         if now < self.deadline {
             return;
         }
-        if self.node.role().is_leader() {
+        if !self.node.role().is_leader() {
+            self.canvass(now);
+        } else if let Some(&doubted) = self.doubted.first()
+            && !self.has_lease(now)
+        {
+            // Its promises may be those that are missing.
+            self.step_down(now, doubted);
+        } else {
             self.node.heartbeat();
             self.drain(now);
-        } else {
-            self.canvass(now);
         }
     }
 
@@ -505,7 +516,10 @@ impl Replica {
         }
         for action in actions {
             match action {
-                Action::SaveCurrentTerm => self.answered.clear(),
+                Action::SaveCurrentTerm => {
+                    self.answered.clear();
+                    self.doubted.clear();
+                }
                 Action::SaveVotedFor => {}
                 Action::SetElectionTimeout => self.deadline = now + self.pause(),
                 Action::AppendLogEntries(entries) => {
@@ -562,19 +576,21 @@ impl Replica {
     fn hold_decided(&mut self) {
         while self.queued < self.node.commit_index().get() {
             self.queued += 1;
-            let entry = self
-                .node
-                .log()
-                .entries()
-                .get_entry(LogIndex::new(self.queued));
-            let command = match entry {
+            let index = LogIndex::new(self.queued);
+            let entries = self.node.log().entries();
+            let term = entries.get_term(index).expect("it is in the log").get();
+            let command = match entries.get_entry(index) {
                 Some(LogEntry::Command) => {
                     let command = self.commands.get(&self.queued);
                     Some(command.expect("the log has its decisions").clone())
                 }
                 _ => None,
             };
-            let apply = Held::Apply(self.queued, command);
+            let at = Position {
+                index: self.queued,
+                term,
+            };
+            let apply = Held::Apply(at, command);
             self.held.push_back((self.recorded, apply));
         }
     }

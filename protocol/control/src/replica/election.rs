@@ -40,6 +40,7 @@ impl Replica {
         let me = noraft::NodeId::from(self.config.me);
         let heard = |half: &BTreeSet<noraft::NodeId>| {
             let others = half.iter().filter(|&&voter| voter != me);
+            let others = others.filter(|&&voter| !self.doubted.contains(&voter.into()));
             let mut heard: Vec<Option<Instant>> = others
                 .map(|&voter| self.answered.get(&voter.into()).copied())
                 .collect();
@@ -73,7 +74,7 @@ impl Replica {
     /// Asks all voters whether they would vote for this one.
     pub(super) fn canvass(&mut self, now: Instant) {
         let timeout = self.config.election_timeout.as_nanos();
-        let (pause, spread) = if self.is_led {
+        let (pause, spread) = if self.is_led && self.leader.is_some() {
             (timeout, timeout / 2)
         } else {
             (timeout / 16, timeout / 16)
@@ -175,6 +176,64 @@ impl Replica {
         let pause = self.config.election_timeout.as_nanos() / 16;
         let spread = self.random.below(pause.max(1));
         self.deadline = now + Duration::from_nanos(pause + spread);
+    }
+
+    /// The process that led in this term is dead: what this voter has promised it is over.
+    /// Nobody need miss it first.
+    pub fn leader_died(&mut self, now: Instant, term: u64) {
+        if self.leader.is_none() || self.is_leader() || term != self.term() {
+            return;
+        }
+        let dead = self.leader.take();
+        self.bound_until = now;
+        // By the time of the first question the others know it, too; one after the other
+        // asks, so that none takes votes from another.
+        let others = self.node.config().voters.iter().map(|&voter| voter.into());
+        let before = others.filter(|&voter| Some(voter) != dead && voter < self.config.me);
+        let turn = before.count() as u64;
+        let timeout = self.config.election_timeout.as_nanos();
+        self.deadline = now + Duration::from_nanos(timeout / 128 + turn * (timeout / 32));
+    }
+
+    /// The connection with this voter's process was ended here, or will be: it may take
+    /// this leader for dead. Its promises to this leadership count no more. To be called
+    /// before it can notice.
+    pub fn doubt(&mut self, now: Instant, voter: VoterId) {
+        if !self.is_leader() {
+            return;
+        }
+        self.doubted.insert(voter);
+        let config = self.node.config();
+        let is_lost = |half: &BTreeSet<noraft::NodeId>| {
+            let doubted = half.iter().filter(|&&v| self.doubted.contains(&v.into()));
+            doubted.count() * 2 >= half.len().max(1)
+        };
+        if is_lost(&config.voters) || !config.new_voters.is_empty() && is_lost(&config.new_voters) {
+            self.step_down(now, voter);
+        }
+    }
+
+    /// This voter leads no more, as if `voter` had refused it its vote in a next leadership:
+    /// no later promise could give it a lease in this one.
+    pub(super) fn step_down(&mut self, now: Instant, voter: VoterId) {
+        let term = noraft::Term::new(self.term() + 1);
+        let message = noraft::Message::RequestVoteReply {
+            from: voter.into(),
+            term,
+            vote_granted: false,
+        };
+        let taken = self.node.handle_message(&message);
+        assert!(
+            taken.is_ok() && !self.is_leader(),
+            "nobody leads in two terms"
+        );
+        self.leader = None;
+        self.drain(now);
+    }
+
+    /// Another process votes with this log now, and has seen no connection end.
+    pub fn trust(&mut self, voter: VoterId) {
+        self.doubted.remove(&voter);
     }
 
     /// Why a vote of this voter would harm no leader, if so.

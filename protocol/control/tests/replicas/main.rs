@@ -1,5 +1,7 @@
 //! Voters in a world of lossy links, slow disks and crashes: they agree, and one leads.
 #[cfg(test)]
+mod deaths;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod world;

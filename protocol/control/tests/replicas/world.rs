@@ -35,6 +35,8 @@ pub(crate) struct World {
     pub(crate) loss_percent: u64,
     /// Who is not heard by whom.
     pub(crate) cut: BTreeSet<(u64, u64)>,
+    /// Who learns when, by the end of a connection, that the leader of a term is dead.
+    pub(crate) ends: Vec<(u64, u64, u64)>,
     pub(crate) truth: BTreeMap<u64, Command>,
     /// Epoch proposed last; each is proposed once.
     pub(crate) proposed: u64,
@@ -54,6 +56,7 @@ impl World {
             sent: 0,
             loss_percent,
             cut: BTreeSet::new(),
+            ends: Vec::new(),
             truth: BTreeMap::new(),
             proposed: 0,
             leaders: BTreeMap::new(),
@@ -103,6 +106,47 @@ impl World {
         let records = bytes.map(|bytes| Record::decode(&bytes).unwrap());
         let found = Checkpoint::replay(records).unwrap();
         host.replica = Some(Replica::new(now, config, found));
+    }
+
+    /// A voter dies; if it leads, the others see their connections with it end within so
+    /// many milliseconds.
+    pub(crate) fn crash_seen(&mut self, id: u64, within_ms: u64) {
+        let term = self.replica(id).term();
+        let did_lead = self.replica(id).is_leader();
+        self.crash(id);
+        for other in self.alive() {
+            if did_lead {
+                let at = self.now_ms + 1 + self.random.below(within_ms);
+                self.ends.push((at, other, term));
+            }
+        }
+    }
+
+    /// The leader ends its connection with a voter, which sees that within so many
+    /// milliseconds.
+    pub(crate) fn hang_up(&mut self, other: u64, within_ms: u64) {
+        let leads = |id: &u64| self.hosts[id].replica.as_ref().unwrap().is_leader();
+        let leaders: Vec<u64> = self.alive().into_iter().filter(leads).collect();
+        for leader in leaders.into_iter().filter(|&leader| leader != other) {
+            let now = self.now();
+            let replica = self.replica(leader);
+            let term = replica.term();
+            replica.doubt(now, VoterId(other));
+            let at = self.now_ms + self.random.below(within_ms);
+            self.ends.push((at, other, term));
+        }
+    }
+
+    fn end_connections(&mut self) {
+        let now_ms = self.now_ms;
+        let due: Vec<_> = self.ends.extract_if(.., |(at, ..)| *at <= now_ms).collect();
+        let now = self.now();
+        for (_, id, term) in due {
+            let replica = self.hosts.get_mut(&id).unwrap().replica.as_mut();
+            if let Some(replica) = replica {
+                replica.leader_died(now, term);
+            }
+        }
     }
 
     /// What was not synced may be there or not.
@@ -191,6 +235,7 @@ impl World {
     pub(crate) fn pass(&mut self, millis: u64) {
         for _ in 0..millis {
             self.now_ms += 1;
+            self.end_connections();
             self.deliver();
             for id in self.alive() {
                 self.turn(id);
