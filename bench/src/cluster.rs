@@ -27,6 +27,12 @@ pub trait Cluster {
     /// Kills a node's process: 1 is the leader's.
     fn kill(&mut self, number: u32);
 
+    /// Has a node's machine fall silent, as if its cable was cut: 1 is the leader's.
+    ///
+    /// # Errors
+    /// If the cluster has no network of its own.
+    fn cut_off(&mut self, number: u32) -> Result<(), String>;
+
     /// Stops the cluster in order.
     fn stop(&mut self);
 

@@ -24,7 +24,7 @@ mod tx;
 
 pub use barrier::barrier;
 pub use cluster::{Cluster, Plan, Start};
-pub use recovery::recovery;
+pub use recovery::{recovery, silence};
 pub use remote::{Peer, StartPeer, Waiting, remote, remote_peer};
 pub use report::{Better, Goal, Outcome, Report};
 pub use reset::reset;

@@ -2,6 +2,8 @@
 //! when it is started from its disks.
 use std::time::Instant;
 
+use admin::Status;
+
 use crate::cluster::{Plan, Start, run, status, until, until_full};
 use crate::guests;
 use crate::report::{Better, Goal, Outcome, Report};
@@ -13,6 +15,11 @@ const NODES: u32 = 3;
 /// Accounts, transfers, tellers.
 const BANK_ARGUMENTS: [&str; 3] = ["1000", "1000000000000", "6"];
 const KILL_GOAL_MS: f64 = 200.0;
+/// From the notice on.
+const RECOVERY_GOAL_MS: f64 = 50.0;
+const DEATH_NOTICE_GOAL_MS: f64 = 10.0;
+/// Three heartbeats of 50 ms.
+const SILENCE_NOTICE_GOAL_MS: f64 = 150.0;
 const START_GOAL_MS: f64 = 300.0;
 /// Memory sizes in pages.
 const SIZES: [(u32, &str); 2] = [(1 << 14, "64 MiB"), (1 << 18, "1 GiB")];
@@ -30,7 +37,9 @@ const PLAN: Plan = Plan {
 /// Why the cluster could not be measured.
 pub fn recovery(start: Start<'_>, bank: &[u8]) -> Result<Report, String> {
     let (mut results, mut goals) = (Vec::new(), Vec::new());
-    kills(start, bank, &mut results, &mut goals)?;
+    for loss in [Loss::Death, Loss::LeadersDeath] {
+        losses(start, bank, loss, &mut results, &mut goals)?;
+    }
     for (pages, size) in SIZES {
         starts(start, pages, size, &mut results, &mut goals)?;
     }
@@ -42,14 +51,60 @@ pub fn recovery(start: Start<'_>, bank: &[u8]) -> Result<Report, String> {
     })
 }
 
-/// Kills a node of three while all of them work.
-fn kills(
+/// The same of a machine that falls silent; its cluster needs a network of its own.
+///
+/// # Errors
+/// Why the cluster could not be measured.
+pub fn silence(start: Start<'_>, bank: &[u8]) -> Result<Report, String> {
+    let (mut results, mut goals) = (Vec::new(), Vec::new());
+    for loss in [Loss::Silence, Loss::LeadersSilence] {
+        losses(start, bank, loss, &mut results, &mut goals)?;
+    }
+    Ok(Report {
+        bench: "silence".to_owned(),
+        machine: machine(),
+        results,
+        goals,
+    })
+}
+
+/// How a node is lost.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    Death,
+    LeadersDeath,
+    Silence,
+    LeadersSilence,
+}
+
+impl Loss {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Death => "a process killed",
+            Self::LeadersDeath => "the leader's process killed",
+            Self::Silence => "a machine silent",
+            Self::LeadersSilence => "the leader's machine silent",
+        }
+    }
+
+    /// Whom it hits.
+    fn victim(self) -> u32 {
+        match self {
+            Self::Death | Self::Silence => NODES,
+            Self::LeadersDeath | Self::LeadersSilence => 1,
+        }
+    }
+}
+
+/// Loses a node of three while all of them work.
+fn losses(
     start: Start<'_>,
     bank: &[u8],
+    loss: Loss,
     results: &mut Vec<Outcome>,
     goals: &mut Vec<Goal>,
 ) -> Result<(), String> {
-    let (mut told, mut seen) = (Vec::new(), Vec::new());
+    let (mut noticed, mut told, mut seen) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..KILL_ROUNDS {
         let mut cluster = start(PLAN)?;
         run(&mut *cluster, "bank", bank, &BANK_ARGUMENTS)?;
@@ -60,21 +115,41 @@ fn kills(
                 && status.stable > begun.stable + 3
         })?;
         let begin = Instant::now();
-        cluster.kill(NODES);
-        let recovered = |status: &admin::Status| status.last_failure.as_ref()?.recovered_us;
+        match loss {
+            Loss::Death | Loss::LeadersDeath => cluster.kill(loss.victim()),
+            Loss::Silence | Loss::LeadersSilence => cluster.cut_off(loss.victim())?,
+        }
+        // A leader that is cut off tells of others.
+        let name = format!("node-{}", loss.victim());
+        let failure = |status: &Status| {
+            let failure = status.last_failure.clone();
+            failure.filter(|failure| failure.name == name)
+        };
+        let recovered = |status: &Status| failure(status)?.recovered_us;
         let after = until(&mut *cluster, |status| recovered(status).is_some())?;
-        seen.push(millis(begin));
-        told.push(of_micros(recovered(&after).expect("just waited for")));
+        let (whole, part) = (millis(begin), of_micros(recovered(&after).unwrap_or(0)));
+        seen.push(whole);
+        told.push(part);
+        noticed.push(whole - part);
     }
-    let seen = median(seen);
-    results.push(Outcome::new(
-        "from noticing a killed node to the first commit",
-        median(told),
-        "ms",
-    ));
-    let name = "from SIGKILL to the first commit, seen from outside";
-    results.push(Outcome::new(name, seen, "ms"));
-    goals.push(Goal::new(name, seen, KILL_GOAL_MS, Better::Lower));
+    let (noticed, told, seen) = (median(noticed), median(told), median(seen));
+    let notice_goal = match loss {
+        Loss::Death => Some(DEATH_NOTICE_GOAL_MS),
+        Loss::Silence => Some(SILENCE_NOTICE_GOAL_MS),
+        // Who could tell of it leads only afterwards.
+        Loss::LeadersDeath | Loss::LeadersSilence => None,
+    };
+    let name = format!("{}: to the notice", loss.name());
+    if let Some(goal) = notice_goal {
+        results.push(Outcome::new(&name, noticed, "ms"));
+        goals.push(Goal::new(&name, noticed, goal, Better::Lower));
+    }
+    let name = format!("{}: from the notice to the first commit", loss.name());
+    results.push(Outcome::new(&name, told, "ms"));
+    goals.push(Goal::new(&name, told, RECOVERY_GOAL_MS, Better::Lower));
+    let name = format!("{}: to the first commit, seen from outside", loss.name());
+    results.push(Outcome::new(&name, seen, "ms"));
+    goals.push(Goal::new(&name, seen, KILL_GOAL_MS, Better::Lower));
     Ok(())
 }
 

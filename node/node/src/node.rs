@@ -104,7 +104,6 @@ impl<P: Platform, D: Disk> Node<P, D> {
                 continue;
             }
             if !self.core.may_commit() {
-                self.serve_status();
                 self.core.pump(self.core.within(SLEEP_MAX));
                 continue;
             }

@@ -7,6 +7,7 @@ use admin::{Failure, FailureKind, Request, Response};
 use platform::{CompileJob, Disk, RequestId};
 use types::{Epoch, NodeId, Stamp};
 
+use crate::core::Core;
 use crate::deploy::Pending;
 use crate::replies::Reply;
 use crate::transaction::{NotDone, loss};
@@ -35,6 +36,20 @@ pub(crate) enum Unserved {
 /// in the memory of the cluster.
 pub(crate) type Served = Result<(Response, Option<Stamp>), Unserved>;
 
+impl<P: Platform, D: Disk> Core<P, D> {
+    /// Says how the cluster is while nothing else can be served.
+    pub(crate) fn serve_status(&mut self) {
+        let is_status = |(_, bytes): &(RequestId, Vec<u8>)| {
+            matches!(admin::decode::<Request>(bytes), Ok(Request::Status))
+        };
+        while let Some(at) = self.requests.iter().position(is_status) {
+            let (id, _) = self.requests.remove(at).expect("just found");
+            let response = Response::Status(self.status());
+            self.reply_now(id, &response);
+        }
+    }
+}
+
 impl<P: Platform, D: Disk> Node<P, D> {
     /// Serves what tools have asked, one request.
     pub(crate) fn serve(&mut self) {
@@ -50,18 +65,6 @@ impl<P: Platform, D: Disk> Node<P, D> {
             Err(error) => Err(bad_request(error.to_string())),
         };
         self.answer(id, bytes, served);
-    }
-
-    /// Says how the cluster is while nothing else can be served.
-    pub(crate) fn serve_status(&mut self) {
-        let is_status = |(_, bytes): &(RequestId, Vec<u8>)| {
-            matches!(admin::decode::<Request>(bytes), Ok(Request::Status))
-        };
-        while let Some(at) = self.core.requests.iter().position(is_status) {
-            let (id, _) = self.core.requests.remove(at).expect("just found");
-            let response = Response::Status(self.core.status());
-            self.core.reply_now(id, &response);
-        }
     }
 
     pub(crate) fn answer(&mut self, id: RequestId, bytes: Vec<u8>, served: Served) {

@@ -15,6 +15,7 @@ pub mod data;
 pub mod error;
 pub mod examples;
 mod interrupt;
+mod network;
 mod program;
 mod run_bench;
 mod run_node;

@@ -1,5 +1,6 @@
 //! The place where the command becomes a benchmark: measures, and says what was found.
 use std::io::{BufRead, BufReader};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,12 +9,20 @@ use admin::{Request, Response};
 use bench::{Better, Report, Waiting};
 
 use crate::client::Client;
-use crate::cluster::{Cluster, Plan};
+use crate::cluster::{Cluster, Hosts, Plan};
+use crate::data::DataDir;
 use crate::error::Error;
+use crate::network::{Break, Network};
 use crate::{examples, ui};
 
 /// The benchmarks, in the order in which `all` runs them.
-const NAMES: [&str; 6] = ["barrier", "tx", "remote", "snapshot", "recovery", "reset"];
+const NAMES: [&str; 7] = [
+    "barrier", "tx", "remote", "snapshot", "recovery", SILENCE, "reset",
+];
+/// This one needs a network of its own.
+const SILENCE: &str = "silence";
+/// Says that this process is in such a one.
+pub(crate) const IN_NETWORK: &str = "--in-network";
 
 /// How a benchmark says what it measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,8 +33,17 @@ pub(crate) enum Format {
     Json,
 }
 
+/// Where this process runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    /// On the machine as it is.
+    Machine,
+    /// In a network of its own.
+    OwnNetwork,
+}
+
 /// Runs the benchmark of this name, or `all`. Goals that are missed are no failure.
-pub(crate) fn run_bench(name: &str, format: Format) -> Result<(), Error> {
+pub(crate) fn run_bench(name: &str, format: Format, place: Place) -> Result<(), Error> {
     let names: Vec<&str> = NAMES
         .into_iter()
         .filter(|known| name == "all" || name == *known)
@@ -39,6 +57,10 @@ pub(crate) fn run_bench(name: &str, format: Format) -> Result<(), Error> {
         );
     }
     for name in names {
+        if name == SILENCE && place == Place::Machine {
+            measure_inside(name, format)?;
+            continue;
+        }
         let report = measure(name)?;
         match format {
             Format::Text => ui::say(table(&report)),
@@ -52,6 +74,18 @@ pub(crate) fn run_bench(name: &str, format: Format) -> Result<(), Error> {
     Ok(())
 }
 
+/// Has another process measure, which has a network of its own.
+fn measure_inside(name: &str, format: Format) -> Result<(), Error> {
+    let json = (format == Format::Json).then_some("--json");
+    let status = Network::inside(["bench", name].into_iter().chain(json).chain([IN_NETWORK]))?
+        .status()
+        .map_err(|error| Error::config(format!("run unshare: {error}")))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Error::internal(format!("the measurement failed: {status}")))
+}
+
 fn measure(name: &str) -> Result<Report, Error> {
     let bank = examples::find("bank")
         .expect("it comes with the command")
@@ -62,6 +96,7 @@ fn measure(name: &str) -> Result<Report, Error> {
         "remote" => bench::remote(&start_peer).map_err(Error::config),
         "snapshot" => bench::snapshot(&start, bank).map_err(Error::config),
         "reset" => bench::reset(&start).map_err(Error::config),
+        SILENCE => bench::silence(&start_apart, bank).map_err(Error::config),
         _ => bench::recovery(&start, bank).map_err(Error::config),
     }
 }
@@ -163,6 +198,20 @@ fn number(value: f64) -> String {
 
 /// Starts a cluster of processes with new data, in a directory that goes away with it.
 fn start(plan: bench::Plan) -> Result<Box<dyn bench::Cluster>, String> {
+    start_at(plan, Hosts::Same(Ipv4Addr::LOCALHOST.into()), None)
+}
+
+/// The same in the network of its own that this process is in.
+fn start_apart(plan: bench::Plan) -> Result<Box<dyn bench::Cluster>, String> {
+    let network = Network::open(plan.nodes).map_err(|error| error.to_string())?;
+    start_at(plan, Hosts::Apart, Some(network))
+}
+
+fn start_at(
+    plan: bench::Plan,
+    hosts: Hosts,
+    network: Option<Network>,
+) -> Result<Box<dyn bench::Cluster>, String> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = format!("plurix-bench-{}-{number}", std::process::id());
@@ -172,11 +221,14 @@ fn start(plan: bench::Plan) -> Result<Box<dyn bench::Cluster>, String> {
         nodes: Some(plan.nodes),
         epoch_ms: plan.epoch_ms,
         memory_mib: plan.memory_mib,
+        hosts,
         ..Plan::new().map_err(|error| error.to_string())?
     };
     let cluster = Cluster::start(&directory.0, plan).map_err(|error| error.to_string())?;
     Ok(Box::new(Measured {
         cluster,
+        network,
+        data: DataDir::open(&directory.0).map_err(|error| error.to_string())?,
         client: None,
         _directory: directory,
     }))
@@ -185,6 +237,8 @@ fn start(plan: bench::Plan) -> Result<Box<dyn bench::Cluster>, String> {
 /// A cluster that is being measured. Its nodes end before its directory goes away.
 struct Measured {
     cluster: Cluster,
+    network: Option<Network>,
+    data: DataDir,
     client: Option<Client>,
     _directory: Directory,
 }
@@ -193,15 +247,29 @@ impl bench::Cluster for Measured {
     fn ask(&mut self, request: &Request) -> Result<Response, String> {
         let mut client = match self.client.take() {
             Some(client) => client,
-            None => self.cluster.client().map_err(|error| error.to_string())?,
+            None => match Client::leader(&self.data).map_err(|error| error.to_string())? {
+                Some((client, _)) => client,
+                None => return Err("no node leads now".to_owned()),
+            },
         };
         let answer = client.ask(request).map_err(|error| error.to_string())?;
+        let leads = !matches!(&answer, Response::Status(status) if status.leader == 0);
+        if !leads {
+            return Err("the node leads no more".to_owned());
+        }
         self.client = Some(client);
         Ok(answer)
     }
 
     fn kill(&mut self, number: u32) {
         self.cluster.kill(number);
+    }
+
+    fn cut_off(&mut self, number: u32) -> Result<(), String> {
+        let network = self.network.as_mut();
+        let network = network.ok_or("expected a network of its own, found none")?;
+        let what = Break::Node(number);
+        network.cut(what).map_err(|error| error.to_string())
     }
 
     fn stop(&mut self) {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::error::Error;
-use crate::run_bench::{Format, be_peer, run_bench};
+use crate::run_bench::{Format, Place, be_peer, run_bench};
 
 /// Run a benchmark on this machine
 #[derive(Args, Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct BenchArgs {
     /// Be the other process of a measurement, for the one that is reached there
     #[arg(long, hide = true, value_name = "ADDRESS")]
     peer_of: Option<String>,
+    #[arg(long, hide = true)]
+    in_network: bool,
 }
 
 pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode, Error> {
@@ -29,5 +31,10 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode, Error> {
     } else {
         Format::Text
     };
-    run_bench(&args.name, format).map(|()| ExitCode::SUCCESS)
+    let place = if args.in_network {
+        Place::OwnNetwork
+    } else {
+        Place::Machine
+    };
+    run_bench(&args.name, format, place).map(|()| ExitCode::SUCCESS)
 }

@@ -3,13 +3,13 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::board::Board;
-use super::network::{Break, Network};
 use super::schedule::{Fault, Planned, Schedule, Who};
 use crate::client::Client;
 use crate::cluster::Cluster;
 use crate::data::DataDir;
 use crate::error::Error;
 use crate::interrupt;
+use crate::network::{Break, Network};
 use crate::supervisor::Happening;
 use crate::ui::Teller;
 

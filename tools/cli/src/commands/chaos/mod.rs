@@ -7,7 +7,6 @@ mod board;
 mod clients;
 mod figures;
 mod injector;
-mod network;
 mod programs;
 mod schedule;
 
@@ -28,13 +27,13 @@ use crate::cluster::{Cluster, Hosts, Plan};
 use crate::data::DataDir;
 use crate::error::Error;
 use crate::interrupt;
+use crate::network::Network;
 use crate::program::Program;
 use crate::ui::{self, Teller};
 use board::Board;
 use clients::{CLIENTS, Caller, Told};
 use figures::{Figures, Operations};
 use injector::{Bounds, Done, Injector};
-use network::Network;
 use programs::{Ran, Runner};
 use schedule::{Reach, Schedule};
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use types::Prng;
 
-use super::network::Break;
+use crate::network::Break;
 
 /// Within a member's lease; a leader's place may be taken meanwhile.
 const PAUSE_SHORT_MS: [u64; 2] = [100, 1_200];

@@ -1,11 +1,10 @@
-//! The network between the nodes of a run, and how it is broken.
+//! A network of its own for this process and its nodes, and how it is broken.
 //!
-//! The whole run lives in a network namespace of its own, in which only the loopback
-//! device is. Each node has an address of its own there, and a filter in the kernel drops
+//! It is a network namespace, in which only the loopback device is. Each node has an address of its own there, and a filter in the kernel drops
 //! packets from one to another: silently, as a cable does that is cut.
 use std::collections::BTreeSet;
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
@@ -19,7 +18,7 @@ const LOSS_ONE_IN: u32 = 10;
 
 /// What is broken. Nodes are named by their numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Break {
+pub(crate) enum Break {
     /// Nothing passes between two nodes.
     Link { one: u32, other: u32 },
     /// Nothing passes from one node to another; the other way everything does.
@@ -32,7 +31,7 @@ pub(super) enum Break {
 
 impl Break {
     /// From whom to whom nothing passes, in a cluster of so many nodes.
-    pub(super) fn pairs(self, nodes: u32) -> Vec<(u32, u32)> {
+    pub(crate) fn pairs(self, nodes: u32) -> Vec<(u32, u32)> {
         match self {
             Self::Link { one, other } => vec![(one, other), (other, one)],
             Self::OneWay { from, to } => vec![(from, to)],
@@ -45,7 +44,7 @@ impl Break {
     }
 
     /// What faults are counted by.
-    pub(super) fn kind(self) -> &'static str {
+    pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::Link { .. } => "broken link",
             Self::OneWay { .. } => "one-way link",
@@ -68,39 +67,49 @@ impl fmt::Display for Break {
 
 /// The run's own network.
 #[derive(Debug)]
-pub(super) struct Network {
+pub(crate) struct Network {
     nodes: u32,
     broken: Vec<Break>,
 }
 
 impl Network {
-    /// Starts this program anew, in a network of its own; returns only why that failed.
-    pub(super) fn enter(flag: &str) -> Error {
+    /// Starts this program anew, with the same arguments and this flag, in a network of its
+    /// own; returns only why that failed.
+    pub(crate) fn enter(flag: &str) -> Error {
+        let arguments = env::args_os().skip(1).chain([flag.into()]);
+        match Self::inside(arguments) {
+            Ok(mut command) => Error::config(format!("run unshare: {}", command.exec())),
+            Err(error) => error,
+        }
+    }
+
+    /// This program, to be started anew with these arguments in a network of its own.
+    pub(crate) fn inside(
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Result<Command, Error> {
         let unshare = || {
             let mut command = Command::new("unshare");
             command.args(["--map-root-user", "--net", "--"]);
             command
         };
-        if let Err(error) = finish(unshare().arg("true"), "") {
-            return error.hint(
-                "--network needs `unshare` of util-linux, and a system that lets its user make \
-                 namespaces",
-            );
-        }
-        let me = match env::current_exe() {
-            Ok(me) => me,
-            Err(error) => return Error::config(format!("find my own executable: {error}")),
-        };
-        let arguments = env::args_os().skip(1);
-        let failed = unshare().arg(me).args(arguments).arg(flag).exec();
-        Error::config(format!("run unshare: {failed}"))
+        finish(unshare().arg("true"), "").map_err(|error| {
+            error.hint(
+                "a network of its own needs `unshare` of util-linux, and a system that lets its \
+                 user make namespaces",
+            )
+        })?;
+        let me = env::current_exe()
+            .map_err(|error| Error::config(format!("find my own executable: {error}")))?;
+        let mut command = unshare();
+        command.arg(me).args(arguments);
+        Ok(command)
     }
 
-    /// The network that this program has entered, for so many nodes.
-    pub(super) fn open(nodes: u32) -> Result<Self, Error> {
+    /// The network that this program has entered, for so many nodes; nothing is broken.
+    pub(crate) fn open(nodes: u32) -> Result<Self, Error> {
         let up = ["link", "set", "lo", "up"];
         finish(Command::new("ip").args(up), "")
-            .map_err(|error| error.hint("--network needs the Debian package iproute2"))?;
+            .map_err(|error| error.hint("this needs the Debian package iproute2"))?;
         let table = format!(
             "table ip plurix {{
                 set cut {{ type ipv4_addr . ipv4_addr; }}
@@ -112,20 +121,22 @@ impl Network {
                 }}
             }}"
         );
-        filter(&table)
-            .map_err(|error| error.hint("--network needs the Debian package nftables"))?;
+        filter(&table).map_err(|error| error.hint("this needs the Debian package nftables"))?;
         let broken = Vec::new();
-        Ok(Self { nodes, broken })
+        let this = Self { nodes, broken };
+        // Of an earlier cluster in the same network.
+        this.apply()?;
+        Ok(this)
     }
 
     /// Breaks something more.
-    pub(super) fn cut(&mut self, what: Break) -> Result<(), Error> {
+    pub(crate) fn cut(&mut self, what: Break) -> Result<(), Error> {
         self.broken.push(what);
         self.apply()
     }
 
     /// Mends it; what is broken for another reason, too, stays so.
-    pub(super) fn mend(&mut self, what: Break) -> Result<(), Error> {
+    pub(crate) fn mend(&mut self, what: Break) -> Result<(), Error> {
         let at = self.broken.iter().position(|broken| *broken == what);
         self.broken
             .remove(at.expect("only what is broken is mended"));
@@ -133,7 +144,7 @@ impl Network {
     }
 
     /// Mends everything.
-    pub(super) fn mend_all(&mut self) -> Result<(), Error> {
+    pub(crate) fn mend_all(&mut self) -> Result<(), Error> {
         self.broken.clear();
         self.apply()
     }
