@@ -76,6 +76,9 @@ pub(crate) struct Peer {
     /// Sent while there is no connection. Invariant: empty while there is one.
     pub(crate) waiting: Outbox,
     pub(crate) redial_at: Option<Instant>,
+    /// The node does not know yet that the link was lost: what it sends goes the way of
+    /// what it has sent before.
+    pub(crate) is_loss_untold: bool,
     pause: Duration,
 }
 
@@ -478,6 +481,7 @@ impl LinkTable {
                     peer.redial_later();
                 }
                 if was_up || is_refused {
+                    peer.is_loss_untold = true;
                     self.counters.lost += 1;
                     core.events.push_back(Event::LinkLost { node, why });
                 }

@@ -122,6 +122,9 @@ impl Links for Network {
         let Some(peer) = table.peers.get_mut(&to) else {
             return;
         };
+        if peer.is_loss_untold {
+            return;
+        }
         if let Some(token) = peer.connection {
             table.push(core, token, envelope);
             return;
@@ -129,6 +132,7 @@ impl Links for Network {
         wire::encode(envelope, peer.waiting.tail());
         if peer.waiting.pending() > OUTBOX_BYTES_MAX {
             peer.waiting = Outbox::default();
+            peer.is_loss_untold = true;
             core.events.push_back(Event::LinkLost {
                 node: to,
                 why: LostWhy::Stuck,

@@ -349,7 +349,13 @@ impl Events for Network {
             }
         }
         self.given_since_poll += 1;
-        self.core.events.pop_front()
+        let event = self.core.events.pop_front();
+        if let Some(Event::LinkLost { node, .. }) = &event
+            && let Some(peer) = self.links.peers.get_mut(node)
+        {
+            peer.is_loss_untold = false;
+        }
+        event
     }
 }
 

@@ -2,10 +2,11 @@
 //!
 //! A link loses nothing and reorders nothing while it is up. When its connection
 //! breaks, what was on the way in either direction may be lost; both ends are told
-//! ([`crate::Event::LinkLost`]) before they see anything that came later. The end that
-//! breaks it of its own accord is told first: the other can notice only when that event has
-//! been handled. A link to a peer that is still wanted is then set up again, with growing
-//! pauses.
+//! ([`crate::Event::LinkLost`]) before they see anything that came later. What a node has
+//! sent before it was told is lost or has arrived, but never comes later: whoever is told
+//! knows where the gap is. The end that breaks a link of its own accord is told first: the
+//! other can notice only when that event has been handled. A link to a peer that is still
+//! wanted is then set up again, with growing pauses.
 use core::fmt;
 use types::NodeId;
 use wire::Envelope;

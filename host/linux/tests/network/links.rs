@@ -125,6 +125,31 @@ fn a_broken_link_comes_back_while_both_want_it() {
     assert_eq!(seen[1], [Event::LinkUp(NodeId(1))]);
 }
 
+/// It could follow something that was lost, and look as if that had never been said.
+#[test]
+fn what_is_sent_before_a_loss_is_told_never_comes_later() {
+    let (mut one, mut two) = pair();
+    one.send(NodeId(2), &say(1, 1));
+    one.flush();
+    one.disconnect(NodeId(2));
+    let heard = two.next_event(Wait::Until(
+        LinuxClock.now() + Duration::from_millis(10_000),
+    ));
+    assert_eq!(heard, Some(Event::Message(say(1, 1))));
+    two.send(NodeId(1), &say(2, 8));
+    until(&mut [&mut two], |seen| {
+        let is_told = |event: &Event| matches!(event, Event::LinkLost { .. });
+        seen[0].iter().any(is_told)
+    });
+    two.send(NodeId(1), &say(2, 9));
+    one.connect(NodeId(2), &two.address());
+    let seen = until(&mut [&mut one, &mut two], |seen| seen[0].len() == 2);
+    assert_eq!(
+        seen[0],
+        [Event::LinkUp(NodeId(2)), Event::Message(say(2, 9))]
+    );
+}
+
 #[test]
 fn a_call_for_an_earlier_life_is_turned_away_for_good() {
     let mut three = open(3);
