@@ -298,7 +298,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
     fn send(&mut self, to: NodeId, envelope: Envelope) {
         if to == self.dtm.me() {
             self.own.push_back(envelope);
-        } else {
+        } else if !self.dtm.is_cut_off(to) || is_of_control(&envelope.message) {
             self.platform.send(to, &envelope);
         }
     }
@@ -369,4 +369,24 @@ impl<P: Platform, D: Disk> Core<P, D> {
     pub(crate) fn within(&self, span: Duration) -> Wait {
         Wait::Until(self.now + span)
     }
+}
+
+/// Messages that make sense also if one before them was lost: none is a part of something,
+/// and each says all that the one before has said.
+fn is_of_control(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::NewView { .. }
+            | Message::Heartbeat
+            | Message::EpochStored { .. }
+            | Message::Stable { .. }
+            | Message::Report(_)
+            | Message::Unreachable { .. }
+            | Message::Fence { .. }
+            | Message::Intervals { .. }
+            | Message::Replicated
+            | Message::Down
+            | Message::Left
+            | Message::Expelled
+    )
 }

@@ -222,6 +222,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
         };
         self.voter.lost.insert(node, fate);
         self.note_end(node, fate);
+        self.feed(Input::LinkLost { node });
         if self.leadership.is_some() {
             self.on_member_lost(node, fate);
         } else if node == leader {

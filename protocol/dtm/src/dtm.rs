@@ -122,6 +122,7 @@ impl Dtm {
         match input {
             Input::Message(envelope) => self.on_envelope(now, envelope, memory),
             Input::View { view, you } => self.on_view(now, view, you, memory),
+            Input::LinkLost { node } => self.links.cut_off(node),
             Input::AdvanceEpoch => self.on_advance_epoch(),
             Input::Tick => {}
         }
@@ -263,6 +264,13 @@ impl Dtm {
     #[must_use]
     pub fn stable(&self) -> Epoch {
         self.stable
+    }
+
+    /// Whether nothing more may be said about pages to this member in this view, neither
+    /// by the memory nor by the node's store: it may have missed something.
+    #[must_use]
+    pub fn is_cut_off(&self, node: NodeId) -> bool {
+        self.links.is_cut_off(node)
     }
 
     /// Whether this node's homes serve: it has the inventories of all members.

@@ -16,6 +16,12 @@ pub enum Input {
         /// This node's id in it.
         you: NodeId,
     },
+    /// The link with this node was lost, and what was said over it last, perhaps. It may be up
+    /// again: until the next view begins nothing more is said to that node.
+    LinkLost {
+        /// Which.
+        node: NodeId,
+    },
     /// The leader's timer: begin the next epoch (given to the leader's own node only).
     AdvanceEpoch,
     /// Time passed; deadlines are looked at.

@@ -1,5 +1,5 @@
 //! What leaves the state machine: envelopes to others, messages to itself.
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use types::{Epoch, NodeId, ViewNumber};
 use wire::{Envelope, Message};
 
@@ -16,6 +16,9 @@ pub(crate) struct Links {
     pub(crate) epoch: Epoch,
     /// Nothing is said any more in this view, not even to oneself.
     is_fenced: bool,
+    /// Members to whom something that was said in this view may have been lost: they
+    /// hear nothing more in it, or they would take what is left for all that there was.
+    cut_off: BTreeSet<NodeId>,
     outputs: VecDeque<Output>,
     local: VecDeque<Message>,
 }
@@ -27,6 +30,7 @@ impl Links {
             view: ViewNumber(0),
             epoch: Epoch(0),
             is_fenced: false,
+            cut_off: BTreeSet::new(),
             outputs: VecDeque::new(),
             local: VecDeque::new(),
         }
@@ -41,6 +45,17 @@ impl Links {
         self.outputs.clear();
         self.local.clear();
         self.is_fenced = false;
+        self.cut_off.clear();
+    }
+
+    /// The link with this node has lost something.
+    pub(crate) fn cut_off(&mut self, node: NodeId) {
+        self.cut_off.insert(node);
+        self.outputs.retain(|&Output::Send { to, .. }| to != node);
+    }
+
+    pub(crate) fn is_cut_off(&self, node: NodeId) -> bool {
+        self.cut_off.contains(&node)
     }
 
     /// Says nothing more in this view: the next one is being decided.
@@ -51,7 +66,7 @@ impl Links {
     }
 
     pub(crate) fn send(&mut self, to: NodeId, message: Message) {
-        if self.is_fenced {
+        if self.is_fenced || self.is_cut_off(to) {
             return;
         }
         if to == self.me && !is_for_the_node(&message) {
