@@ -133,6 +133,11 @@ impl World {
         if !self.leader.is_gathering(number) {
             return;
         }
+        if node.view() < Some(self.leader.view().number) {
+            // The question comes after the view, over the same link.
+            node.asked = Some(number);
+            return;
+        }
         let report = self.common.planted.report(node.dtm.fence(stable));
         self.common.note(format_args!("{id} is fenced: {report:?}"));
         let is_complete = self.leader.on_report(id, report);
@@ -224,6 +229,10 @@ impl World {
             .take_early();
         for envelope in early {
             self.push(Duration::ZERO, Event::Arrival { to: id, envelope });
+        }
+        let node = self.nodes.get_mut(&id).expect("as above");
+        if let Some(number) = node.asked.take() {
+            self.on_fence(id, number);
         }
     }
 

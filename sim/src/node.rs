@@ -21,6 +21,8 @@ pub(crate) struct Node {
     skew: Duration,
     /// Messages of views that have not reached the node yet.
     early: Vec<Envelope>,
+    /// The leader's question that waits for a view, too.
+    pub(crate) asked: Option<u64>,
     /// When the client's next step is due, if one is.
     pub(crate) step_at: Option<Instant>,
     /// When the memory's deadline is looked at, if it is.
@@ -41,6 +43,7 @@ impl Node {
             ghosts: Ghosts::default(),
             skew,
             early: vec![],
+            asked: None,
             step_at: None,
             deadline_at: None,
         }
