@@ -1,16 +1,18 @@
 //! Members that leave for good: in one view they are still there and do nothing, in the
 //! next they are gone, with their disks.
-use dtm::Counters;
 use types::{Duration, NodeId};
 
+use crate::event::Event;
 use crate::workload::index_below;
-use crate::world::{Event, World, add};
+use crate::world::World;
 
 impl World {
     /// Some member is told to leave, if nobody is and another stays.
     pub(crate) fn on_drain(&mut self) {
         let nodes = self.leader.view().nodes();
-        let candidates: Vec<NodeId> = nodes.filter(|node| self.nodes.contains_key(node)).collect();
+        let is_well =
+            |node: &NodeId| self.nodes.contains_key(node) && !self.given_up.contains(node);
+        let candidates: Vec<NodeId> = nodes.filter(is_well).collect();
         if candidates.len() < 2 || self.leaving().next().is_some() {
             self.common.note(format_args!("nobody can leave now"));
             return;
@@ -33,6 +35,7 @@ impl World {
     pub(crate) fn release(&mut self) {
         let view = self.leader.view();
         let is_due = self.released.is_empty()
+            && self.given_up.is_empty()
             && !view.leaving.is_empty()
             && view
                 .leaving
@@ -52,15 +55,12 @@ impl World {
         for id in core::mem::take(&mut self.released) {
             self.leaving.remove(&id);
             // It may have crashed since.
-            let Some(mut node) = self.nodes.remove(&id) else {
+            if !self.nodes.contains_key(&id) {
                 continue;
-            };
-            node.client.on_end(&mut self.common);
+            }
             self.common.note(format_args!("{id} has left"));
-            let counters: &Counters = node.dtm.counters();
-            self.counters_of_dead = add(self.counters_of_dead, counters);
-            self.network.cut(id, self.common.now);
-            self.stores.remove(&node.store);
+            let store = self.end(id, self.common.now);
+            self.stores.remove(&store);
             self.left += 1;
         }
     }

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dtm::Input;
-use types::{Duration, Epoch, Extent, Member, NodeId, PageId, StoreId, Version, View, placement};
-use wire::Message;
+use types::{Duration, Epoch, Extent, Instant, Member, NodeId, PageId, StoreId, View, placement};
+use wire::{Message, PageVersion};
 
 use crate::client::{Cause, Client, Role};
+use crate::event::Event;
 use crate::scenario::{Disks, Fault};
 use crate::store::Store;
 use crate::workload::index_below;
-use crate::world::{Event, World, add};
+use crate::world::{World, add};
 
 impl World {
     pub(crate) fn on_fault(&mut self, fault: Fault) {
@@ -22,12 +23,16 @@ impl World {
             } => (victims, noticed_after, disks),
             Fault::Join => {
                 let store = StoreId(1_000_000 + u64::from(self.nodes_created));
-                self.stores.insert(store, Store::new(store));
+                self.stores.insert(store, Store::new());
                 self.unnoticed += 1;
                 self.on_return(store);
                 return;
             }
             Fault::Drain => return self.on_drain(),
+            Fault::Pause { lasts } => return self.on_pause(lasts),
+            Fault::Hold { lasts, end } => return self.on_hold(lasts, end),
+            Fault::Reset { down } => return self.on_reset(down),
+            Fault::SlowDisk { lasts, sync_max } => return self.on_slow_disk(lasts, sync_max),
         };
         let victims = self.choose_victims(count);
         if victims.is_empty() || !self.may_crash(&victims) {
@@ -42,9 +47,15 @@ impl World {
         self.push(noticed_after, Event::Decide);
     }
 
+    /// Nodes that count.
+    pub(crate) fn candidates(&self) -> Vec<NodeId> {
+        let nodes = self.nodes.keys().copied();
+        nodes.filter(|node| !self.given_up.contains(node)).collect()
+    }
+
     /// Up to `count` members; at least one node stays.
     fn choose_victims(&mut self, count: usize) -> Vec<NodeId> {
-        let mut candidates: Vec<NodeId> = self.nodes.keys().copied().collect();
+        let mut candidates = self.candidates();
         let count = count.min(candidates.len().saturating_sub(1));
         let prng = &mut self.common.prng;
         (0..count)
@@ -55,41 +66,76 @@ impl World {
     /// Whether somebody is left who does not leave, and the newest stable version of every
     /// page is also at a node that does not crash.
     fn may_crash(&self, victims: &[NodeId]) -> bool {
-        let stays = |node: &NodeId| !victims.contains(node) && !self.leaving.contains(node);
-        if !self.nodes.keys().any(stays) {
-            return false;
-        }
-        let newest = |is_counted: &dyn Fn(NodeId) -> bool| -> BTreeMap<PageId, Version> {
-            let mut newest: BTreeMap<PageId, Version> = BTreeMap::new();
-            for node in self.nodes.values().filter(|node| is_counted(node.id)) {
-                let store = &self.stores[&node.store];
-                for (page, content) in store.snapshot(self.leader.view(), self.leader.stable()) {
-                    let entry = newest.entry(page).or_default();
-                    *entry = content.version.max(*entry);
+        let is_left = |node: &NodeId| !victims.contains(node) && !self.given_up.contains(node);
+        let stays = |node: &NodeId| is_left(node) && !self.leaving.contains(node);
+        let stores = |is_counted: &dyn Fn(&NodeId) -> bool| {
+            let nodes = self.nodes.values().filter(|node| is_counted(&node.id));
+            self.newest_stable(nodes.map(|node| &self.stores[&node.store]))
+        };
+        let is_victim = |node: &NodeId| victims.contains(node);
+        self.nodes.keys().any(stays) && stores(&|_| true) == stores(&|node| !is_victim(node))
+    }
+
+    /// The newest stable version of every page that these stores have.
+    fn newest_stable<'store>(
+        &self,
+        stores: impl Iterator<Item = &'store Store>,
+    ) -> BTreeMap<PageId, PageVersion> {
+        let mut newest: BTreeMap<PageId, PageVersion> = BTreeMap::new();
+        for store in stores {
+            for (page, content) in store.snapshot(self.leader.view(), self.leader.stable()) {
+                let entry = newest.entry(page).or_insert_with(|| content.clone());
+                if content.version > entry.version {
+                    *entry = content;
                 }
             }
-            newest
+        }
+        newest
+    }
+
+    /// Whether the members of the next view have everything stable that is on any disk; if
+    /// not the cluster waits for the others.
+    fn has_all_stable(&self) -> bool {
+        let members = self.members();
+        let present = members.iter().map(|member| &self.stores[&member.store]);
+        let (present, all) = (
+            self.newest_stable(present),
+            self.newest_stable(self.stores.values()),
+        );
+        let version = |page| {
+            present
+                .get(page)
+                .map(|content: &PageVersion| content.version)
         };
-        newest(&|_| true) == newest(&|node| !victims.contains(&node))
+        all.iter()
+            .all(|(page, content)| version(page) >= Some(content.version))
     }
 
     fn crash(&mut self, id: NodeId, disks: Disks) {
         self.common
             .note(format_args!("{id} crashes, its disk: {disks:?}"));
-        let mut node = self.nodes.remove(&id).expect("victims live");
-        node.client.on_end(&mut self.common);
-        self.counters_of_dead = add(self.counters_of_dead, node.dtm.counters());
+        self.happened.crashes += 1;
         let last = self.common.now + self.common.span(Duration::from_micros(500));
-        self.network.cut(id, last);
+        let store = self.end(id, last);
         match disks {
             Disks::Lost => {
-                self.stores.remove(&node.store);
+                self.stores.remove(&store);
             }
             Disks::Return(after) => {
                 self.unnoticed += 1;
-                self.push(after, Event::Return(node.store));
+                self.push(after, Event::Return(store));
             }
         }
+    }
+
+    /// A node is no more; what it has sent arrives up to `last`. Its disk.
+    pub(crate) fn end(&mut self, id: NodeId, last: Instant) -> StoreId {
+        let mut node = self.nodes.remove(&id).expect("who ends has lived");
+        node.client.on_end(&mut self.common);
+        self.counters_of_dead = add(self.counters_of_dead, node.dtm.counters());
+        self.network.cut(id, last);
+        self.given_up.remove(&id);
+        node.store
     }
 
     /// A disk comes back with a node that nobody knows.
@@ -110,13 +156,19 @@ impl World {
             self.unnoticed -= core::mem::take(&mut self.undecided);
             return;
         }
+        if !self.has_all_stable() {
+            self.common.note(format_args!("disks are missing"));
+            return;
+        }
         let view = self.leader.view().clone();
-        let stays = |node: &NodeId| self.nodes.contains_key(node) && !self.released.contains(node);
-        let survivors: Vec<NodeId> = view.nodes().filter(stays).collect();
+        let survivors: Vec<NodeId> = view.nodes().filter(|node| self.stays(node)).collect();
         let number = self.leader.gather(survivors.iter().copied());
         for &node in &survivors {
             let delay = self.common.span(self.common.scenario.view_delay_max);
-            self.push(delay, Event::Fence { node, number });
+            // The answer has to come, too.
+            let way_back = self.network.open_at((node, view.leader));
+            let at = self.told_at(node, delay).max(way_back);
+            self.push_at(at, Event::Fence { node, number });
         }
         if survivors.is_empty() {
             self.decide();
@@ -152,18 +204,33 @@ impl World {
             node: node.id,
             store: node.store,
         };
-        let stays = |node: &&crate::node::Node| !self.released.contains(&node.id);
+        let stays = |node: &&crate::node::Node| self.stays(&node.id);
         self.nodes.values().filter(stays).map(member).collect()
     }
 
+    /// Whether a node lives, was not given up, and has not left.
+    fn stays(&self, node: &NodeId) -> bool {
+        let is_going = self.released.contains(node) || self.given_up.contains(node);
+        self.nodes.contains_key(node) && !is_going
+    }
+
+    /// When something arrives that the leader says to a node after `delay`.
+    pub(crate) fn told_at(&self, node: NodeId, delay: Duration) -> Instant {
+        let line = (self.leader.view().leader, node);
+        self.network.open_at(line).max(self.common.now + delay)
+    }
+
     fn decide(&mut self) {
+        if !self.has_all_stable() {
+            self.common.note(format_args!("disks are missing"));
+            return;
+        }
         self.unnoticed -= core::mem::take(&mut self.undecided);
         let gap = 1 + self.common.prng.below(3);
         // A view that some members have not entered yet may be in use at others.
         let used = self.epoch_used.max(self.leader.view().first_epoch);
         self.leader.forget(self.common.planted.epochs_forgotten());
-        let is_lost =
-            |node: &NodeId| !self.nodes.contains_key(node) && !self.released.contains(node);
+        let is_lost = |node: &NodeId| !self.stays(node) && !self.released.contains(node);
         let lost: Vec<NodeId> = self.leader.view().nodes().filter(is_lost).collect();
         let members = self.members();
         let leaving = self.leaving().collect();
@@ -176,6 +243,7 @@ impl World {
         history.fallbacks.push(fallback);
         history.deaths.push(lost);
         self.announce_view();
+        self.expel();
         self.push(Duration::from_micros(500), Event::Replicate);
     }
 
@@ -185,13 +253,8 @@ impl World {
         for node in view.nodes() {
             let scenario = &self.common.scenario;
             let delay = scenario.decision + self.common.span(scenario.view_delay_max);
-            self.push(
-                delay,
-                Event::Enter {
-                    node,
-                    view: view.clone(),
-                },
-            );
+            let view = view.clone();
+            self.push_at(self.told_at(node, delay), Event::Enter { node, view });
         }
     }
 
@@ -228,7 +291,7 @@ impl World {
             .expect("it has just entered")
             .take_early();
         for envelope in early {
-            self.push(Duration::ZERO, Event::Arrival { to: id, envelope });
+            self.on_arrival(id, envelope);
         }
         let node = self.nodes.get_mut(&id).expect("as above");
         if let Some(number) = node.asked.take() {
@@ -254,20 +317,16 @@ impl World {
     /// In the background, stable versions are copied to the disks of the new placement.
     pub(crate) fn on_replicate(&mut self) {
         let view = self.leader.view().clone();
-        let mut newest = BTreeMap::new();
-        let live: BTreeSet<StoreId> = self.nodes.values().map(|node| node.store).collect();
-        for store in self
-            .stores
-            .values()
-            .filter(|store| live.contains(&store.id))
-        {
-            for (page, content) in store.snapshot(&view, self.leader.stable()) {
-                let entry = newest.entry(page).or_insert_with(|| content.clone());
-                if content.version > entry.version {
-                    *entry = content;
-                }
-            }
+        let is_asleep = |node: &NodeId| {
+            let node = self.nodes.get(node);
+            node.is_some_and(|node| node.asleep_until().is_some())
+        };
+        if view.nodes().any(|node| is_asleep(&node)) {
+            self.push(Duration::from_micros(500), Event::Replicate);
+            return;
         }
+        let members = view.nodes().filter_map(|node| self.nodes.get(&node));
+        let newest = self.newest_stable(members.map(|node| &self.stores[&node.store]));
         if view.nodes().all(|node| self.nodes.contains_key(&node)) {
             self.replicated = view.number;
         }

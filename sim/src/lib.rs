@@ -7,10 +7,12 @@
 //!
 //! Start with [`run`]. Inside: `scenario` is what a seed means, `world` the loop of
 //! events, `node` one node, `client` the programs, `leader` and `store` small models
-//! of control plane and disks, `plant` faults of the memory itself, put in from outside
-//! to see that the checkers notice.
+//! of control plane and disks; `faults`, `stall`, `outage` and `expulsion` what goes wrong
+//! and what follows; `plant` faults of the memory itself, put in from outside to see that
+//! the checkers notice.
 //!
-//! A run has four parts: *chaos* (safety: crashes, returning disks, everybody works),
+//! A run has four parts: *chaos* (safety: crashes, returning disks, pauses, lost links,
+//! slow disks, everybody works),
 //! *healed* (no more faults: what was begun must commit), *inspection* (every node
 //! reads everything), *settling* (everything must become stable).
 #![forbid(unsafe_code)]
@@ -20,12 +22,16 @@ mod client;
 mod coherence;
 mod common;
 mod drain;
+mod event;
+mod expulsion;
+mod fault_kind;
 mod faults;
 mod leader;
 mod memory;
 mod network;
 mod node;
 mod options;
+mod outage;
 mod plant;
 mod recorder;
 mod report;
@@ -33,13 +39,15 @@ mod run;
 mod scale;
 mod scenario;
 mod sharing;
+mod stall;
 mod store;
 mod trace;
 mod workload;
 mod world;
 
+pub use fault_kind::FaultKind;
 pub use options::{Options, Watch};
 pub use plant::Plant;
-pub use report::{Failure, Property, Recovery, Report};
+pub use report::{Failure, Faults, Property, Recovery, Report};
 pub use run::run;
 pub use scale::{Cluster, Messages, Outcome, Reach};

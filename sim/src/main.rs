@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use sim::{Failure, Options, Plant, Recovery, Report};
+use sim::{Failure, FaultKind, Faults, Options, Plant, Recovery, Report};
 
 /// Runs simulated clusters under faults and judges what happened.
 #[derive(Parser, Debug)]
@@ -21,6 +21,9 @@ struct Args {
     /// Number of nodes at the start [default: the seed's choice].
     #[arg(long)]
     nodes: Option<usize>,
+    /// Faults of one kind only: pause, hold, reset or slow-disk [default: the seed's choice].
+    #[arg(long)]
+    faults: Option<FaultKind>,
     /// Put a fault into the memory to see that it is noticed.
     #[arg(long)]
     plant: Option<Plant>,
@@ -38,6 +41,7 @@ struct Total {
     undone: u64,
     views: u64,
     losses_max: u64,
+    faults: Faults,
     recovery: Recovery,
 }
 
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
     let mut options = Options {
         nodes: args.nodes,
         plant: args.plant,
+        faults: args.faults,
         ..Options::default()
     };
     if args.verbose {
@@ -67,6 +72,7 @@ fn main() -> ExitCode {
          a transaction lost {} conflicts at most",
         total.runs, total.failures, total.commits, total.undone, total.views, total.losses_max
     );
+    println!("{}", total.faults);
     println!("{}", total.recovery);
     if total.failures == 0 {
         ExitCode::SUCCESS
@@ -80,6 +86,7 @@ impl Total {
         self.commits += report.commits;
         self.undone += report.undone;
         self.views += report.views - 1;
+        self.faults.add(&report.faults);
         self.recovery.add(&report.recovery);
         self.losses_max = self.losses_max.max(report.losses_max);
         if args.verbose {
@@ -89,7 +96,7 @@ impl Total {
                 .for_each(|event| println!("  {event}"));
             println!(
                 "seed {}: digest {:016x}, {} events, {} attempts, {} commits, {} undone, \
-                 {} views, {} losses at most",
+                 {} views, {} losses at most; {}",
                 report.seed,
                 report.digest,
                 report.events,
@@ -97,7 +104,8 @@ impl Total {
                 report.commits,
                 report.undone,
                 report.views,
-                report.losses_max
+                report.losses_max,
+                report.faults
             );
         }
     }

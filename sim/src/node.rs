@@ -5,6 +5,7 @@ use wire::{Envelope, Message};
 
 use crate::client::{Cause, Client, Desk, Next};
 use crate::common::Common;
+use crate::event::Event;
 use crate::memory::Memory;
 use crate::plant::Ghosts;
 
@@ -23,6 +24,12 @@ pub(crate) struct Node {
     early: Vec<Envelope>,
     /// The leader's question that waits for a view, too.
     pub(crate) asked: Option<u64>,
+    /// Commits of its when it was given up.
+    pub(crate) commits_before: u64,
+    /// It stands still until then.
+    asleep_until: Option<Instant>,
+    /// What happened to it meanwhile, in order.
+    piled: Vec<Event>,
     /// When the client's next step is due, if one is.
     pub(crate) step_at: Option<Instant>,
     /// When the memory's deadline is looked at, if it is.
@@ -44,6 +51,9 @@ impl Node {
             skew,
             early: vec![],
             asked: None,
+            commits_before: 0,
+            asleep_until: None,
+            piled: vec![],
             step_at: None,
             deadline_at: None,
         }
@@ -57,6 +67,26 @@ impl Node {
     /// What its clock shows.
     pub(crate) fn clock(&self, now: Instant) -> Instant {
         now + self.skew
+    }
+
+    pub(crate) fn fall_asleep(&mut self, until: Instant) {
+        self.asleep_until = Some(until);
+    }
+
+    pub(crate) fn asleep_until(&self) -> Option<Instant> {
+        self.asleep_until
+    }
+
+    /// Something happens to it while it stands still: it will see it later.
+    pub(crate) fn pile_up(&mut self, event: Event) {
+        self.piled.push(event);
+    }
+
+    /// It goes on; what has happened meanwhile.
+    pub(crate) fn wake(&mut self, now: Instant) -> Vec<Event> {
+        self.asleep_until = None;
+        self.step_at = self.step_at.filter(|&at| now < at);
+        core::mem::take(&mut self.piled)
     }
 
     /// When the memory wants to be called.

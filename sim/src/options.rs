@@ -1,5 +1,5 @@
 //! What the person who starts a simulation may fix; the seed decides the rest.
-use crate::Plant;
+use crate::{FaultKind, Plant};
 
 /// Options of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -8,6 +8,8 @@ pub struct Options {
     pub nodes: Option<usize>,
     /// A fault of the memory to put in from outside.
     pub plant: Option<Plant>,
+    /// Instead of what the seed has chosen, several faults of this kind happen.
+    pub faults: Option<FaultKind>,
     /// What is looked at while the cluster runs.
     pub watch: Watch,
     /// How many of the last events are told.
@@ -33,6 +35,7 @@ impl Default for Options {
         Self {
             nodes: None,
             plant: None,
+            faults: None,
             watch: Watch::Everything,
             events_kept: 40,
             events_max: 600_000,

@@ -24,6 +24,8 @@ pub struct Report {
     pub views: u64,
     /// Nodes that left for good.
     pub left: u64,
+    /// What went wrong.
+    pub faults: Faults,
     /// What the fallbacks took, against what they had to take.
     pub recovery: Recovery,
     /// Most conflicts that one transaction lost.
@@ -32,6 +34,58 @@ pub struct Report {
     pub counters: Counters,
     /// The last events.
     pub last_events: Vec<String>,
+}
+
+/// What went wrong, and how often.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Faults {
+    /// Nodes that crashed.
+    pub crashes: u64,
+    /// Nodes that stood still for a while.
+    pub pauses: u64,
+    /// Lines that carried nothing for a while in one direction.
+    pub holds: u64,
+    /// Links that broke and came up again.
+    pub resets: u64,
+    /// Disks that took long for a while.
+    pub slow_disks: u64,
+    /// Nodes that were given up although they lived.
+    pub given_up: u64,
+    /// Commits of such nodes that nothing came of.
+    pub commits_in_vain: u64,
+}
+
+impl Faults {
+    /// Adds what went wrong in another run.
+    pub fn add(&mut self, other: &Self) {
+        self.crashes += other.crashes;
+        self.pauses += other.pauses;
+        self.holds += other.holds;
+        self.resets += other.resets;
+        self.slow_disks += other.slow_disks;
+        self.given_up += other.given_up;
+        self.commits_in_vain += other.commits_in_vain;
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            crashes,
+            pauses,
+            holds,
+            resets,
+            slow_disks,
+            given_up,
+            commits_in_vain,
+        } = self;
+        write!(
+            f,
+            "{crashes} crashes, {pauses} pauses, {holds} lines held up, {resets} links broken, \
+             {slow_disks} slow disks; {given_up} nodes were given up although they lived, and \
+             committed {commits_in_vain} times in vain"
+        )
+    }
 }
 
 /// What fallbacks have taken from survivors, against what depended on lost work. Single

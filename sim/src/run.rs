@@ -87,7 +87,8 @@ pub(crate) fn failure(
 fn command(seed: u64, options: &Options) -> String {
     let nodes = options.nodes.map(|nodes| format!(" --nodes {nodes}"));
     let plant = options.plant.map(|plant| format!(" --plant {plant}"));
-    let rest: String = nodes.into_iter().chain(plant).collect();
+    let faults = options.faults.map(|kind| format!(" --faults {kind}"));
+    let rest: String = nodes.into_iter().chain(plant).chain(faults).collect();
     format!("cargo xtask sim --seed {seed}{rest}")
 }
 
@@ -150,6 +151,7 @@ fn report(seed: u64, world: &World) -> Report {
         undone: undone.count() as u64,
         views: world.leader.view().number.0,
         left: world.left,
+        faults: world.happened,
         recovery: Recovery::of(history, world.survivors),
         losses_max: losses_max(history),
         counters: world.counters(),

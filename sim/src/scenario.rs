@@ -6,7 +6,7 @@ use types::{Duration, Instant, PageId, Prng};
 use crate::network::Delays;
 use crate::sharing::Sharing;
 use crate::workload::{ALL_KINDS, Kind, Layout, index_below};
-use crate::{Options, Plant};
+use crate::{FaultKind, Options, Plant};
 
 /// Until a crash in a rack is noticed: the connections are closed.
 pub(crate) const NOTICED_AFTER: Duration = Duration::from_millis(1);
@@ -37,6 +37,8 @@ pub(crate) struct Scenario {
     pub(crate) sync_max: Duration,
     /// Between two slices of a node's work on closed epochs.
     pub(crate) slice_after_max: Duration,
+    /// Silence after which a member is given up.
+    pub(crate) patience: Duration,
     /// Until a decision is taken.
     pub(crate) decision: Duration,
     /// Until a decided view reaches a member.
@@ -69,6 +71,24 @@ pub(crate) enum Fault {
     Join,
     /// A member is told to leave for good; which one is drawn when it happens.
     Drain,
+    /// A node stands still, and goes on as if nothing had been; which one is drawn when it
+    /// happens, as below.
+    Pause { lasts: Duration },
+    /// What one node says to another does not arrive, the other way round it does.
+    Hold { lasts: Duration, end: HoldEnd },
+    /// A link breaks, and is up again when both ends know and this time has passed.
+    Reset { down: Duration },
+    /// A store takes long for each sync.
+    SlowDisk { lasts: Duration, sync_max: Duration },
+}
+
+/// What becomes of messages that were held up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum HoldEnd {
+    /// They arrive, all at once.
+    Arrive,
+    /// The link breaks, and is up again after a while.
+    Break(Duration),
 }
 
 /// What becomes of the disks of crashed nodes.
@@ -104,6 +124,7 @@ impl Scenario {
             wake_max: pick(prng, &[0, 20, 300]),
             sync_max: pick(prng, &[0, 300, 5000]),
             slice_after_max: Duration::ZERO,
+            patience: Duration::from_millis(2),
             decision: Duration::ZERO,
             view_delay_max: pick(prng, &[0, 300, 3000]),
             // Few, so that inventories are cut.
@@ -116,9 +137,12 @@ impl Scenario {
         };
         if let Some(plant) = options.plant {
             plant.prepare(&mut scenario);
-        } else if prng.chance(1, 3) {
-            let at = Instant::from_nanos(prng.below(heal_at.as_nanos()));
-            scenario.faults.push((at, Fault::Drain));
+        } else {
+            scenario.patience = pick(prng, &[500, 2000, 6000]);
+            scenario.faults = match options.faults {
+                None => draw_all_faults(prng, &scenario),
+                Some(kind) => draw_faults_of(kind, prng, &scenario),
+            };
             scenario.faults.sort_by_key(|&(at, _)| at);
         }
         scenario.slice_after_max = scenario.epoch_length;
@@ -160,6 +184,7 @@ impl Scenario {
             wake_max: Duration::ZERO,
             sync_max: Duration::from_millis(5),
             slice_after_max: Duration::from_millis(2),
+            patience: Duration::from_millis(2),
             decision: Duration::from_millis(2),
             view_delay_max: Duration::from_micros(120),
             extents_per_message: 16 * 1024,
@@ -259,6 +284,60 @@ fn draw_faults(prng: &mut Prng, heal_at: Instant) -> Vec<(Instant, Fault)> {
         .collect();
     faults.sort_by_key(|&(at, _)| at);
     faults
+}
+
+/// Crashes and newcomers of the seed, and sometimes somebody who leaves, or something that
+/// kills nobody.
+fn draw_all_faults(prng: &mut Prng, scenario: &Scenario) -> Vec<(Instant, Fault)> {
+    let mut faults = scenario.faults.clone();
+    if prng.chance(1, 3) {
+        faults.push((draw_moment(prng, scenario), Fault::Drain));
+    }
+    let count = pick_number(prng, &[0, 0, 1, 2]);
+    for _ in 0..count {
+        let kinds = FaultKind::ALL;
+        let kind = kinds[index_below(kinds.len(), prng)];
+        faults.push((
+            draw_moment(prng, scenario),
+            draw_fault(kind, prng, scenario),
+        ));
+    }
+    faults
+}
+
+fn draw_faults_of(kind: FaultKind, prng: &mut Prng, scenario: &Scenario) -> Vec<(Instant, Fault)> {
+    let fault = |prng: &mut Prng| {
+        (
+            draw_moment(prng, scenario),
+            draw_fault(kind, prng, scenario),
+        )
+    };
+    (0..4).map(|_| fault(prng)).collect()
+}
+
+fn draw_moment(prng: &mut Prng, scenario: &Scenario) -> Instant {
+    Instant::from_nanos(prng.below(scenario.heal_at.as_nanos()))
+}
+
+fn draw_fault(kind: FaultKind, prng: &mut Prng, scenario: &Scenario) -> Fault {
+    // Half of the time longer than anybody is waited for.
+    let lasts = micros(prng, 50, 2 * scenario.patience.as_micros());
+    let down = micros(prng, 0, 1000);
+    match kind {
+        FaultKind::Pause => Fault::Pause { lasts },
+        FaultKind::Hold => Fault::Hold {
+            lasts,
+            end: match prng.chance(1, 2) {
+                true => HoldEnd::Arrive,
+                false => HoldEnd::Break(down),
+            },
+        },
+        FaultKind::Reset => Fault::Reset { down },
+        FaultKind::SlowDisk => Fault::SlowDisk {
+            lasts: micros(prng, 1000, 20_000),
+            sync_max: pick(prng, &[20_000, 100_000, 300_000]),
+        },
+    }
 }
 
 fn micros(prng: &mut Prng, min: u64, max: u64) -> Duration {

@@ -2,27 +2,45 @@
 //! homes with the newest, acknowledges parts after a while.
 use std::collections::BTreeMap;
 
-use types::{Epoch, Extent, NodeId, PageId, Stamp, StoreId, Version, View};
+use types::{Duration, Epoch, Extent, Instant, NodeId, PageId, Stamp, Version, View};
 use wire::{Image, PageVersion};
 
 /// One disk.
 #[derive(Debug)]
 pub(crate) struct Store {
-    pub(crate) id: StoreId,
     pages: BTreeMap<PageId, Versions>,
     /// Frames of parts that have not ended, per producer and epoch.
     unfinished: BTreeMap<(NodeId, Epoch), u32>,
+    slow: Option<Slow>,
+}
+
+/// A disk that takes long.
+#[derive(Clone, Copy, Debug)]
+struct Slow {
+    until: Instant,
+    sync_max: Duration,
 }
 
 type Versions = BTreeMap<(Version, Stamp), Image>;
 
 impl Store {
-    pub(crate) fn new(id: StoreId) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            id,
             pages: BTreeMap::new(),
             unfinished: BTreeMap::new(),
+            slow: None,
         }
+    }
+
+    /// Until then a sync takes up to so long.
+    pub(crate) fn slow_down(&mut self, until: Instant, sync_max: Duration) {
+        self.slow = Some(Slow { until, sync_max });
+    }
+
+    /// How long a sync takes at most that begins now, unless it is as ever.
+    pub(crate) fn sync_max(&self, now: Instant) -> Option<Duration> {
+        let slow = self.slow.filter(|slow| now < slow.until)?;
+        Some(slow.sync_max)
     }
 
     /// A new view: what it undoes is deleted before anything else happens.

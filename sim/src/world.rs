@@ -3,53 +3,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dtm::{Counters, Input, Output};
 use types::limits::REPLICAS;
-use types::{Duration, Epoch, Instant, Member, NodeId, PageId, Prng, StoreId, View, ViewNumber};
+use types::{Duration, Epoch, Instant, Member, NodeId, PageId, Prng, StoreId, ViewNumber};
 use wire::{Envelope, Message};
 
 use crate::client::{Cause, Client, Next, Role};
 use crate::common::Common;
+use crate::event::Event;
 use crate::leader::{Leader, Stability};
 use crate::network::{Network, Sent};
 use crate::node::Node;
 use crate::plant::Planted;
 use crate::recorder::Recorder;
-use crate::scenario::{Fault, Scenario};
+use crate::scenario::Scenario;
 use crate::store::Store;
 use crate::trace::Trace;
 use crate::workload::{Script, index_below};
-use crate::{Options, Property, Watch, coherence};
-
-/// Something that will happen.
-#[derive(Debug)]
-pub(crate) enum Event {
-    Arrival {
-        to: NodeId,
-        envelope: Envelope,
-    },
-    Deadline(NodeId),
-    Step(NodeId),
-    Snapshot(NodeId),
-    Synced {
-        at: NodeId,
-        view: ViewNumber,
-        to: NodeId,
-        epoch: Epoch,
-    },
-    Epoch,
-    Fault(Fault),
-    Decide,
-    Fence {
-        node: NodeId,
-        /// Of the question.
-        number: u64,
-    },
-    Enter {
-        node: NodeId,
-        view: View,
-    },
-    Return(StoreId),
-    Replicate,
-}
+use crate::{Faults, Options, Property, Watch, coherence};
 
 /// The cluster and its surroundings.
 #[derive(Debug)]
@@ -74,8 +43,11 @@ pub(crate) struct World {
     pub(crate) released: BTreeSet<NodeId>,
     /// Newest view in which everything stable was at all its stores.
     pub(crate) replicated: ViewNumber,
+    /// Nodes that live and were given up: the cluster goes on without them.
+    pub(crate) given_up: BTreeSet<NodeId>,
     /// How many have left.
     pub(crate) left: u64,
+    pub(crate) happened: Faults,
     pub(crate) sent: Sent,
     pages: Vec<PageId>,
     watch: Watch,
@@ -115,10 +87,7 @@ impl World {
             .collect();
         let mut world = Self {
             nodes: BTreeMap::new(),
-            stores: members
-                .iter()
-                .map(|m| (m.store, Store::new(m.store)))
-                .collect(),
+            stores: members.iter().map(|m| (m.store, Store::new())).collect(),
             leader: Leader::new(members.clone()),
             network: Network::new(common.scenario.delays),
             epoch_used: Epoch(0),
@@ -130,7 +99,9 @@ impl World {
             leaving: BTreeSet::new(),
             released: BTreeSet::new(),
             replicated: ViewNumber(0),
+            given_up: BTreeSet::new(),
             left: 0,
+            happened: Faults::default(),
             sent: Sent::default(),
             pages: common.scenario.layout.pages(),
             watch: options.watch,
@@ -160,7 +131,7 @@ impl World {
         self.push_at(self.common.now + after, event);
     }
 
-    fn push_at(&mut self, at: Instant, event: Event) {
+    pub(crate) fn push_at(&mut self, at: Instant, event: Event) {
         self.events_pushed += 1;
         self.queue.insert((at, self.events_pushed), event);
     }
@@ -181,9 +152,27 @@ impl World {
         End::Stopped
     }
 
+    /// Something happens now: to a node that stands still, as soon as that goes on.
     fn on_event(&mut self, event: Event) {
+        if let Event::Arrival {
+            to,
+            envelope,
+            passage,
+        } = &event
+            && self.network.is_lost((envelope.from, *to), *passage)
+        {
+            return;
+        }
+        let recipient = event.recipient().and_then(|id| self.nodes.get_mut(&id));
+        match recipient.filter(|node| node.asleep_until().is_some()) {
+            Some(node) => node.pile_up(event),
+            None => self.handle(event),
+        }
+    }
+
+    pub(crate) fn handle(&mut self, event: Event) {
         match event {
-            Event::Arrival { to, envelope } => self.on_arrival(to, envelope),
+            Event::Arrival { to, envelope, .. } => self.on_arrival(to, envelope),
             Event::Deadline(id) => self.on_deadline(id),
             Event::Step(id) => self.on_step(id),
             Event::Snapshot(id) => self.on_snapshot(id),
@@ -200,13 +189,16 @@ impl World {
             Event::Enter { node, view } => self.on_enter(node, &view),
             Event::Return(store) => self.on_return(store),
             Event::Replicate => self.on_replicate(),
+            Event::Wake(id) => self.on_wake(id),
+            Event::Silent { node, until } => self.on_silent(node, until),
+            Event::HoldEnds { line, end } => self.on_hold_end(line, end),
+            Event::LinkLost { at, node } => self.on_link_lost(at, node),
+            Event::Settle { view, pair } => self.on_settle(view, pair),
+            Event::Expelled(id) => self.on_expelled(id),
         }
     }
 
-    fn on_arrival(&mut self, to: NodeId, envelope: Envelope) {
-        if self.network.is_lost(self.common.now, envelope.from) {
-            return;
-        }
+    pub(crate) fn on_arrival(&mut self, to: NodeId, envelope: Envelope) {
         let Some(node) = self.nodes.get_mut(&to) else {
             return;
         };
@@ -247,7 +239,10 @@ impl World {
                         format!("{from} sent {to} {found} frames of epoch {epoch}, not {frames}");
                     self.common.fail(Property::Contract, detail);
                 }
-                let delay = self.common.span(self.common.scenario.sync_max);
+                let now = self.common.now;
+                let sync_max = self.store_of(to).sync_max(now);
+                let sync_max = sync_max.unwrap_or(self.common.scenario.sync_max);
+                let delay = self.common.span(sync_max);
                 self.push(
                     delay,
                     Event::Synced {
@@ -398,14 +393,11 @@ impl World {
         let length = self.common.scenario.epoch_length;
         self.push(length, Event::Epoch);
         let number = self.leader.view().number;
-        if self
-            .nodes
-            .get(&leader)
-            .is_none_or(|node| node.view() != Some(number))
-        {
-            return;
+        let leads = |node: &&Node| node.view() == Some(number) && node.asleep_until().is_none();
+        let is_leading = self.nodes.get(&leader).filter(leads).is_some();
+        if is_leading && !self.given_up.contains(&leader) {
+            self.feed(leader, Input::AdvanceEpoch);
         }
-        self.feed(leader, Input::AdvanceEpoch);
     }
 
     /// The leader's node has heard that a member has stored its parts.
@@ -416,7 +408,7 @@ impl World {
             .filter(|node| !self.nodes.contains_key(node))
             .count();
         let copies = REPLICAS.min(view.staying().count());
-        let stability = if dead < copies {
+        let stability = if dead < copies && self.given_up.is_empty() {
             Stability::Safe
         } else {
             Stability::Frozen
@@ -434,6 +426,9 @@ impl World {
 
     /// A node's surroundings (its store, its control plane) say something in its name.
     pub(crate) fn say(&mut self, from: NodeId, to: NodeId, message: Message) {
+        if self.nodes[&from].dtm.is_cut_off(to) {
+            return;
+        }
         let envelope = self.nodes[&from].envelope(message);
         self.send(to, envelope);
     }
@@ -451,10 +446,14 @@ impl World {
         if envelope.from != to {
             self.sent.count(&envelope.message);
         }
-        let at = self
-            .network
-            .arrival(self.common.now, line, &mut self.common.prng);
-        self.push_at(at, Event::Arrival { to, envelope });
+        let (now, prng) = (self.common.now, &mut self.common.prng);
+        let passage = self.network.passage(now, line, prng);
+        let arrival = Event::Arrival {
+            to,
+            envelope,
+            passage,
+        };
+        self.push_at(passage.at, arrival);
     }
 
     fn store_of(&mut self, node: NodeId) -> &mut Store {

@@ -1,6 +1,6 @@
 //! Seeds: what one means never changes, and a few of them in every test run.
 #![expect(clippy::tests_outside_test_module, reason = "the whole file is tests")]
-use sim::Options;
+use sim::{FaultKind, Options};
 
 #[test]
 fn the_same_seed_gives_the_same_trace() {
@@ -38,6 +38,20 @@ fn a_few_seeds_hold_all_promises_and_have_seen_something() {
     assert!(sum(|report| report.counters.intervals_cut) > 0);
     assert!(sum(|report| report.counters.pages_undone) > 0);
     assert!(sum(|report| report.recovery.reset) > 0, "nobody went back");
+    let mut faults = sim::Faults::default();
+    for report in &reports {
+        faults.add(&report.faults);
+    }
+    let happened = [
+        faults.crashes,
+        faults.pauses,
+        faults.holds,
+        faults.resets,
+        faults.slow_disks,
+        faults.given_up,
+        faults.commits_in_vain,
+    ];
+    assert!(!happened.contains(&0), "{faults}");
 }
 
 /// Exactly those go back that depend on what was lost, and exactly as far as they must:
@@ -52,6 +66,27 @@ fn fallbacks_take_no_more_than_they_must() {
     assert!(sum.reset < sum.survivors / 2, "{sum}");
     assert_eq!(sum.needed, sum.reset, "{sum}");
     assert_eq!(sum.undone_min, sum.undone, "{sum}");
+}
+
+#[test]
+fn every_kind_of_fault_can_be_asked_for() {
+    for kind in FaultKind::ALL {
+        let options = Options {
+            faults: Some(kind),
+            ..Options::default()
+        };
+        for seed in 0..5 {
+            let report = sim::run(seed, &options).unwrap();
+            assert_eq!(report.faults.crashes, 0);
+            let count = match kind {
+                FaultKind::Pause => report.faults.pauses,
+                FaultKind::Hold => report.faults.holds,
+                FaultKind::Reset => report.faults.resets,
+                FaultKind::SlowDisk => report.faults.slow_disks,
+            };
+            assert!(count > 0, "{kind}: {}", report.faults);
+        }
+    }
 }
 
 #[test]
