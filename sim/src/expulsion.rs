@@ -52,6 +52,12 @@ impl World {
             return;
         }
         self.common.note(format_args!("{id} is expelled"));
+        if self.common.planted.readmits() {
+            self.given_up.remove(&id);
+            self.unnoticed += 1;
+            self.push(Duration::ZERO, Event::Decide);
+            return;
+        }
         let node = &self.nodes[&id];
         self.happened.commits_in_vain += node.dtm.counters().commits - node.commits_before;
         let store = self.end(id, self.common.now);

@@ -230,7 +230,10 @@ impl World {
         // A view that some members have not entered yet may be in use at others.
         let used = self.epoch_used.max(self.leader.view().first_epoch);
         self.leader.forget(self.common.planted.epochs_forgotten());
-        let is_lost = |node: &NodeId| !self.stays(node) && !self.released.contains(node);
+        let is_spared =
+            |node: &NodeId| self.common.planted.spares_sleepers() && self.given_up.contains(node);
+        let is_lost =
+            |node: &NodeId| !self.stays(node) && !self.released.contains(node) && !is_spared(node);
         let lost: Vec<NodeId> = self.leader.view().nodes().filter(is_lost).collect();
         let members = self.members();
         let leaving = self.leaving().collect();

@@ -93,13 +93,18 @@ impl World {
     pub(crate) fn on_link_lost(&mut self, at: NodeId, lost: NodeId) {
         self.unnoticed -= 1;
         self.network.tell((at, lost));
+        if self.common.planted.hides_losses() {
+            return;
+        }
         let view = self.nodes.get(&at).and_then(|node| node.dtm.view());
         let Some(view) = view.filter(|view| view.member(lost).is_some()) else {
             return;
         };
         self.common.note(format_args!("{at} has lost {lost}"));
         let number = view.number;
-        self.feed(at, Input::LinkLost { node: lost });
+        if !self.common.planted.talks_on() {
+            self.feed(at, Input::LinkLost { node: lost });
+        }
         let current = self.leader.view();
         let (view, pair) = (current.number, (at, lost));
         let quarter = Duration::from_nanos(self.common.scenario.patience.as_nanos() / 4);

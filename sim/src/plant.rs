@@ -42,11 +42,19 @@ pub enum Plant {
     ForgottenHolders,
     /// Whoever enters a view hears of its newest decision only.
     ForgottenDecisions,
+    /// Who was given up and goes on is a member again, with what it had.
+    ReadmittedSleeper,
+    /// A decision takes nothing back from a member that was given up and lives.
+    UncutSleeper,
+    /// Nobody is told that a link has broken.
+    HiddenLoss,
+    /// Members say more about pages over a link that has lost something.
+    UnheardGap,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::SkippedAck,
         Self::AckEpoch,
         Self::DoomedMapping,
@@ -60,6 +68,10 @@ impl Plant {
         Self::WithheldOffers,
         Self::ForgottenHolders,
         Self::ForgottenDecisions,
+        Self::ReadmittedSleeper,
+        Self::UncutSleeper,
+        Self::HiddenLoss,
+        Self::UnheardGap,
     ];
 
     /// Its name on the command line.
@@ -79,6 +91,10 @@ impl Plant {
             Self::WithheldOffers => "withheld-offers",
             Self::ForgottenHolders => "forgotten-holders",
             Self::ForgottenDecisions => "forgotten-decisions",
+            Self::ReadmittedSleeper => "readmitted-sleeper",
+            Self::UncutSleeper => "uncut-sleeper",
+            Self::HiddenLoss => "hidden-loss",
+            Self::UnheardGap => "unheard-gap",
         }
     }
 }
@@ -144,6 +160,24 @@ pub(crate) fn prepare(plant: Plant, scenario: &mut Scenario) {
             // One disk is away while others are lost; it comes back with what was undone.
             scenario.faults = vec![(at(2), crash(1, away)), (at(4), crash(1, Disks::Lost))];
         }
+        Plant::ReadmittedSleeper | Plant::UncutSleeper => {
+            scenario.hunt = false;
+            scenario.epoch_length = Duration::from_micros(1000);
+            let lasts = scenario.patience.doubled();
+            scenario.faults = in_parts(scenario, Fault::Pause { lasts });
+        }
+        Plant::HiddenLoss | Plant::UnheardGap => {
+            scenario.hunt = false;
+            scenario.kinds = vec![Kind::Counters, Kind::Bank];
+            scenario.epoch_length = Duration::from_micros(1000);
+            scenario.delays.base_max = Duration::from_micros(400);
+            scenario.delays.jitter_max = Duration::from_micros(1000);
+            // Who has lost the leader is given up at once; the others go on for a while.
+            scenario.nodes = scenario.nodes.max(5);
+            scenario.patience = Duration::from_millis(20);
+            let down = Duration::ZERO;
+            scenario.faults = in_parts(scenario, Fault::Reset { down });
+        }
         Plant::BlindHome
         | Plant::UndoneStore
         | Plant::EarlyStable
@@ -167,6 +201,13 @@ pub(crate) fn prepare(plant: Plant, scenario: &mut Scenario) {
             )];
         }
     }
+}
+
+/// The same fault again and again.
+fn in_parts(scenario: &Scenario, fault: Fault) -> Vec<(Instant, Fault)> {
+    let part = scenario.heal_at.as_nanos() / 8;
+    let parts = (1..8).map(|number| Instant::from_nanos(part * number));
+    parts.map(|at| (at, fault)).collect()
 }
 
 /// The planted fault of a run, if there is one.
@@ -243,6 +284,26 @@ impl Planted {
             view.fallbacks.drain(..newest);
         }
         view
+    }
+
+    /// Whether who was given up may go on as the node that it was.
+    pub(crate) fn readmits(self) -> bool {
+        self.0 == Some(Plant::ReadmittedSleeper)
+    }
+
+    /// Whether nothing is taken back from members that were given up and live.
+    pub(crate) fn spares_sleepers(self) -> bool {
+        self.0 == Some(Plant::UncutSleeper)
+    }
+
+    /// Whether the ends of a broken link do not hear of it.
+    pub(crate) fn hides_losses(self) -> bool {
+        self.0 == Some(Plant::HiddenLoss)
+    }
+
+    /// Whether the ends of a broken link go on as if nothing had been lost.
+    pub(crate) fn talks_on(self) -> bool {
+        self.0 == Some(Plant::UnheardGap)
     }
 
     /// How many stable epochs the control plane forgets at a fallback.

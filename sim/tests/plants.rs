@@ -2,7 +2,7 @@
 //! memory is found within a few seeds, and by the checker that it is meant for.
 #![expect(clippy::tests_outside_test_module, reason = "the whole file is tests")]
 use oracle::Property::{EpochCuts, Fallback, Opacity, Progress, Recovery, SingleWriter};
-use sim::Property::{Application, Assertion, Coherence, History};
+use sim::Property::{Application, Assertion, Coherence, Contract, History};
 use sim::{Options, Plant, Property, Watch};
 
 const SEEDS_MAX: u64 = 60;
@@ -135,5 +135,37 @@ fn whoever_has_missed_a_decision_must_hear_of_it_with_the_next() {
             Assertion,
             Coherence,
         ],
+    );
+}
+
+#[test]
+fn who_goes_on_with_what_it_had_after_it_was_given_up_breaks_the_page_states() {
+    assert_caught(
+        Plant::ReadmittedSleeper,
+        Watch::Everything,
+        &[Coherence, Assertion],
+    );
+}
+
+#[test]
+fn commits_of_a_member_that_was_given_up_must_not_count() {
+    assert_caught(
+        Plant::UncutSleeper,
+        Watch::Everything,
+        &[History(Fallback), History(SingleWriter)],
+    );
+}
+
+#[test]
+fn a_loss_of_which_nobody_hears_stops_the_cluster() {
+    assert_caught(Plant::HiddenLoss, Watch::Everything, &[History(Progress)]);
+}
+
+#[test]
+fn who_talks_on_after_a_loss_passes_off_a_part_as_the_whole() {
+    assert_caught(
+        Plant::UnheardGap,
+        Watch::Everything,
+        &[Contract, History(Fallback)],
     );
 }
