@@ -37,9 +37,13 @@ impl World {
         self.on_decide();
     }
 
-    /// A view without them is decided: they are told, as soon as they can be reached.
+    /// A view without them is decided: they are told, if they can be reached.
     pub(crate) fn expel(&mut self) {
         for id in self.given_up.clone() {
+            // The leader may have no link with it any more: then it has to see for itself.
+            if self.common.prng.chance(1, 2) {
+                continue;
+            }
             let delay = self.common.span(self.common.scenario.view_delay_max);
             self.push_at(self.told_at(id, delay), Event::Expelled(id));
         }
