@@ -16,7 +16,8 @@ pub enum DamagedPart {
     Kind,
     /// The checksum of the record's payload.
     Payload,
-    /// The bytes of the payload, which are no page although their checksum is right.
+    /// The bytes of the payload, which are no page although their checksum is right, or
+    /// more than a page.
     Image,
     /// The segment ends before the record does.
     Length,
@@ -74,6 +75,11 @@ pub enum OpenError {
         /// Number in its header.
         found: SegmentNumber,
     },
+    /// The segment has a number that no store gets to.
+    NumberTooHigh {
+        /// Number in its name.
+        segment: SegmentNumber,
+    },
     /// It is damaged so that it is not even known which pages are missing.
     Damaged(Damage),
 }
@@ -93,6 +99,7 @@ impl Damage {
             HeadFault::Magic { expected, found } => (DamagedPart::Magic, expected, found),
             HeadFault::Checksum { expected, found } => (DamagedPart::Head, expected, found),
             HeadFault::Kind { found } => (DamagedPart::Kind, 0, found),
+            HeadFault::PayloadLength { expected, found } => (DamagedPart::Image, expected, found),
         };
         Self {
             segment,
@@ -165,6 +172,11 @@ impl fmt::Display for OpenError {
             Self::Misnamed { segment, found } => write!(
                 f,
                 "segment {segment} was written as segment {found}; rename it back"
+            ),
+            Self::NumberTooHigh { segment } => write!(
+                f,
+                "no store has so many segments that one is number {segment}; rename it back, or \
+                 move it out if it was never one"
             ),
             Self::Damaged(damage) => write!(
                 f,

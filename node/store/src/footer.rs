@@ -5,7 +5,7 @@ use platform::SegmentNumber;
 use types::{Epoch, Interval, NodeId, PageId, Stamp, Version};
 
 use crate::index::Entry;
-use crate::record::{HEAD_SIZE, Head, Position, put, u32_at, u64_at};
+use crate::record::{HEAD_SIZE, Head, IMAGE_LENGTH_MAX, Position, put, u32_at, u64_at};
 
 const ENTRY_SIZE: usize = 40;
 
@@ -50,7 +50,7 @@ pub(crate) fn decode(
     let entries = entries
         .iter()
         .map(|bytes| decode_entry(bytes, segment))
-        .collect();
+        .collect::<Option<_>>()?;
     Some(Contents { entries, history })
 }
 
@@ -70,12 +70,17 @@ fn encode_entry(entry: &Entry) -> [u8; ENTRY_SIZE] {
     bytes
 }
 
-fn decode_entry(bytes: &[u8; ENTRY_SIZE], segment: SegmentNumber) -> Entry {
+/// `None` if its image would be longer than a page.
+fn decode_entry(bytes: &[u8; ENTRY_SIZE], segment: SegmentNumber) -> Option<Entry> {
+    let length = u32_at(bytes, 36);
+    if length > IMAGE_LENGTH_MAX {
+        return None;
+    }
     let interval = Interval {
         epoch: Epoch(u64_at(bytes, 16)),
         sub: u32_at(bytes, 28),
     };
-    Entry {
+    Some(Entry {
         page: PageId::new(u32_at(bytes, 4), u32_at(bytes, 0)),
         version: Version(u64_at(bytes, 8)),
         stamp: Stamp {
@@ -86,6 +91,39 @@ fn decode_entry(bytes: &[u8; ENTRY_SIZE], segment: SegmentNumber) -> Entry {
             segment,
             offset: u32_at(bytes, 32),
         },
-        length: u16::try_from(u32_at(bytes, 36)).expect("no image is longer than a page"),
+        length: u16::try_from(length).expect("checked above"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEGMENT: SegmentNumber = SegmentNumber(1);
+
+    fn footer(length: u16) -> Vec<u8> {
+        let entry = Entry {
+            page: PageId::new(300, 1),
+            version: Version(5),
+            stamp: Stamp::ZERO,
+            position: Position {
+                segment: SEGMENT,
+                offset: 64,
+            },
+            length,
+        };
+        encode(&Contents {
+            entries: [entry].into(),
+            history: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn an_entry_of_more_than_a_page_makes_a_footer_useless() {
+        assert!(decode(&footer(4096), SEGMENT, 1, 0).is_some());
+        assert!(decode(&footer(4097), SEGMENT, 1, 0).is_none());
+        let mut longer = footer(0);
+        longer[36..40].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert!(decode(&longer, SEGMENT, 1, 0).is_none());
     }
 }

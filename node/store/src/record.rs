@@ -14,6 +14,9 @@ pub(crate) const FORMAT_VERSION: u32 = 3;
 /// The first two bytes of every record: "PX".
 const MAGIC: u16 = 0x5850;
 
+/// No image is longer than its page.
+pub(crate) const IMAGE_LENGTH_MAX: u32 = 4096;
+
 const PAYLOAD_LENGTH: usize = 4;
 const DURABLE: usize = 8;
 const PAYLOAD_CHECKSUM: usize = 16;
@@ -101,9 +104,22 @@ pub(crate) struct Head {
 /// Why bytes are no head: which field, what it should be and what it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum HeadFault {
-    Magic { expected: u32, found: u32 },
-    Checksum { expected: u32, found: u32 },
-    Kind { found: u32 },
+    Magic {
+        expected: u32,
+        found: u32,
+    },
+    Checksum {
+        expected: u32,
+        found: u32,
+    },
+    Kind {
+        found: u32,
+    },
+    /// Of a frame, whose payload is a page at most.
+    PayloadLength {
+        expected: u32,
+        found: u32,
+    },
 }
 
 impl Head {
@@ -153,13 +169,18 @@ impl Head {
         let meta = decode_meta(bytes).ok_or_else(|| HeadFault::Kind {
             found: bytes[2].into(),
         })?;
+        let payload_length = u32_at(bytes, PAYLOAD_LENGTH);
+        if matches!(meta, Meta::Frame { .. }) && payload_length > IMAGE_LENGTH_MAX {
+            let (expected, found) = (IMAGE_LENGTH_MAX, payload_length);
+            return Err(HeadFault::PayloadLength { expected, found });
+        }
         let durable = Position {
             segment: SegmentNumber(u32_at(bytes, DURABLE + 4)),
             offset: u32_at(bytes, DURABLE),
         };
         Ok(Self {
             meta,
-            payload_length: u32_at(bytes, PAYLOAD_LENGTH),
+            payload_length,
             payload_checksum: u32_at(bytes, PAYLOAD_CHECKSUM),
             durable,
         })
@@ -326,6 +347,7 @@ const _: () = assert!(
     PAGE_SIZE.is_multiple_of(HEAD_SIZE),
     "frames need no padding"
 );
+const _: () = assert!(IMAGE_LENGTH_MAX as usize == PAGE_SIZE, "a whole page");
 
 #[cfg(test)]
 mod tests {

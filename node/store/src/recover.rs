@@ -10,13 +10,17 @@
 use alloc::vec;
 use alloc::vec::Vec;
 use platform::{Disk, DiskError, SegmentNumber};
-use types::{PAGE_SIZE, StoreId};
+use types::StoreId;
 
 use crate::error::{Damage, DamagedPart, OpenError};
 use crate::footer::{self, Contents};
 use crate::index::Entry;
 use crate::record::{FORMAT_VERSION, HEAD_SIZE, Head, Meta, Position, payload_checksum};
 use crate::store::Identity;
+
+/// The highest number of a segment that is found: nothing is ever written so far, and the
+/// numbers of all that follow it fit, too.
+const SEGMENT_NUMBER_MAX: u32 = 1 << 31;
 
 /// One segment as it was found.
 #[derive(Debug)]
@@ -53,7 +57,12 @@ pub(crate) struct Recovered {
 /// Reads what there is and cuts a torn tail off.
 pub(crate) fn recover<D: Disk>(disk: &mut D, us: Identity) -> Result<Recovered, OpenError> {
     let numbers = disk.segments()?;
-    let next = SegmentNumber(numbers.last().map_or(1, |last| last.0 + 1));
+    let last = numbers.last().map_or(0, |last| last.0);
+    if last > SEGMENT_NUMBER_MAX {
+        let segment = SegmentNumber(last);
+        return Err(OpenError::NumberTooHigh { segment });
+    }
+    let next = SegmentNumber(last + 1);
     let mut segments = Vec::with_capacity(numbers.len());
     let mut store = None;
     for number in numbers {
@@ -66,15 +75,14 @@ pub(crate) fn recover<D: Disk>(disk: &mut D, us: Identity) -> Result<Recovered, 
         .map(|loaded| loaded.durable)
         .max()
         .unwrap_or(Position::START);
-    if let Some(at) = find_tear(&mut segments) {
-        let fault = segments[at].fault.expect("there is a tear");
-        let position = Position {
-            segment: fault.segment,
-            offset: segments[at].end,
-        };
-        if position < durable {
-            return Err(OpenError::Damaged(fault));
-        }
+    let tear = find_tear(&mut segments);
+    let whole = &segments[..tear.map_or(segments.len(), |at| at + 1)];
+    if end(whole) < durable {
+        let last = whole.last().expect("a record said so");
+        let lost = short_segment(last.segment, last.end);
+        return Err(OpenError::Damaged(last.fault.unwrap_or(lost)));
+    }
+    if let Some(at) = tear {
         cut(disk, &mut segments, at)?;
     }
     let damage = segments
@@ -87,6 +95,15 @@ pub(crate) fn recover<D: Disk>(disk: &mut D, us: Identity) -> Result<Recovered, 
         damage,
         durable,
         next,
+    })
+}
+
+/// Where the log ends.
+fn end(segments: &[Loaded]) -> Position {
+    let mut begun = segments.iter().rev().filter(|loaded| loaded.end > 0);
+    begun.next().map_or(Position::START, |last| Position {
+        segment: last.segment,
+        offset: last.end,
     })
 }
 
@@ -393,14 +410,13 @@ fn frame_entry(position: Position, head: &Head) -> Option<Entry> {
     else {
         return None;
     };
-    let length = u16::try_from(head.payload_length).ok();
-    let length = length.filter(|&length| usize::from(length) <= PAGE_SIZE);
+    let length = u16::try_from(head.payload_length);
     Some(Entry {
         page,
         version,
         stamp,
         position,
-        length: length.expect("no image is longer than a page"),
+        length: length.expect("a head of a frame that names more than a page is refused"),
     })
 }
 
@@ -413,4 +429,88 @@ fn durable_after(bytes: &[u8]) -> Position {
         .map(|head| head.durable)
         .max()
         .unwrap_or(Position::START)
+}
+
+#[cfg(test)]
+mod tests {
+    //! Records that no store has written, under checksums that are right.
+    use super::*;
+    use crate::MemoryDisk;
+    use platform::ClusterId;
+    use types::{Epoch, Interval, NodeId, PageId, Stamp, Version};
+
+    const US: Identity = Identity {
+        cluster: ClusterId(7),
+        store: StoreId(8),
+    };
+    const FIRST: SegmentNumber = SegmentNumber(1);
+    const HEADER: Meta = Meta::Header {
+        version: FORMAT_VERSION,
+        segment: FIRST,
+        cluster: US.cluster,
+        store: US.store,
+    };
+
+    fn record(meta: Meta, payload: &[u8], durable: Position) -> Vec<u8> {
+        let head = Head {
+            meta,
+            payload_length: u32::try_from(payload.len()).unwrap(),
+            payload_checksum: payload_checksum(payload),
+            durable,
+        };
+        let mut bytes = head.encode().to_vec();
+        bytes.extend_from_slice(payload);
+        bytes.resize(head.record_size(), 0);
+        bytes
+    }
+
+    fn disk(segment: SegmentNumber, bytes: Vec<u8>) -> MemoryDisk {
+        let mut disk = MemoryDisk::new();
+        disk.create(segment).unwrap();
+        disk.append(segment, bytes).unwrap();
+        disk
+    }
+
+    #[test]
+    fn a_frame_of_more_than_a_page_is_no_record() {
+        let interval = Interval {
+            epoch: Epoch(1),
+            sub: 0,
+        };
+        let frame = Meta::Frame {
+            page: PageId::new(300, 1),
+            version: Version(1),
+            stamp: Stamp {
+                node: NodeId(1),
+                interval,
+            },
+        };
+        let header = record(HEADER, &[], Position::START);
+        let frame = record(frame, &[1; 4097], Position::START);
+        let end = u32::try_from(header.len()).unwrap();
+        let mut disk = disk(FIRST, [header, frame].concat());
+        let found = recover(&mut disk, US).unwrap();
+        assert_eq!(found.segments[0].end, end);
+        assert_eq!(disk.length(FIRST), Ok(end.into()));
+    }
+
+    #[test]
+    fn a_log_that_was_durable_beyond_its_end_has_lost_something() {
+        let beyond = Position {
+            segment: FIRST,
+            offset: 128,
+        };
+        let header = record(HEADER, &[], beyond);
+        let Err(OpenError::Damaged(damage)) = recover(&mut disk(FIRST, header), US) else {
+            panic!("it lacks 64 bytes");
+        };
+        assert_eq!((damage.part, damage.offset), (DamagedPart::Length, 64));
+    }
+
+    #[test]
+    fn a_segment_that_no_number_can_follow_is_refused() {
+        let segment = SegmentNumber(u32::MAX);
+        let error = recover(&mut disk(segment, vec![]), US).unwrap_err();
+        assert_eq!(error, OpenError::NumberTooHigh { segment });
+    }
 }
