@@ -1,0 +1,10 @@
+//! The targets.
+pub(crate) mod admin;
+pub(crate) mod control;
+pub(crate) mod control_log;
+pub(crate) mod hello;
+pub(crate) mod modules;
+pub(crate) mod seal;
+pub(crate) mod store;
+pub(crate) mod token;
+pub(crate) mod wire;
