@@ -1,4 +1,5 @@
 //! Every repository task: `cargo xtask <task>`.
+mod fuzz;
 mod guests;
 mod network;
 mod run;
@@ -43,6 +44,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Fuzzes what decodes bytes from outside: `cargo xtask fuzz wire --minutes 10`.
+    Fuzz(fuzz::Args),
     /// Builds the guest modules from their sources.
     Guests(guests::Args),
 }
@@ -50,6 +53,9 @@ enum Task {
 /// What is built together. The model checker wants features of `serde` that nothing else
 /// does; in one build with the rest it would have the WebAssembly compiler built again.
 const SEPARATELY: [&[&str]; 2] = [&["--workspace", "--exclude", "model"], &["-p", "model"]];
+
+/// A workspace of its own. What is checked and tested of it needs no fuzzer.
+const FUZZ: &str = "fuzz/Cargo.toml";
 
 fn main() -> Result<()> {
     match Args::parse().task {
@@ -59,12 +65,14 @@ fn main() -> Result<()> {
         Task::Sim { options } => program("sim", "plurix-sim", &options),
         Task::Scale { options } => program("sim", "plurix-scale", &options),
         Task::Model { options } => program("model", "plurix-model", &options),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Guests(args) => guests::run(&args),
     }
 }
 
 fn check() -> Result<()> {
     run::cargo(&["fmt", "--all", "--check"])?;
+    run::cargo(&["fmt", "--check", "--manifest-path", FUZZ])?;
     tidy::run()?;
     run::cargo(&[
         "check",
@@ -81,6 +89,8 @@ fn check() -> Result<()> {
     // It is not among all targets.
     let network = ["clippy", "--release", "-p", "e2e", "--test", "network"];
     run::cargo(&[&network[..], &["--", "-D", "warnings"]].concat())?;
+    let targets = ["clippy", "--all-targets", "--manifest-path", FUZZ];
+    run::cargo(&[&targets[..], &["--", "-D", "warnings"]].concat())?;
     if run::is_installed("cargo-deny") {
         run::cargo(&[
             "deny",
@@ -105,6 +115,7 @@ fn test() -> Result<()> {
     }
     network::test()?;
     run::cargo(&["test", "--release", "--manifest-path", "guest/Cargo.toml"])?;
+    run::cargo(&["test", "--manifest-path", FUZZ])?;
     guests::run(&guests::Args::check())?;
     program("sim", "plurix-sim", &["--seeds".into(), "300".into()])
 }
