@@ -5,9 +5,13 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::fmt;
 use noraft::{ClusterConfig, LogEntries, LogEntry, LogIndex, LogPosition, Term};
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::state::{Command, ControlState};
+
+/// The highest number of a leadership or of an entry.
+const NUMBER_MAX: u64 = 1 << 62;
 
 /// A control log, for as long as it lasts. One that begins anew has another id: it has
 /// forgotten what the old one promised.
@@ -18,8 +22,10 @@ pub struct VoterId(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 pub struct Position {
     /// Whose entry it is: number of the leadership.
+    #[serde(deserialize_with = "number")]
     pub term: u64,
     /// Which entry, from 1.
+    #[serde(deserialize_with = "number")]
     pub index: u64,
 }
 
@@ -38,7 +44,7 @@ pub struct Electorate {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Entry {
     /// A leadership begins.
-    Term(u64),
+    Term(#[serde(deserialize_with = "number")] u64),
     /// Who votes from here on.
     Electorate(Electorate),
     /// A decision.
@@ -69,6 +75,7 @@ pub enum Record {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Ballot {
     /// Number of the newest leadership that it knows.
+    #[serde(deserialize_with = "number")]
     pub term: u64,
     /// Who has its vote.
     pub vote: Option<VoterId>,
@@ -111,6 +118,7 @@ pub enum Packet {
     /// Vote for me.
     AskVote {
         /// The leadership that I want to begin.
+        #[serde(deserialize_with = "number")]
         term: u64,
         /// Where my log ends.
         last: Position,
@@ -120,6 +128,7 @@ pub enum Packet {
     /// An answer to it.
     Vote {
         /// The newest leadership known.
+        #[serde(deserialize_with = "number")]
         term: u64,
         /// You have it.
         is_granted: bool,
@@ -127,8 +136,10 @@ pub enum Packet {
     /// From the leader: append these; also the sign that it is alive.
     Append {
         /// Its leadership.
+        #[serde(deserialize_with = "number")]
         term: u64,
         /// Entries up to here are decided.
+        #[serde(deserialize_with = "number")]
         commit: u64,
         /// What to append.
         entries: Entries,
@@ -138,6 +149,7 @@ pub enum Packet {
     /// An answer to it.
     Appended {
         /// The newest leadership known.
+        #[serde(deserialize_with = "number")]
         term: u64,
         /// Where my log ends.
         last: Position,
@@ -148,6 +160,7 @@ pub enum Packet {
     /// me is over.
     Resigned {
         /// Its leadership.
+        #[serde(deserialize_with = "number")]
         term: u64,
     },
     /// From the leader to one that lacks entries that nobody keeps any more.
@@ -175,6 +188,16 @@ pub enum Ground {
 /// a peer or another version is to blame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RecordError;
+
+/// The number of a leadership or of an entry. No higher one is ever given, so that those
+/// that follow it fit, too, whoever has said it.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let number = u64::deserialize(deserializer)?;
+    match number {
+        0..=NUMBER_MAX => Ok(number),
+        _ => Err(D::Error::custom("a number that is never given")),
+    }
+}
 
 impl Record {
     /// Its bytes.
@@ -325,3 +348,33 @@ impl fmt::Display for RecordError {
 }
 
 impl core::error::Error for RecordError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    /// Nothing can follow the last number that there is.
+    #[test]
+    fn numbers_that_are_never_given_are_refused() {
+        let ballot = |term| Record::Ballot(Ballot { term, vote: None });
+        let entries = |term, index| {
+            Record::Entries(Entries {
+                after: Position { term, index },
+                entries: vec![Entry::Term(term)],
+            })
+        };
+        let vote = |term| Packet::Vote {
+            term,
+            is_granted: true,
+        };
+        for good in [ballot(NUMBER_MAX), entries(NUMBER_MAX, NUMBER_MAX)] {
+            assert_eq!(Record::decode(&good.encode()), Ok(good));
+        }
+        let beyond = NUMBER_MAX + 1;
+        for bad in [ballot(u64::MAX), entries(beyond, 1), entries(1, beyond)] {
+            assert_eq!(Record::decode(&bad.encode()), Err(RecordError));
+        }
+        assert_eq!(Packet::decode(&vote(beyond).encode()), Err(RecordError));
+    }
+}
