@@ -1,7 +1,8 @@
 //! A network of its own for this process and its nodes, and how it is broken.
 //!
-//! It is a network namespace, in which only the loopback device is. Each node has an address of its own there, and a filter in the kernel drops
-//! packets from one to another: silently, as a cable does that is cut.
+//! It is a network namespace, in which only the loopback device is. Each node has an
+//! address of its own there, and a filter in the kernel drops packets from one to another:
+//! silently, as a cable does that is cut.
 use std::collections::BTreeSet;
 use std::env;
 use std::ffi::{OsStr, OsString};
