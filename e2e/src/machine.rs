@@ -201,6 +201,20 @@ impl Machine {
         });
     }
 
+    /// A cluster of its own is treated badly, and stays consistent.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn check_chaos(&mut self, options: &[&str]) -> Outcome {
+        let outcome = self.run(&[&["chaos"], options].concat()).ok();
+        let verdict = "verdict: consistent\n";
+        assert!(outcome.out.ends_with(verdict), "{outcome:#?}");
+        // It was a run of a cluster, not of its clients against nobody.
+        let calls = fs::read_to_string(self.data().join("calls")).expect("they are kept");
+        assert!(calls.matches(" answered ").count() > 100, "{outcome:#?}");
+        outcome
+    }
+
     /// The cluster works: a bank of its own keeps its total.
     ///
     /// # Panics
