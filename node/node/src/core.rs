@@ -189,6 +189,11 @@ impl<P: Platform, D: Disk> Core<P, D> {
         if let Message::NewView { .. } = envelope.message {
             return self.on_new_view(envelope);
         }
+        if envelope.message == Message::Expelled {
+            // Whatever the view: it may be that of the others, in which this node is not.
+            self.fatal = Some(FatalReason::Expelled);
+            return;
+        }
         if envelope.view > self.view_number() {
             // Its sender has entered a view that the leader has told us of, too; the
             // message waits until that has arrived.
@@ -228,7 +233,6 @@ impl<P: Platform, D: Disk> Core<P, D> {
             }
             Message::Down => self.fatal = Some(FatalReason::Down),
             Message::Left => self.fatal = Some(FatalReason::Left),
-            Message::Expelled => self.fatal = Some(FatalReason::Expelled),
             _ => self.tell_memory(envelope),
         }
     }
