@@ -150,6 +150,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 packet,
             } if to == self.voter.replica.me().0 => {
                 self.on_voter_message(VoterId(from), &address, &packet);
+                self.tell_if_left_out(joiner, VoterId(from));
             }
             Message::Voter { .. } => {}
             Message::Directory { leader, voters } if self.joining.is_asked(joiner) => {
@@ -167,13 +168,35 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 self.platform.bind(joiner, envelope.from);
                 self.on_new_view(envelope);
             }
-            Message::Expelled if self.joining.is_asked(joiner) => {
+            Message::Expelled if self.joining.is_asked(joiner) || self.is_past(envelope.view) => {
                 self.fatal = Some(FatalReason::Expelled);
             }
             // What the leader has said on the heels of the view, or even before.
             _ if self.joining.is_asked(joiner) => self.on_message(envelope),
             _ => {}
         }
+    }
+
+    /// A voter whose disk is in no view any more may not know it: it was not reached when the
+    /// view began, and nobody asks for its vote. It is told by which view it was left out.
+    fn tell_if_left_out(&mut self, joiner: JoinerId, from: VoterId) {
+        let state = self.voter.replica.state();
+        let (Some(view), Some(process)) = (state.view(), state.process_of(from)) else {
+            return;
+        };
+        let is_in = view.members.iter().any(|one| one.store == process.store);
+        if !is_in {
+            let answer = Envelope {
+                view: view.number,
+                ..stranger(Message::Expelled)
+            };
+            self.platform.send_joiner(joiner, &answer);
+        }
+    }
+
+    /// Whether this node is a member, and the view is later than all that it knows.
+    fn is_past(&self, view: ViewNumber) -> bool {
+        self.dtm.view().is_some_and(|own| own.number < view)
     }
 
     /// A process wants in: the leader takes note of it, others say whom to ask.
