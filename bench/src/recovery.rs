@@ -127,7 +127,8 @@ fn losses(
         };
         let recovered = |status: &Status| failure(status)?.recovered_us;
         let after = until(&mut *cluster, |status| recovered(status).is_some())?;
-        let (whole, part) = (millis(begin), of_micros(recovered(&after).unwrap_or(0)));
+        let part = of_micros(recovered(&after).expect("just waited for"));
+        let whole = millis(begin);
         seen.push(whole);
         told.push(part);
         noticed.push(whole - part);
