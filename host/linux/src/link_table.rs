@@ -30,6 +30,8 @@ const FLUSH_BYTES: usize = 64 << 10;
 pub const OUTBOX_BYTES_MAX: usize = 256 << 20;
 /// Connections without a place in the cluster at most; the oldest goes first.
 const STRANGERS_MAX: usize = MEMBERS_MAX;
+/// Longest time for a call to be taken: its system would ask ever more seldom.
+const DIAL_TIME: Duration = Duration::from_millis(1_000);
 /// Pauses between attempts to dial.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(1_000);
@@ -62,7 +64,7 @@ pub(crate) struct Connection {
     pub(crate) state: State,
     /// Waits for the answer to the handshake that we have begun.
     caller: Option<Caller>,
-    /// Something was sent to a peer, and may not have arrived.
+    /// Something was sent, a call to begin with, and may not have arrived.
     watch: Option<Watch>,
 }
 
@@ -384,10 +386,13 @@ impl LinkTable {
                 Ok(Some((envelope, count))) => {
                     inbox.consume(count);
                     self.counters.messages_received += 1;
+                    if envelope == probe() {
+                        continue;
+                    }
                     core.events.push_back(match end {
                         End::Joiner(joiner) => Event::Joiner { joiner, envelope },
                         End::Peer(node) if node == envelope.from => Event::Message(envelope),
-                        // A probe, or said while the news that it is a member were under way.
+                        // Said while the news that it is a member were under way.
                         End::Peer(_) if envelope.from == NOBODY => continue,
                         End::Peer(_) => break LostWhy::WrongSender(envelope.from),
                     });
@@ -508,6 +513,9 @@ impl LinkTable {
             watch: None,
         };
         self.connections.insert(token, connection);
+        if matches!(state, State::Dialing(_)) {
+            self.watch(token);
+        }
         token
     }
 
@@ -587,17 +595,24 @@ impl LinkTable {
         self.parting.clear();
     }
 
-    /// Looks whether peers acknowledge what is sent to them.
+    /// Looks whether other ends acknowledge what is sent to them.
     fn check_peers(&mut self, core: &mut Core, now: Instant, due: Instant) {
         let pace = silence::pace(self.silence);
         // Who has slept for so long knows nothing of the time between.
         let is_late = now.since(due) > pace;
-        let mut silent = Vec::new();
+        let mut lost = Vec::new();
         let mut is_watching = false;
         for (&token, connection) in &mut self.connections {
             let Some(watch) = &mut connection.watch else {
                 continue;
             };
+            if matches!(connection.state, State::Dialing(_)) {
+                is_watching = true;
+                if watch.age(now) >= DIAL_TIME {
+                    lost.push((token, LostWhy::Unreachable));
+                }
+                continue;
+            }
             if is_late {
                 *watch = Watch::new(now);
             }
@@ -606,17 +621,27 @@ impl LinkTable {
             match verdict {
                 None | Some(Verdict::Present) => connection.watch = None,
                 Some(Verdict::Probe) => {
-                    wire::encode(&probe(), connection.stream.outbox.tail());
-                    self.dirty.push(token);
                     is_watching = true;
+                    if matches!(connection.state, State::Up(_)) {
+                        wire::encode(&probe(), connection.stream.outbox.tail());
+                        self.dirty.push(token);
+                    }
                 }
-                Some(Verdict::Silent) => silent.push(token),
+                Some(Verdict::Silent) => lost.push((token, LostWhy::Silent)),
             }
         }
         self.next_check = is_watching.then(|| now + pace);
-        for token in silent {
-            self.lose(core, token, LostWhy::Silent);
+        for (token, why) in lost {
+            self.lose(core, token, why);
         }
+    }
+
+    /// Looks after a connection from now on.
+    pub(crate) fn watch(&mut self, token: Token) {
+        let now = LinuxClock.now();
+        self.connection(token).watch = Some(Watch::new(now));
+        let pace = silence::pace(self.silence);
+        self.next_check.get_or_insert(now + pace);
     }
 
     fn flush_one(&mut self, core: &mut Core, token: Token) {
@@ -626,12 +651,8 @@ impl LinkTable {
         match connection.stream.flush() {
             Ok(count) => {
                 self.counters.bytes_sent += count as u64;
-                let is_link = matches!(connection.state, State::Up(End::Peer(_)));
-                if count > 0 && is_link && connection.watch.is_none() {
-                    let now = LinuxClock.now();
-                    connection.watch = Some(Watch::new(now));
-                    let pace = silence::pace(self.silence);
-                    self.next_check.get_or_insert(now + pace);
+                if count > 0 && connection.watch.is_none() {
+                    self.watch(token);
                 }
             }
             // What the other end said before it left is still to be read.

@@ -40,6 +40,7 @@ impl Links for Network {
         let token = table.add(core, socket, State::Door, Outbox::default());
         let joiner = JoinerId(token.0 as u64);
         table.connection(token).state = State::Dialing(End::Joiner(joiner));
+        table.watch(token);
         joiner
     }
 

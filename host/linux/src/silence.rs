@@ -58,6 +58,11 @@ impl Watch {
         }
     }
 
+    /// Time since anything was acknowledged, or it began.
+    pub(crate) fn age(&self, now: Instant) -> Duration {
+        now.since(self.since)
+    }
+
     /// Looks again, a `pace` after the last time.
     pub(crate) fn check(&mut self, now: Instant, flight: Flight, silence: Duration) -> Verdict {
         if flight.packets == 0 {
