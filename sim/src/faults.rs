@@ -179,6 +179,8 @@ impl World {
     /// work depends.
     pub(crate) fn on_fence(&mut self, id: NodeId, number: u64) {
         let stable = self.leader.stable();
+        let lost = self.leader.view().nodes();
+        let lost: Vec<NodeId> = lost.filter(|node| !self.stays(node)).collect();
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
@@ -190,9 +192,11 @@ impl World {
             node.asked = Some(number);
             return;
         }
-        let report = self.common.planted.report(node.dtm.fence(stable));
-        self.common.note(format_args!("{id} is fenced: {report:?}"));
-        let is_complete = self.leader.on_report(id, report);
+        let testimony = node.dtm.fence(stable, &lost);
+        let testimony = self.common.planted.testify(testimony);
+        self.common
+            .note(format_args!("{id} is fenced: {testimony:?}"));
+        let is_complete = self.leader.on_testimony(id, testimony);
         self.settle(id, Cause::Input);
         if is_complete {
             self.decide();
@@ -226,7 +230,7 @@ impl World {
             return;
         }
         self.unnoticed -= core::mem::take(&mut self.undecided);
-        let gap = 1 + self.common.prng.below(3);
+        let gap = 2 + self.common.prng.below(3);
         // A view that some members have not entered yet may be in use at others.
         let used = self.epoch_used.max(self.leader.view().first_epoch);
         self.leader.forget(self.common.planted.epochs_forgotten());

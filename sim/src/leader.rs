@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use control::recovery_line;
 use types::{Epoch, Fallback, Member, NodeId, View, ViewNumber};
-use wire::IntervalEdges;
+use wire::Testimony;
 
 /// The control plane.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct Leader {
 #[derive(Debug, Default)]
 struct Gathering {
     missing: BTreeSet<NodeId>,
-    reports: BTreeMap<NodeId, Vec<IntervalEdges>>,
+    testimonies: BTreeMap<NodeId, Testimony>,
 }
 
 /// What a decision about stability depends on.
@@ -98,7 +98,7 @@ impl Leader {
         self.gatherings += 1;
         self.gathering = Some(Gathering {
             missing: survivors.collect(),
-            reports: BTreeMap::new(),
+            testimonies: BTreeMap::new(),
         });
         self.gatherings
     }
@@ -109,10 +109,10 @@ impl Leader {
     }
 
     /// A member answers; whether all have.
-    pub(crate) fn on_report(&mut self, from: NodeId, report: Vec<IntervalEdges>) -> bool {
+    pub(crate) fn on_testimony(&mut self, from: NodeId, testimony: Testimony) -> bool {
         let gathering = self.gathering.as_mut().expect("it was asked");
         gathering.missing.remove(&from);
-        gathering.reports.insert(from, report);
+        gathering.testimonies.insert(from, testimony);
         gathering.missing.is_empty()
     }
 
@@ -134,7 +134,7 @@ impl Leader {
         let past = &self.view.fallbacks;
         let fallback = Fallback {
             stable: self.stable,
-            cuts: recovery_line(self.stable, past, lost, &gathering.reports),
+            cuts: recovery_line(self.stable, past, lost, &gathering.testimonies),
             first_epoch,
         };
         self.view.fallbacks.push(fallback.clone());

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use types::{Duration, Epoch, Instant, NodeId, PAGE_SIZE, PageId, Prng, View};
-use wire::{Envelope, IntervalEdges, Message};
+use wire::{Envelope, Message, Testimony};
 
 use crate::memory::Cell;
 use crate::scenario::{Disks, Fault, Scenario};
@@ -50,11 +50,19 @@ pub enum Plant {
     HiddenLoss,
     /// Members say more about pages over a link that has lost something.
     UnheardGap,
+    /// Of the dead is kept what follows a part that is lost.
+    GappedParts,
+    /// Of the dead is kept what is not whole.
+    HalfParts,
+    /// Parts do not say on what they depend.
+    LooseParts,
+    /// What the dead have left gets no copies before it is called stable.
+    Disinherited,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::SkippedAck,
         Self::AckEpoch,
         Self::DoomedMapping,
@@ -72,6 +80,10 @@ impl Plant {
         Self::UncutSleeper,
         Self::HiddenLoss,
         Self::UnheardGap,
+        Self::GappedParts,
+        Self::HalfParts,
+        Self::LooseParts,
+        Self::Disinherited,
     ];
 
     /// Its name on the command line.
@@ -95,6 +107,10 @@ impl Plant {
             Self::UncutSleeper => "uncut-sleeper",
             Self::HiddenLoss => "hidden-loss",
             Self::UnheardGap => "unheard-gap",
+            Self::GappedParts => "gapped-parts",
+            Self::HalfParts => "half-parts",
+            Self::LooseParts => "loose-parts",
+            Self::Disinherited => "disinherited",
         }
     }
 }
@@ -177,6 +193,27 @@ pub(crate) fn prepare(plant: Plant, scenario: &mut Scenario) {
             scenario.patience = Duration::from_millis(20);
             let down = Duration::ZERO;
             scenario.faults = in_parts(scenario, Fault::Reset { down });
+        }
+        Plant::GappedParts | Plant::HalfParts | Plant::LooseParts | Plant::Disinherited => {
+            scenario.hunt = false;
+            scenario.nodes = scenario.nodes.max(5);
+            // Parts are short, and come to some stores well before they come to others.
+            scenario.epoch_length = Duration::from_micros(300);
+            scenario.delays.jitter_max = Duration::from_micros(200);
+            scenario.sync_max = Duration::from_micros(5000);
+            scenario.think_max = Duration::ZERO;
+            scenario.kinds = vec![Kind::Counters, Kind::Bank];
+            let disks = match plant {
+                Plant::Disinherited => Disks::Lost,
+                _ => Disks::Return(Duration::from_millis(1)),
+            };
+            let noticed_after = Duration::from_micros(300);
+            let crash = Fault::Crash {
+                victims: 1,
+                noticed_after,
+                disks,
+            };
+            scenario.faults = in_parts(scenario, crash);
         }
         Plant::BlindHome
         | Plant::UndoneStore
@@ -264,11 +301,24 @@ impl Planted {
     }
 
     /// What a survivor says of its work.
-    pub(crate) fn report(self, mut intervals: Vec<IntervalEdges>) -> Vec<IntervalEdges> {
-        if self.0 == Some(Plant::ForgottenEdges) {
-            intervals.iter_mut().for_each(|of| of.edges.clear());
+    pub(crate) fn testify(self, mut testimony: Testimony) -> Testimony {
+        let manifests = testimony.parts.iter_mut().map(|part| &mut part.manifest);
+        match self.0 {
+            Some(Plant::ForgottenEdges) => {
+                let intervals = testimony.intervals.iter_mut();
+                intervals.for_each(|of| of.edges.clear());
+            }
+            Some(Plant::GappedParts) => manifests.for_each(|of| of.before = Epoch(0)),
+            Some(Plant::HalfParts) => manifests.for_each(|of| of.copies = u32::MAX),
+            Some(Plant::LooseParts) => manifests.for_each(|of| of.edges.clear()),
+            _ => {}
         }
-        intervals
+        testimony
+    }
+
+    /// Whether nodes give away what the dead have left.
+    pub(crate) fn disinherits(self) -> bool {
+        self.0 == Some(Plant::Disinherited)
     }
 
     /// Whether homes get what a node has kept for the stores.

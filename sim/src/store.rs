@@ -9,8 +9,8 @@ use wire::{Image, PageVersion};
 #[derive(Debug)]
 pub(crate) struct Store {
     pages: BTreeMap<PageId, Versions>,
-    /// Frames of parts that have not ended, per producer and epoch.
-    unfinished: BTreeMap<(NodeId, Epoch), u32>,
+    /// Frames of the part that each producer is sending.
+    unfinished: BTreeMap<NodeId, u32>,
     slow: Option<Slow>,
 }
 
@@ -53,10 +53,7 @@ impl Store {
     }
 
     pub(crate) fn on_frame(&mut self, from: NodeId, page: PageId, content: &PageVersion) {
-        *self
-            .unfinished
-            .entry((from, content.stamp.epoch()))
-            .or_default() += 1;
+        *self.unfinished.entry(from).or_default() += 1;
         self.keep(page, content);
     }
 
@@ -70,8 +67,8 @@ impl Store {
     }
 
     /// A part is complete: how many frames of it came.
-    pub(crate) fn on_part_end(&mut self, from: NodeId, epoch: Epoch) -> u32 {
-        self.unfinished.remove(&(from, epoch)).unwrap_or(0)
+    pub(crate) fn on_part_end(&mut self, from: NodeId) -> u32 {
+        self.unfinished.remove(&from).unwrap_or(0)
     }
 
     /// The newest version of a page.
@@ -81,6 +78,20 @@ impl Store {
             version,
             stamp,
             image: image.clone(),
+        })
+    }
+
+    /// This version of a page.
+    pub(crate) fn version(
+        &self,
+        page: PageId,
+        (version, stamp): (Version, Stamp),
+    ) -> Option<PageVersion> {
+        let image = self.pages.get(&page)?.get(&(version, stamp))?.clone();
+        Some(PageVersion {
+            version,
+            stamp,
+            image,
         })
     }
 

@@ -232,8 +232,8 @@ impl World {
             Message::StoreFrame { page, content } => {
                 self.store_of(to).on_frame(from, page, &content);
             }
-            Message::PartEnd { epoch, frames } => {
-                let found = self.store_of(to).on_part_end(from, epoch);
+            Message::PartEnd { epoch, frames, .. } => {
+                let found = self.store_of(to).on_part_end(from);
                 if found != frames {
                     let detail =
                         format!("{from} sent {to} {found} frames of epoch {epoch}, not {frames}");
@@ -370,12 +370,29 @@ impl World {
             return;
         };
         if node.view().is_some() {
+            self.inherit(id, pages_max);
+            let node = self.nodes.get_mut(&id).expect("looked at above");
             let clock = node.clock(now);
             node.dtm.snapshot_step(clock, pages_max, &node.memory);
             self.settle(id, Cause::Step);
         }
         let delay = Duration::from_micros(10) + self.common.span(slice_after_max);
         self.push(delay, Event::Snapshot(id));
+    }
+
+    /// A node gets from its disk what the dead have left there.
+    fn inherit(&mut self, id: NodeId, pages_max: usize) {
+        for _ in 0..pages_max {
+            let Some((page, version, stamp)) = self.nodes[&id].dtm.next_legacy() else {
+                return;
+            };
+            let content = self.store_of(id).version(page, (version, stamp));
+            let content = content.filter(|_| !self.common.planted.disinherits());
+            self.common
+                .note(format_args!("{id} inherits {page}: {content:?}"));
+            let node = self.nodes.get_mut(&id).expect("a living node");
+            node.dtm.inherit(page, content);
+        }
     }
 
     fn on_synced(&mut self, at: NodeId, view: ViewNumber, to: NodeId, epoch: Epoch) {

@@ -137,6 +137,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
         self.on_time();
         self.on_disk();
         let begun = self.platform.now();
+        self.inherit();
         self.dtm
             .snapshot_step(begun, CAPTURES_PER_PUMP, &self.memory);
         self.figures.longest_pause(self.platform.now().since(begun));
@@ -203,7 +204,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
             return self.tell_memory(envelope);
         }
         match envelope.message {
-            Message::StoreRead { .. } | Message::StoreFrame { .. } | Message::PartEnd { .. } => {
+            Message::StoreRead { .. } => self.on_store_message(envelope),
+            Message::StoreFrame { .. } | Message::PartEnd { .. } => {
+                self.tell_memory(envelope.clone());
                 self.on_store_message(envelope);
             }
             Message::EpochStored { .. }
@@ -218,10 +221,10 @@ impl<P: Platform, D: Disk> Core<P, D> {
             | Message::CopiesEnd { .. }
             | Message::CopiesStored { .. } => self.on_copies_message(envelope),
             Message::Heartbeat => self.on_heartbeat(envelope),
-            Message::Fence { stable } => {
+            Message::Fence { stable, ref lost } => {
                 self.heard_at = self.now;
-                let intervals = self.dtm.fence(stable);
-                self.say(envelope.from, Message::Intervals { intervals });
+                let testimony = self.dtm.fence(stable, lost);
+                self.say(envelope.from, Message::Intervals(testimony));
             }
             Message::Stable { epoch } => {
                 self.tell_memory(envelope);

@@ -10,6 +10,9 @@ use wire::{Envelope, Message};
 use crate::core::Core;
 use crate::{FatalReason, Platform};
 
+/// Versions read from the disk per call of the pump: each takes some microseconds.
+const INHERITED_PER_PUMP: usize = 16;
+
 impl<P: Platform, D: Disk> Core<P, D> {
     /// A frame to keep, the end of a part, or a question of a home.
     pub(crate) fn on_store_message(&mut self, envelope: Envelope) {
@@ -20,7 +23,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
                     self.store_failed(&error);
                 }
             }
-            Message::PartEnd { epoch, frames } => {
+            Message::PartEnd { epoch, frames, .. } => {
                 let part = Part { node: from, epoch };
                 if let Err(error) = self.store.end_part(part, frames) {
                     self.store_failed(&error);
@@ -37,6 +40,24 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 Err(error) => self.store_failed(&error),
             },
             other => unreachable!("{other:?} is not for the store"),
+        }
+    }
+
+    /// Gives the memory some of what the dead have left on this node's disk.
+    pub(crate) fn inherit(&mut self) {
+        for _ in 0..INHERITED_PER_PUMP {
+            let Some((page, version, stamp)) = self.dtm.next_legacy() else {
+                return;
+            };
+            let content = match self.store.read_version(page, version, stamp) {
+                Ok(content) => content,
+                Err(ReadError::Damaged(damage)) => {
+                    (self.config.note)(&format!("the store: {damage}"));
+                    None
+                }
+                Err(error) => return self.store_failed(&error),
+            };
+            self.dtm.inherit(page, content);
         }
     }
 

@@ -96,6 +96,14 @@ impl Index {
         Some(place.entry(page, version))
     }
 
+    /// This version of a page.
+    pub(crate) fn version(&self, page: PageId, version: Version) -> Option<Entry> {
+        let pending = self.pending.get(&(page, version));
+        let pending = pending.map(|place| place.entry(page, version));
+        let settled = || self.settled(page).filter(|entry| entry.version == version);
+        pending.or_else(settled)
+    }
+
     /// The newest stable version of a page.
     pub(crate) fn settled(&self, page: PageId) -> Option<Entry> {
         let slots = self.settled.get(&page.extent())?;

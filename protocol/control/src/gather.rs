@@ -2,7 +2,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use types::{NodeId, ViewNumber};
-use wire::IntervalEdges;
+use wire::Testimony;
 
 /// The question to the survivors of a view, and their answers.
 #[derive(Debug)]
@@ -10,7 +10,7 @@ pub(crate) struct Gather {
     view: ViewNumber,
     survivors: Vec<NodeId>,
     missing: BTreeSet<NodeId>,
-    reports: BTreeMap<NodeId, Vec<IntervalEdges>>,
+    testimonies: BTreeMap<NodeId, Testimony>,
 }
 
 impl Gather {
@@ -20,7 +20,7 @@ impl Gather {
             view,
             missing: survivors.iter().copied().collect(),
             survivors,
-            reports: BTreeMap::new(),
+            testimonies: BTreeMap::new(),
         }
     }
 
@@ -30,14 +30,14 @@ impl Gather {
         self.view == view && self.survivors == survivors
     }
 
-    pub(crate) fn on_report(&mut self, from: NodeId, intervals: &[IntervalEdges]) {
+    pub(crate) fn on_testimony(&mut self, from: NodeId, testimony: &Testimony) {
         if self.missing.remove(&from) {
-            self.reports.insert(from, intervals.to_vec());
+            self.testimonies.insert(from, testimony.clone());
         }
     }
 
     /// What all have answered, once they have.
-    pub(crate) fn reports(&self) -> Option<&BTreeMap<NodeId, Vec<IntervalEdges>>> {
-        self.missing.is_empty().then_some(&self.reports)
+    pub(crate) fn testimonies(&self) -> Option<&BTreeMap<NodeId, Testimony>> {
+        self.missing.is_empty().then_some(&self.testimonies)
     }
 }

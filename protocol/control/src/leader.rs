@@ -448,9 +448,9 @@ impl Leader {
             }
             Message::Unreachable { node } => self.roll.on_unreachable(now, from, node),
             Message::Replicated => self.roll.on_replicated(from),
-            Message::Intervals { ref intervals } => {
+            Message::Intervals(ref testimony) => {
                 if let Some(gather) = &mut self.gather {
-                    gather.on_report(from, intervals);
+                    gather.on_testimony(from, testimony);
                 }
             }
             _ => (),
@@ -552,14 +552,15 @@ impl Leader {
         let asked = self.gather.as_ref();
         if asked.is_none_or(|asked| !asked.is_of(number, &survivors)) {
             for &to in &survivors {
-                let message = Message::Fence { stable };
+                let lost = change.lost.clone();
+                let message = Message::Fence { stable, lost };
                 self.outputs.push_back(Output::Send { to, message });
             }
             self.gather = Some(Gather::new(number, survivors));
         }
-        let reports = self.gather.as_ref().and_then(Gather::reports)?;
+        let testimonies = self.gather.as_ref().and_then(Gather::testimonies)?;
         let past = &self.state.view().expect("looked at above").fallbacks;
-        Some(recovery_line(stable, past, &change.lost, reports))
+        Some(recovery_line(stable, past, &change.lost, testimonies))
     }
 
     /// Who must leave and who may join, if that is anybody and enough disks are there.

@@ -19,6 +19,7 @@ extern crate alloc;
 mod drain;
 mod follower;
 mod gather;
+mod kept;
 mod leader;
 mod line;
 mod replica;

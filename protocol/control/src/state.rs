@@ -120,7 +120,11 @@ impl ControlState {
         leader: StoreId,
         cuts: &[Cut],
     ) -> View {
-        let first_epoch = self.epoch_limit().next();
+        let first_epoch = match self.view {
+            None => Epoch(1),
+            // The epoch between is for what the dead have left.
+            Some(_) => self.epoch_limit().next().next(),
+        };
         let last = self.view.take();
         let number = last
             .as_ref()

@@ -3,7 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use types::{Epoch, Extent, Instant, NodeId, PageId, RegionId, Stamp, Version, View};
-use wire::{IntervalEdges, PageVersion};
+use wire::{PageVersion, Testimony};
 
 use crate::coherence::contention::Contention;
 use crate::coherence::home::Home;
@@ -13,7 +13,9 @@ use crate::event::Events;
 use crate::images::Images;
 use crate::links::Links;
 use crate::pages::{Mapping, PageEntry, PageTable};
+use crate::snapshot::legacy::Legacy;
 use crate::snapshot::parts::Parts;
+use crate::snapshot::received::Received;
 use crate::timer::Backoffs;
 use crate::txn::Transaction;
 use crate::view::Early;
@@ -75,6 +77,10 @@ pub struct Dtm {
     /// Lamport time: at least that of every timestamp seen.
     pub(crate) lamport: u64,
     pub(crate) snapshot: Parts,
+    /// Parts of others at this node's store.
+    pub(crate) received: Received,
+    /// Of these, what has lost its producer and has still to be given to other stores.
+    pub(crate) legacy: Legacy,
     pub(crate) deps: Dependencies,
     /// Pages with a read outstanding.
     pub(crate) reading: Vec<PageId>,
@@ -105,6 +111,8 @@ impl Dtm {
             txn: Transaction::new(config.ageing_losses),
             lamport: 0,
             snapshot: Parts::new(Epoch(0)),
+            received: Received::default(),
+            legacy: Legacy::new(),
             deps: Dependencies::new(Epoch(0)),
             reading: Vec::new(),
             offers: BTreeMap::new(),
@@ -201,11 +209,27 @@ impl Dtm {
     }
 
     /// The leader asks for the intervals above `stable` in which this node has committed
-    /// something, and on what they depend. They are final: until the next view begins the
-    /// node sends nothing and hears nothing, and only transactions commit that add no
-    /// dependency.
-    pub fn fence(&mut self, stable: Epoch) -> Vec<IntervalEdges> {
-        self.close_fence(stable)
+    /// something, on what they depend, and what has come to its store from those that are
+    /// lost. The answer is final: until the next view begins the node sends nothing and
+    /// hears nothing, and only transactions commit that add no dependency.
+    pub fn fence(&mut self, stable: Epoch, lost: &[NodeId]) -> Testimony {
+        self.close_fence(stable, lost)
+    }
+
+    /// A version that a dead node has left, for [`Dtm::inherit`]: this node's store has it.
+    #[must_use]
+    pub fn next_legacy(&self) -> Option<(PageId, Version, Stamp)> {
+        let (&page, &(version, stamp)) = self.legacy.first_key_value()?;
+        Some((page, version, stamp))
+    }
+
+    /// Gives the version of [`Dtm::next_legacy`] as the store has it; `None` if it is not
+    /// there, or damaged. The memory sees to it that it gets its copies.
+    ///
+    /// # Panics
+    /// If it is another version, or none was asked for.
+    pub fn inherit(&mut self, page: PageId, content: Option<PageVersion>) {
+        self.take_over(page, content);
     }
 
     /// The newest version of a page that this node has kept for the stores, if it has had

@@ -11,6 +11,7 @@ use wire::{Held, HeldAs};
 use crate::deps::Dependencies;
 use crate::pages::{Mapping, PageTable};
 use crate::snapshot::parts::Parts;
+use crate::snapshot::received::Received;
 use crate::{Dtm, PageMemory, PageState, Why};
 
 impl Dtm {
@@ -26,6 +27,8 @@ impl Dtm {
         self.forget_pages();
         self.snapshot = Parts::new(epoch);
         self.deps = Dependencies::new(epoch);
+        self.received = Received::default();
+        self.legacy.clear();
         self.offers.clear();
     }
 
@@ -51,6 +54,7 @@ impl Dtm {
             entry.is_none_or(|entry| entry.state == PageState::Invalid)
         };
         self.offers = self.snapshot.frames_of(has_no_copy);
+        self.enter_legacy(view);
     }
 
     /// A copy of a version that was undone goes without a trace.

@@ -209,6 +209,14 @@ impl Dtm {
                 true
             }
             Message::PartStored { epoch } => self.on_part_stored(from, epoch),
+            Message::StoreFrame { page, content } if from != self.links.me => {
+                self.received.note_frame(from, page, &content);
+                true
+            }
+            Message::PartEnd { manifest, .. } if from != self.links.me => {
+                self.received.end_part(from, self.links.view, manifest);
+                true
+            }
             // For the node's store or control plane: only their epoch matters here.
             _ => true,
         };

@@ -56,7 +56,12 @@ pub fn judge(timeline: &Timeline<'_>) -> Option<Judgement> {
     let Period(number) = timeline.period;
     let history = timeline.history;
     let fallback = history.fallbacks.get(number)?;
-    let dead = &history.deaths[number];
+    // Of those that had died before something may have been kept that is lost now.
+    let dead: BTreeSet<NodeId> = history.deaths[..=number]
+        .iter()
+        .flatten()
+        .copied()
+        .collect();
     let stamp = |id: AttemptId| history.attempt(id).commit().expect("it has committed").0;
     let is_lost = |id: AttemptId| dead.contains(&stamp(id).node) && fallback.undoes(stamp(id));
     let mut undone: BTreeSet<AttemptId> = timeline

@@ -55,7 +55,8 @@ pub struct View {
     pub leaving: Vec<NodeId>,
     /// The newest stable epoch when the view began.
     pub stable: Epoch,
-    /// The epoch in which every member starts.
+    /// The epoch in which every member starts, at least two above every epoch that any
+    /// node, dead ones included, may have used before.
     pub first_epoch: Epoch,
     /// All fallback decisions so far, oldest first.
     pub fallbacks: Vec<Fallback>,
@@ -114,6 +115,17 @@ impl View {
         let decided = self.fallbacks.last();
         let cut = move |node: &NodeId| decided.is_some_and(|decided| decided.cut(*node).is_some());
         self.nodes().filter(cut)
+    }
+
+    /// The last epoch before the view. Nobody commits anything in it: it is left free for
+    /// what the dead have left.
+    ///
+    /// # Panics
+    /// If the view is the first: nobody has died before it.
+    #[must_use]
+    pub fn legacy_epoch(&self) -> Epoch {
+        let before = self.first_epoch.0.checked_sub(1);
+        Epoch(before.expect("work starts in epoch 1"))
     }
 
     /// The member with this node id.

@@ -18,7 +18,7 @@ mod report;
 pub use codec::{BODY_SIZE_MAX, DecodeError, HEADER_SIZE, decode, encode};
 pub use image::{Image, NoImage};
 pub use message::{
-    Envelope, Held, HeldAs, Hold, IntervalEdges, Message, Outcome, PageVersion, ReadRefusal,
-    ReadWish,
+    Envelope, Held, HeldAs, Hold, IntervalEdges, Manifest, Message, Outcome, PageVersion,
+    ReadRefusal, ReadWish, ReceivedPart, Testimony,
 };
 pub use report::NodeReport;

@@ -76,6 +76,43 @@ pub struct IntervalEdges {
     pub edges: Vec<Stamp>,
 }
 
+/// What a part stands for. If its producer dies, this is how the others know whether they
+/// have all of it, and on what it depends.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The producer's last interval in the epoch.
+    pub last: types::Interval,
+    /// The epoch of the producer's part before this one, if that may be unstable; else 0.
+    pub before: Epoch,
+    /// Stores that have got frames of the part, ascending.
+    pub stores: Vec<NodeId>,
+    /// How many of them got each frame, at least.
+    pub copies: u32,
+    /// The newest interval of each other node on which anything depends that the producer
+    /// has committed since the end of the epoch `before`. Ascending by node.
+    pub edges: Vec<Stamp>,
+}
+
+/// A part that has come to a store whole.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ReceivedPart {
+    /// Who has produced it.
+    pub node: NodeId,
+    /// In which view: to each its own stores.
+    pub view: ViewNumber,
+    /// What it stands for.
+    pub manifest: Manifest,
+}
+
+/// What a survivor says before the next view is decided.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Testimony {
+    /// The intervals in which it has committed something, ascending.
+    pub intervals: Vec<IntervalEdges>,
+    /// Parts of the lost that have come to its store.
+    pub parts: Vec<ReceivedPart>,
+}
+
 /// A copy of a page, as its holder reports it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Held {
@@ -281,6 +318,8 @@ pub enum Message {
         epoch: Epoch,
         /// Frames of this part that were sent to this store.
         frames: u32,
+        /// What the part stands for.
+        manifest: Manifest,
     },
     /// Store to producer: the part is on disk and synced.
     PartStored {
@@ -360,13 +399,12 @@ pub enum Message {
     Fence {
         /// The newest stable epoch.
         stable: Epoch,
+        /// Members that the next view will be without.
+        lost: Vec<NodeId>,
     },
     /// Member to leader: the intervals in which I have committed something, with what they
-    /// depend on. None is added in this view.
-    Intervals {
-        /// Ascending.
-        intervals: Vec<IntervalEdges>,
-    },
+    /// depend on (none is added in this view), and what my store has got from the lost.
+    Intervals(Testimony),
     /// Leader to members: the cluster stops, in order; everything is stable.
     Down,
     /// Leader to member: stop; you are no member of the view any more.

@@ -1,7 +1,7 @@
 //! Before a view the survivors are fenced, and only those that depend on lost work go back.
 use control::Event;
 use types::{Cut, Epoch, Interval, NodeId, Stamp};
-use wire::{IntervalEdges, Message};
+use wire::{IntervalEdges, Message, Testimony};
 
 use crate::world::{OWN, World};
 
@@ -37,13 +37,11 @@ fn a_view_waits_for_every_survivors_answer() {
     world.muted = nodes.iter().copied().collect();
     world.dies(nodes[3]);
     assert_eq!(fences(&world), nodes[..3]);
-    let intervals = vec![];
     for &node in &nodes[..2] {
-        let intervals = vec![];
-        world.say(node, Message::Intervals { intervals });
+        world.say(node, Message::Intervals(Testimony::default()));
         assert_eq!(world.view().number.0, 1);
     }
-    world.say(nodes[2], Message::Intervals { intervals });
+    world.say(nodes[2], Message::Intervals(Testimony::default()));
     assert_eq!(world.view().nodes().collect::<Vec<_>>(), nodes[..3]);
 }
 
@@ -55,15 +53,13 @@ fn a_survivor_that_dies_before_its_answer_is_not_waited_for() {
     world.muted = nodes.iter().copied().collect();
     world.dies(nodes[3]);
     for &node in &nodes[..2] {
-        let intervals = vec![];
-        world.say(node, Message::Intervals { intervals });
+        world.say(node, Message::Intervals(Testimony::default()));
     }
     world.dies(nodes[2]);
     world.join(OWN + 2); // Its disk is needed, and is there again.
     assert_eq!(fences(&world), [&nodes[..3], &nodes[..2]].concat());
     for &node in &nodes[..2] {
-        let intervals = vec![];
-        world.say(node, Message::Intervals { intervals });
+        world.say(node, Message::Intervals(Testimony::default()));
     }
     let members: Vec<NodeId> = world.view().nodes().collect();
     assert_eq!(members, [nodes[0], nodes[1], NodeId(5)]);

@@ -5,7 +5,7 @@ use control::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use types::{Duration, Epoch, Instant, NodeId, StoreId, View, ViewNumber};
-use wire::{Envelope, IntervalEdges, Message};
+use wire::{Envelope, IntervalEdges, Message, Testimony};
 
 pub(crate) const EPOCH: Duration = Duration::from_millis(100);
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(1000);
@@ -144,7 +144,8 @@ impl World {
                 continue;
             }
             let intervals = self.intervals.get(&node).cloned().unwrap_or_default();
-            self.say(node, Message::Intervals { intervals });
+            let parts = vec![];
+            self.say(node, Message::Intervals(Testimony { intervals, parts }));
         }
     }
 

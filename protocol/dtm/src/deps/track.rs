@@ -1,8 +1,8 @@
 //! The intervals of this node and their edges, from commit to commit.
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use types::{Epoch, Interval, PageId, Stamp, View};
-use wire::IntervalEdges;
+use types::{Epoch, Interval, NodeId, PageId, Stamp, View};
+use wire::{IntervalEdges, Testimony};
 
 use crate::deps::Edges;
 use crate::pages::Mapping;
@@ -92,6 +92,19 @@ impl Dependencies {
         while self.closed.pop_front_if(is_stable).is_some() {}
     }
 
+    /// Of the closed intervals after an epoch and up to another: the last, if it is of the
+    /// later epoch, and the edges of all.
+    pub(crate) fn between(&self, after: Epoch, until: Epoch) -> (Option<Interval>, Edges) {
+        let begin = self.closed.partition_point(|(of, _)| of.epoch <= after);
+        let end = self.closed.partition_point(|(of, _)| of.epoch <= until);
+        let mut all = Edges::default();
+        let edges = self.closed.range(begin..end).map(|(_, edges)| edges);
+        edges.flat_map(Edges::iter).for_each(|to| all.add(to));
+        let last = self.closed.range(begin..end).next_back();
+        let last = last.map(|&(interval, _)| interval);
+        (last.filter(|last| last.epoch == until), all)
+    }
+
     /// Intervals above `stable` with their edges, ascending; none is added from now on.
     fn fence(&mut self, stable: Epoch) -> Vec<IntervalEdges> {
         self.is_fenced = true;
@@ -164,12 +177,16 @@ impl Dtm {
         true
     }
 
-    /// The intervals above `stable` that hold commits, with their edges. Until the next
-    /// view no edge is added, nothing is sent and nothing is heard: transactions commit if
-    /// they need neither.
-    pub(crate) fn close_fence(&mut self, stable: Epoch) -> Vec<IntervalEdges> {
+    /// The intervals above `stable` that hold commits, with their edges, and what has come
+    /// from the lost and from those that are gone. Until the next view no edge is added,
+    /// nothing is sent and nothing is heard: transactions commit if they need neither.
+    pub(crate) fn close_fence(&mut self, stable: Epoch, lost: &[NodeId]) -> Testimony {
         self.links.fence();
-        self.deps.fence(stable)
+        let view = self.current_view();
+        let is_lost = |node| lost.contains(&node) || view.member(node).is_none();
+        let parts = self.received.parts_of(is_lost);
+        let intervals = self.deps.fence(stable);
+        Testimony { intervals, parts }
     }
 
     /// Goes on in a view as the node that this was. Pages that stay mapped with unstable

@@ -3,9 +3,10 @@
 //! Closing an epoch is swapping the list of pages written in it. A page's last version
 //! in a closed epoch is captured when the page is written again, when it is handed
 //! over, or in passing by [`Dtm::snapshot_step`], whichever comes first.
-use types::{Epoch, NodeId, PageId, placement};
-use wire::{Message, PageVersion};
+use types::{Epoch, Interval, NodeId, PageId, placement};
+use wire::{Manifest, Message, PageVersion};
 
+use crate::snapshot::parts::Ended;
 use crate::{Dtm, Event, PageMemory};
 
 /// Letting a frame go costs a fraction of capturing one, and must not fall behind.
@@ -112,10 +113,33 @@ impl Dtm {
     }
 
     fn end_parts(&mut self) {
-        while let Some((epoch, stores)) = self.snapshot.next_unended() {
-            for (store, frames) in stores {
-                self.links.send(store, Message::PartEnd { epoch, frames });
+        while let Some(ended) = self.snapshot.next_unended() {
+            if ended.stores.is_empty() {
+                continue;
             }
+            let manifest = self.manifest(&ended);
+            let epoch = ended.epoch;
+            for (store, frames) in ended.stores {
+                let manifest = manifest.clone();
+                let end = Message::PartEnd {
+                    epoch,
+                    frames,
+                    manifest,
+                };
+                self.links.send(store, end);
+            }
+        }
+    }
+
+    fn manifest(&self, ended: &Ended) -> Manifest {
+        let &Ended { epoch, before, .. } = ended;
+        let (last, edges) = self.deps.between(before, epoch);
+        Manifest {
+            last: last.unwrap_or(Interval { epoch, sub: 0 }),
+            before,
+            stores: ended.stores.iter().map(|&(store, _)| store).collect(),
+            copies: u32::try_from(ended.copies).expect("there are no more nodes"),
+            edges: edges.iter().collect(),
         }
     }
 
@@ -128,7 +152,7 @@ impl Dtm {
     }
 
     /// Tells the leader up to which epoch everything of this node is stored.
-    fn report_stored(&mut self) {
+    pub(crate) fn report_stored(&mut self) {
         if let Some(epoch) = self.snapshot.next_report() {
             let leader = self.current_view().leader;
             self.links.send(leader, Message::EpochStored { epoch });
@@ -139,6 +163,7 @@ impl Dtm {
         assert!(epoch < self.links.epoch, "stable-is-left: {epoch}");
         self.stable = self.stable.max(epoch);
         self.snapshot.release(self.stable);
+        self.received.release(self.stable);
         self.settle_deps();
         self.try_commit(memory);
     }

@@ -44,8 +44,21 @@ struct Part {
     captured: usize,
     /// Stores that have not acknowledged, with the number of frames sent to them.
     unacknowledged: BTreeMap<NodeId, u32>,
+    /// How many stores got each frame that was sent, at least.
+    copies: usize,
     /// Every frame was sent, and so was the end of the part.
     is_ended: bool,
+}
+
+/// A part whose frames were all sent just now.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) epoch: Epoch,
+    /// The part that the stores got before it in this view; 0 if there is none.
+    pub(crate) before: Epoch,
+    /// The stores that got frames, with their number.
+    pub(crate) stores: Vec<(NodeId, u32)>,
+    pub(crate) copies: usize,
 }
 
 impl Part {
@@ -56,8 +69,15 @@ impl Part {
             sent: 0,
             captured: 0,
             unacknowledged: BTreeMap::new(),
+            copies: usize::MAX,
             is_ended: false,
         }
+    }
+
+    /// Nothing of it has been sent.
+    fn begin_anew(&mut self) {
+        (self.sent, self.is_ended, self.copies) = (0, false, usize::MAX);
+        self.unacknowledged.clear();
     }
 
     fn is_stored(&self) -> bool {
@@ -81,6 +101,12 @@ pub(crate) struct Parts {
     released: Vec<Part>,
     /// The leader knows that everything up to here is stored.
     reported: Epoch,
+    /// The newest part of which stores got frames in this view; epoch 0 if there is none.
+    last_ended: Epoch,
+    /// The part of `closed` that has what the dead have left, if there is one.
+    legacy: Option<Epoch>,
+    /// It is not complete: nothing is sent before it is.
+    awaits_legacy: bool,
 }
 
 impl Parts {
@@ -94,6 +120,9 @@ impl Parts {
             retained: 0,
             released: Vec::new(),
             reported,
+            last_ended: Epoch(0),
+            legacy: None,
+            awaits_legacy: false,
         }
     }
 
@@ -106,16 +135,58 @@ impl Parts {
     pub(crate) fn enter(&mut self, epoch: Epoch, stable: Epoch, is_undone: impl Fn(Stamp) -> bool) {
         self.open(epoch);
         (self.ended, self.stored, self.retained) = (0, 0, 0);
-        self.reported = stable;
+        (self.reported, self.last_ended) = (stable, Epoch(0));
+        self.awaits_legacy = false;
+        let legacy = self.legacy.take();
+        self.closed.retain(|part| Some(part.epoch) != legacy);
         for part in &mut self.closed {
-            (part.sent, part.captured, part.is_ended) = (0, 0, false);
-            part.unacknowledged.clear();
+            part.begin_anew();
+            part.captured = 0;
             for written in &mut part.pages {
                 written.undo(&is_undone);
                 part.captured += written.frames().count();
             }
             self.retained += part.captured;
         }
+    }
+
+    /// Some of what the dead have left must go to the stores, as a part of this epoch. To be
+    /// called when the node enters a view, whose first epoch is the next one.
+    pub(crate) fn await_legacy(&mut self, epoch: Epoch) {
+        let last = self.closed.back().map_or(Epoch(0), |part| part.epoch);
+        assert!(last < epoch, "legacy-has-its-epoch: {last} is used");
+        assert!(epoch < self.open.epoch, "legacy-has-its-epoch: {epoch}");
+        self.closed.push_back(Part::new(epoch));
+        self.legacy = Some(epoch);
+        self.awaits_legacy = true;
+    }
+
+    /// Adds a version to the legacy.
+    pub(crate) fn keep_legacy(&mut self, page: PageId, content: PageVersion) {
+        let part = self.legacy_part().expect("there is one to be awaited");
+        part.captured += 1;
+        part.pages.push(Written {
+            page,
+            frame: Some(content),
+            earlier: Vec::new(),
+        });
+        self.retained += 1;
+    }
+
+    /// The legacy is complete.
+    pub(crate) fn end_legacy(&mut self) {
+        self.awaits_legacy = false;
+        let part = self.legacy_part().expect("it was awaited");
+        if part.pages.is_empty() {
+            let epoch = self.legacy.take();
+            self.closed.retain(|part| Some(part.epoch) != epoch);
+        }
+    }
+
+    fn legacy_part(&mut self) -> Option<&mut Part> {
+        let epoch = self.legacy?;
+        let at = self.closed.binary_search_by_key(&epoch, |part| part.epoch);
+        at.ok().map(|at| &mut self.closed[at])
     }
 
     /// Every page written in an epoch that is not stable.
@@ -184,7 +255,7 @@ impl Parts {
     /// The next page of a closed epoch whose frame must be sent.
     pub(crate) fn next_unsent(&self) -> Option<(Epoch, PageId)> {
         let part = self.closed.get(self.ended)?;
-        Some((part.epoch, part.pages[part.sent].page))
+        (!self.awaits_legacy).then(|| (part.epoch, part.pages[part.sent].page))
     }
 
     /// The page of [`Parts::next_unsent`] goes to these stores: its frame.
@@ -193,6 +264,7 @@ impl Parts {
         let written = &part.pages[part.sent];
         assert!(written.page == page, "pages are sent in order");
         part.sent += 1;
+        part.copies = part.copies.min(stores.len());
         for &store in stores {
             *part.unacknowledged.entry(store).or_insert(0) += 1;
         }
@@ -210,8 +282,8 @@ impl Parts {
         part.pages[part.sent].frame.is_some()
     }
 
-    /// A closed epoch whose frames were all sent just now, with the number for each store.
-    pub(crate) fn next_unended(&mut self) -> Option<(Epoch, Vec<(NodeId, u32)>)> {
+    /// A closed epoch whose frames were all sent just now.
+    pub(crate) fn next_unended(&mut self) -> Option<Ended> {
         let part = self.closed.get_mut(self.ended)?;
         if part.sent < part.pages.len() {
             return None;
@@ -222,7 +294,16 @@ impl Parts {
             .unacknowledged
             .iter()
             .map(|(&store, &frames)| (store, frames));
-        Some((part.epoch, stores.collect()))
+        let ended = Ended {
+            epoch: part.epoch,
+            before: self.last_ended,
+            stores: stores.collect(),
+            copies: part.copies,
+        };
+        if !ended.stores.is_empty() {
+            self.last_ended = ended.epoch;
+        }
+        Some(ended)
     }
 
     /// A store has the part. False if it was not asked.
@@ -238,6 +319,9 @@ impl Parts {
     pub(crate) fn next_report(&mut self) -> Option<Epoch> {
         while self.closed.get(self.stored).is_some_and(Part::is_stored) {
             self.stored += 1;
+        }
+        if self.legacy_part().is_some_and(|part| !part.is_stored()) {
+            return None;
         }
         let unstored = self.closed.get(self.stored);
         let first_missing = unstored.map_or(self.open.epoch, |part| part.epoch);

@@ -9,7 +9,7 @@ use types::{
     Cut, Duration, Epoch, Extent, Fallback, Instant, Member, NodeId, PageId, Stamp, StoreId,
     Version, View, ViewNumber, placement,
 };
-use wire::{Envelope, IntervalEdges, Message, PageVersion};
+use wire::{Envelope, IntervalEdges, Message, PageVersion, Testimony};
 
 use crate::memory::TestMemory;
 
@@ -121,8 +121,27 @@ impl Cluster {
 
     /// A node says on what it depends, and stands fenced.
     pub(crate) fn fence(&mut self, id: u32) -> Vec<IntervalEdges> {
+        self.testify(id, &[]).intervals
+    }
+
+    /// The same, with what has come to its store from these.
+    pub(crate) fn testify(&mut self, id: u32, lost: &[u32]) -> Testimony {
         let stable = self.dtm(id).stable();
-        self.with(id, |node, _| node.dtm.fence(stable))
+        let lost: Vec<NodeId> = lost.iter().copied().map(NodeId).collect();
+        self.with(id, |node, _| node.dtm.fence(stable, &lost))
+    }
+
+    /// Gives a node all that the dead have left in its store.
+    pub(crate) fn inherit(&mut self, id: u32) {
+        while let Some((page, version, stamp)) = self.dtm(id).next_legacy() {
+            self.with(id, |node, _| {
+                let is_it = |one: &&PageVersion| (one.version, one.stamp) == (version, stamp);
+                let versions = node.store.get(&page).into_iter().flatten();
+                let content = versions.rev().find(is_it).cloned();
+                let content = content.filter(|_| !node.damaged.contains(&page));
+                node.dtm.inherit(page, content);
+            });
+        }
     }
 
     /// A decision that goes into the next view.

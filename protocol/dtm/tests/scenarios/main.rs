@@ -11,6 +11,8 @@ mod conflicts;
 #[cfg(test)]
 mod epochs;
 #[cfg(test)]
+mod legacy;
+#[cfg(test)]
 mod lost_links;
 #[cfg(test)]
 mod memory;
