@@ -1,10 +1,12 @@
-//! Kinds of faults that kill nobody: what may be asked for by name.
+//! Kinds of faults: what may be asked for by name.
 use std::fmt;
 use std::str::FromStr;
 
 /// A kind of fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FaultKind {
+    /// A node crashes, and its disk comes back soon.
+    Crash,
     /// A node stands still for a while.
     Pause,
     /// What one node says to another does not arrive for a while, the other way round it
@@ -18,12 +20,19 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Pause, Self::Hold, Self::Reset, Self::SlowDisk];
+    pub const ALL: [Self; 5] = [
+        Self::Crash,
+        Self::Pause,
+        Self::Hold,
+        Self::Reset,
+        Self::SlowDisk,
+    ];
 
     /// Its name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Crash => "crash",
             Self::Pause => "pause",
             Self::Hold => "hold",
             Self::Reset => "reset",

@@ -56,8 +56,8 @@ fn gone_before(
     let mut gone = BTreeMap::new();
     for cut in past.iter().flat_map(|decided| &decided.cuts) {
         if !testimonies.contains_key(&cut.node) {
-            let last = gone.entry(cut.node).or_insert(cut.last);
-            *last = cut.last.min(*last);
+            // A cut that it has survived says nothing of what it did afterwards.
+            gone.insert(cut.node, cut.last);
         }
     }
     gone.retain(|_, last| last.epoch > stable);
@@ -257,5 +257,24 @@ mod tests {
         assert_eq!(cuts, all);
         // Meanwhile it has become stable.
         assert_eq!(line(past(at(5, 0)), Epoch(5)), []);
+    }
+
+    /// It had survived a decision that cut it to what is stable, and went on.
+    #[test]
+    fn what_the_dead_did_after_an_earlier_cut_may_be_lost_later() {
+        let decided = |last, first_epoch| Fallback {
+            stable: Epoch(4),
+            cuts: vec![Cut {
+                node: NodeId(1),
+                last,
+            }],
+            first_epoch: Epoch(first_epoch),
+        };
+        let stable = Interval::last_of(Epoch(4));
+        let past = [decided(stable, 9), decided(at(11, 0), 20)];
+        let own = own(vec![of(at(12, 0), &[(1, at(11, 0))])]);
+        let cuts = recovery_line(Epoch(4), &past, &[], &[(NodeId(2), own)].into());
+        let all = [1, 2].map(NodeId).map(|node| Cut { node, last: stable });
+        assert_eq!(cuts, all);
     }
 }
