@@ -58,6 +58,7 @@ fn open(disk: MemoryDisk) -> Result<(ControlLog<MemoryDisk>, Vec<Vec<u8>>), Open
 fn config() -> ReplicaConfig {
     ReplicaConfig {
         me: VoterId(US.store.0),
+        promise: Duration::from_millis(100),
         election_timeout: Duration::from_millis(500),
         seed: 1,
     }

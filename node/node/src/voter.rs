@@ -86,9 +86,11 @@ impl<D: Disk> Voter<D> {
             names.extend(voter);
         }
         let is_new = found.is_blank();
+        let election_timeout = Duration::from_nanos(config.failure_timeout.as_nanos() / 2);
         let replica_config = ReplicaConfig {
             me: VoterId(log.id().0),
-            election_timeout: Duration::from_nanos(config.failure_timeout.as_nanos() / 2),
+            promise: election_timeout,
+            election_timeout,
             seed,
         };
         let mut replica = Replica::new(now, replica_config, found);

@@ -34,6 +34,6 @@ pub use line::recovery_line;
 pub use replica::{Conflict, Replica, ReplicaConfig, ReplicaOutput};
 pub use state::{Command, ControlState, EPOCHS_AHEAD_MAX, Effect, Process, VOTERS_MAX};
 pub use voting::{
-    Ballot, Checkpoint, Electorate, Entries, Entry, Ground, Packet, Position, Record, RecordError,
-    VoterId,
+    Ballot, Cause, Checkpoint, Electorate, Entries, Entry, Ground, Packet, Position, Record,
+    RecordError, VoterId,
 };

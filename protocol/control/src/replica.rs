@@ -33,8 +33,11 @@ const ENTRIES_MAX: usize = 4096;
 pub struct ReplicaConfig {
     /// Its id.
     pub me: VoterId,
-    /// A leader that is silent for so long may be replaced; nobody votes for another
-    /// before. A leader's lease is three quarters of it.
+    /// For so long a voter that has heard a leader votes for no other, whatever happens. A
+    /// leader's lease is three quarters of it.
+    pub promise: Duration,
+    /// A leader that is silent for so long may be replaced, though nothing else tells that it
+    /// is gone. No shorter than a promise.
     pub election_timeout: Duration,
     /// Spreads elections.
     pub seed: u64,
@@ -104,8 +107,12 @@ pub struct Replica {
     held: VecDeque<(u64, Held)>,
     /// When to ask for votes, or to show that this leader is alive.
     deadline: Instant,
-    /// Until when this voter's word to the last leader counts.
+    /// Until when this voter's promise to the last leader counts.
     bound_until: Instant,
+    /// When the leader has been silent for so long that it is missed.
+    missed_at: Instant,
+    /// The leader is known to be gone; from then on nothing is promised to it.
+    lost_since: Option<Instant>,
     /// Before, it stands for election only if all voters have been started anew.
     reluctant_until: Instant,
     /// Who leads, as heard last.
@@ -113,9 +120,13 @@ pub struct Replica {
     /// It has heard a leader, or been one, since it was started.
     is_led: bool,
     canvass: Option<Canvass>,
+    /// Until when it waits for votes, and wants nobody else to have any.
+    stands_until: Instant,
     rounds: u64,
     /// The ground of the election that is going on.
     ground: Ground,
+    /// The leader's: when it began to lead.
+    led_at: Instant,
     /// The leader's: when it sent what was answered last.
     answered: BTreeMap<VoterId, Instant>,
     /// The leader's: who may take it for dead.
@@ -129,6 +140,10 @@ impl Replica {
     /// A voter that continues from what its log contains.
     #[must_use]
     pub fn new(now: Instant, config: ReplicaConfig, found: Checkpoint) -> Self {
+        assert!(
+            config.promise <= config.election_timeout,
+            "nobody is missed to whom something is promised"
+        );
         let is_blank = found.is_blank();
         let Checkpoint {
             ballot,
@@ -150,10 +165,10 @@ impl Replica {
             Node::restart(me, Term::new(ballot.term), vote, log)
         };
         // A blank log has promised nothing.
-        let bound = if is_blank {
-            Duration::ZERO
+        let (promise, patience) = if is_blank {
+            (Duration::ZERO, Duration::ZERO)
         } else {
-            config.election_timeout
+            (config.promise, config.election_timeout)
         };
         let mut this = Self {
             config,
@@ -169,13 +184,17 @@ impl Replica {
             records: VecDeque::new(),
             held: VecDeque::new(),
             deadline: now,
-            bound_until: now + bound,
-            reluctant_until: now + bound + bound + bound,
+            bound_until: now + promise,
+            missed_at: now + patience,
+            lost_since: None,
+            reluctant_until: now + patience + patience + patience,
             leader: None,
             is_led: false,
             canvass: None,
+            stands_until: now,
             rounds: 0,
             ground: Ground::Silence,
+            led_at: now,
             answered: BTreeMap::new(),
             doubted: BTreeSet::new(),
             snapshot_sent: BTreeMap::new(),
@@ -250,11 +269,12 @@ impl Replica {
         if !self.node.role().is_leader() {
             self.canvass(now);
         } else if let Some(&doubted) = self.doubted.first()
-            && !self.has_lease(now)
+            && !self.is_in_office(now)
         {
             // Its promises may be those that are missing.
             self.step_down(now, doubted);
         } else {
+            self.deadline = now + self.pause();
             self.node.heartbeat();
             self.drain(now);
         }
@@ -272,8 +292,8 @@ impl Replica {
     /// If this voter must stop.
     pub fn handle(&mut self, now: Instant, from: VoterId, packet: &Packet) -> Result<(), Conflict> {
         match packet {
-            Packet::Canvass { round, last } => {
-                if let Some(ground) = self.ground_for(now, (*last).into()) {
+            Packet::Canvass { round, last, cause } => {
+                if let Some(ground) = self.on_canvass(now, from, (*last).into(), *cause) {
                     let support = Packet::Support {
                         round: *round,
                         ground,
@@ -292,27 +312,27 @@ impl Replica {
                 electorate,
                 state,
             } => self.install(*at, electorate, state),
-            Packet::AskVote { ground, .. } => match (self.ground_now(now), ground) {
+            Packet::AskVote { ground, .. } => match (self.vote_ground(now), ground) {
                 (None, _) | (Some(Ground::Restart), Ground::Silence) => {}
                 _ => self.tell(now, from, packet)?,
             },
             Packet::Append { term, stamp_ns, .. } => {
-                if *term >= self.node.current_term().get() && !self.node.role().is_leader() {
-                    self.bound_until = now + self.config.election_timeout;
-                    self.is_led = true;
-                    self.leader = Some(from);
-                    self.canvass = None;
+                let (term, stamp_ns) = (*term, *stamp_ns);
+                let is_leaders = term >= self.term() && !self.is_leader();
+                if is_leaders {
+                    self.hear(now, from);
                 }
-                self.echo_ns = *stamp_ns;
+                self.echo_ns = stamp_ns;
                 self.tell(now, from, packet)?;
-            }
-            Packet::Appended { term, stamp_ns, .. } => {
-                let is_mine = *term == self.node.current_term().get();
-                let sent = Instant::from_nanos(*stamp_ns);
-                if is_mine && self.node.role().is_leader() && sent <= now {
-                    let answered = self.answered.entry(from).or_insert(sent);
-                    *answered = sent.max(*answered);
+                if is_leaders && self.durable < self.recorded {
+                    // The promise is kept in memory, and by waiting after a restart: the
+                    // leader need not wait for this voter's disk to count on it.
+                    self.send(from, Packet::Heard { term, stamp_ns }, 0);
                 }
+            }
+            Packet::Heard { term, stamp_ns } => self.on_answer(now, from, *term, *stamp_ns),
+            Packet::Appended { term, stamp_ns, .. } => {
+                self.on_answer(now, from, *term, *stamp_ns);
                 self.tell(now, from, packet)?;
             }
             Packet::Resigned { term } => self.on_resigned(now, from, *term),
@@ -521,7 +541,7 @@ impl Replica {
                     self.doubted.clear();
                 }
                 Action::SaveVotedFor => {}
-                Action::SetElectionTimeout => self.deadline = now + self.pause(),
+                Action::SetElectionTimeout => self.reset_deadline(now),
                 Action::AppendLogEntries(entries) => {
                     self.note_commands(&entries, incoming);
                     let entries = self.with_commands(&entries);
@@ -538,7 +558,10 @@ impl Replica {
             }
         }
         if self.node.role().is_leader() {
-            self.leader = Some(self.config.me);
+            if self.leader.replace(self.config.me) != Some(self.config.me) {
+                self.led_at = now;
+            }
+            self.lost_since = None;
             self.is_led = true;
         }
         self.hold_decided();
@@ -730,6 +753,7 @@ fn message(from: VoterId, packet: &Packet) -> Option<Message> {
         },
         Packet::Canvass { .. }
         | Packet::Support { .. }
+        | Packet::Heard { .. }
         | Packet::Snapshot { .. }
         | Packet::Resigned { .. } => return None,
     })

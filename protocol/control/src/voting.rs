@@ -105,6 +105,8 @@ pub enum Packet {
         round: u64,
         /// Where my log ends.
         last: Position,
+        /// Why I ask.
+        cause: Cause,
     },
     /// I would.
     Support {
@@ -156,6 +158,15 @@ pub enum Packet {
         /// From what is answered.
         stamp_ns: u64,
     },
+    /// To the leader, while the answer waits for the disk: I have heard you, and vote for no
+    /// other for a while.
+    Heard {
+        /// Its leadership.
+        #[serde(deserialize_with = "number")]
+        term: u64,
+        /// From what was heard.
+        stamp_ns: u64,
+    },
     /// From one that led until its own vote went: I lead no more, and what you have promised
     /// me is over.
     Resigned {
@@ -172,6 +183,16 @@ pub enum Packet {
         /// The state there.
         state: ControlState,
     },
+}
+
+/// Why a voter asks whether others would vote for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Cause {
+    /// It has heard no leader for a whole election timeout, or knows of none: the leader may
+    /// be slow.
+    Missed,
+    /// It knows that the leader's process is dead, or that its machine is silent.
+    Lost,
 }
 
 /// Why a vote harms no leader that may be in office.

@@ -5,10 +5,23 @@ use noraft::ClusterConfig;
 use types::{Duration, Instant};
 
 use super::Replica;
-use crate::voting::{Ground, Packet, VoterId};
+use crate::voting::{Cause, Ground, Packet, VoterId};
 
-/// Signs of life of a leader per election timeout.
-const HEARTBEATS: u64 = 8;
+/// Signs of life of a leader per promise: some may be late.
+const HEARTBEATS: u64 = 6;
+/// Where a promise is divided into so many parts, the shortest pause between two questions is
+/// one of them: what is on its way to another voter has arrived by then.
+const PAUSES: u64 = 16;
+
+/// How a leader knows that a majority follows it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Confirmed {
+    /// By answers to what it has sent then.
+    At(Instant),
+    /// It is the majority.
+    ByItself,
+}
+
 /// A round of questions before an election.
 #[derive(Debug)]
 pub(super) struct Canvass {
@@ -31,6 +44,27 @@ impl Replica {
     /// Until when it leads and no other can, as far as is known.
     #[must_use]
     pub fn lease_end(&self) -> Option<Instant> {
+        Some(match self.confirmed()? {
+            Confirmed::ByItself => Instant::from_nanos(u64::MAX),
+            Confirmed::At(sent) => sent + three_quarters(self.config.promise),
+        })
+    }
+
+    /// Whether it leads and may soon act again, if it does not act now. A leader that was slow
+    /// goes on as if nothing had happened; one that a majority has not answered for long is
+    /// as good as none.
+    #[must_use]
+    pub fn is_in_office(&self, now: Instant) -> bool {
+        let confirmed = match self.confirmed() {
+            Some(Confirmed::ByItself) => return true,
+            Some(Confirmed::At(sent)) => sent.max(self.led_at),
+            None => self.led_at,
+        };
+        self.is_leader() && now < confirmed + three_quarters(self.config.election_timeout)
+    }
+
+    /// When the leader sent the last that a majority has answered.
+    fn confirmed(&self) -> Option<Confirmed> {
         if !self.node.role().is_leader() {
             return None;
         }
@@ -48,19 +82,35 @@ impl Replica {
             // Of n voters n/2 others and this one are a majority.
             let needed = half.len() / 2 + usize::from(!half.contains(&me));
             match needed {
-                0 => Some(None),
-                count => heard.get(count - 1).copied().flatten().map(Some),
+                // Alone it needs nobody's promise.
+                0 => Some(Confirmed::ByItself),
+                count => heard.get(count - 1).copied().flatten().map(Confirmed::At),
             }
         };
-        let mut end = Instant::from_nanos(u64::MAX);
+        let mut least = Confirmed::ByItself;
         for half in halves {
-            // Alone it needs nobody's promise.
-            if let Some(answered) = heard(half)? {
-                let lease = self.config.election_timeout.as_nanos() / 4 * 3;
-                end = end.min(answered + Duration::from_nanos(lease));
-            }
+            least = least.min(heard(half)?);
         }
-        Some(end)
+        Some(least)
+    }
+
+    /// Another voter has answered this leader, or has heard it and will.
+    pub(super) fn on_answer(&mut self, now: Instant, from: VoterId, term: u64, stamp_ns: u64) {
+        let sent = Instant::from_nanos(stamp_ns);
+        if term == self.term() && self.is_leader() && sent <= now {
+            let answered = self.answered.entry(from).or_insert(sent);
+            *answered = sent.max(*answered);
+        }
+    }
+
+    /// The leader is alive.
+    pub(super) fn hear(&mut self, now: Instant, leader: VoterId) {
+        self.bound_until = now + self.config.promise;
+        self.missed_at = now + self.config.election_timeout;
+        self.lost_since = None;
+        self.is_led = true;
+        self.leader = Some(leader);
+        self.canvass = None;
     }
 
     /// The leader's view: whether the voter has answered lately.
@@ -73,14 +123,7 @@ impl Replica {
 
     /// Asks all voters whether they would vote for this one.
     pub(super) fn canvass(&mut self, now: Instant) {
-        let timeout = self.config.election_timeout.as_nanos();
-        let (pause, spread) = if self.is_led && self.leader.is_some() {
-            (timeout, timeout / 2)
-        } else {
-            (timeout / 16, timeout / 16)
-        };
-        let pause = pause + self.random.below(spread.max(1));
-        self.deadline = now + Duration::from_nanos(pause);
+        self.deadline = now + self.pause_of_canvass(now);
         let me = noraft::NodeId::from(self.config.me);
         let is_voter =
             |config: &ClusterConfig| config.voters.contains(&me) || config.new_voters.contains(&me);
@@ -99,14 +142,62 @@ impl Replica {
         let question = Packet::Canvass {
             round: self.rounds,
             last: last.into(),
+            cause: self.cause(now),
         };
         let peers: Vec<VoterId> = self.node.peers().map(VoterId::from).collect();
         for peer in peers {
             self.send(peer, question.clone(), self.recorded);
         }
-        if let Some(ground) = self.ground_now(now) {
+        if let Some(ground) = self.support_ground(now, self.cause(now)) {
             self.on_support(now, self.config.me, self.rounds, (ground, self.is_led));
         }
+    }
+
+    /// Time until the others are asked again, if they do not want it now.
+    fn pause_of_canvass(&mut self, now: Instant) -> Duration {
+        let timeout = self.config.election_timeout.as_nanos();
+        let (pause, spread) = if let Some(since) = self.lost_since {
+            // Others may be bound for a moment longer. If they are for long the leader is not
+            // lost to them: ever more seldom.
+            let shortest = self.config.promise.as_nanos() / PAUSES;
+            let pause = shortest + now.since(since).as_nanos();
+            (pause.min(timeout), shortest)
+        } else if self.is_led && self.leader.is_some() {
+            (timeout, timeout / 2)
+        } else {
+            (timeout / 16, timeout / 16)
+        };
+        Duration::from_nanos(pause + self.random.below(spread.max(1)))
+    }
+
+    /// Why this voter asks. One that is to stand back does not urge others.
+    fn cause(&self, now: Instant) -> Cause {
+        match self.lost_since {
+            Some(_) if now >= self.reluctant_until => Cause::Lost,
+            _ => Cause::Missed,
+        }
+    }
+
+    /// Another voter asks for support: on which ground it has it, if it has.
+    pub(super) fn on_canvass(
+        &mut self,
+        now: Instant,
+        from: VoterId,
+        last: noraft::LogPosition,
+        cause: Cause,
+    ) -> Option<Ground> {
+        let is_new_enough = last >= self.node.log().last_position();
+        let ground = self.support_ground(now, cause).filter(|_| is_new_enough)?;
+        if (ground, cause) == (Ground::Silence, Cause::Lost) && !self.is_leader() {
+            // It is about to ask for votes: whoever asked for them at the same time would take
+            // some away. Of two that have asked each other the first goes on.
+            if from < self.config.me {
+                self.canvass = None;
+            }
+            let pause = Duration::from_nanos(self.config.promise.as_nanos() / 4);
+            self.deadline = self.deadline.max(now + pause);
+        }
+        Some(ground)
     }
 
     pub(super) fn on_support(
@@ -146,6 +237,7 @@ impl Replica {
         self.leader = None;
         self.ground = ground;
         self.answered.clear();
+        self.stands_until = now + self.config.promise;
         self.node.handle_election_timeout();
         self.drain(now);
     }
@@ -171,11 +263,7 @@ impl Replica {
         if self.leader != Some(from) || term != self.term() {
             return;
         }
-        self.leader = None;
-        self.bound_until = now;
-        let pause = self.config.election_timeout.as_nanos() / 16;
-        let spread = self.random.below(pause.max(1));
-        self.deadline = now + Duration::from_nanos(pause + spread);
+        self.lose(now, from);
     }
 
     /// The process that led in this term is dead: what this voter has promised it is over.
@@ -184,15 +272,38 @@ impl Replica {
         if self.leader.is_none() || self.is_leader() || term != self.term() {
             return;
         }
-        let dead = self.leader.take();
+        let dead = self.leader.expect("looked at above");
+        self.lose(now, dead);
+    }
+
+    /// Nobody leads any more, for sure.
+    fn lose(&mut self, now: Instant, leader: VoterId) {
+        self.leader = None;
         self.bound_until = now;
-        // By the time of the first question the others know it, too; one after the other
-        // asks, so that none takes votes from another.
+        self.missed_at = now;
+        self.ask_in_turn(now, leader);
+    }
+
+    /// The machine of this voter's process answers no more, not even for its system. If it
+    /// leads, nobody else hears it either, perhaps: this voter asks as soon as its promise is
+    /// over, and not only when it has missed the leader for long. The promise itself stays:
+    /// the leader may be there, and act.
+    pub fn leader_silent(&mut self, now: Instant, voter: VoterId) {
+        if self.leader == Some(voter) && !self.is_leader() {
+            self.ask_in_turn(now.max(self.bound_until), voter);
+        }
+    }
+
+    /// This voter asks for votes soon after `since`. By the time of the first question the
+    /// others should know what it knows; one after the other asks, so that none takes votes
+    /// from another.
+    fn ask_in_turn(&mut self, since: Instant, lost: VoterId) {
+        self.lost_since = Some(since);
         let others = self.node.config().voters.iter().map(|&voter| voter.into());
-        let before = others.filter(|&voter| Some(voter) != dead && voter < self.config.me);
+        let before = others.filter(|&voter: &VoterId| voter != lost && voter < self.config.me);
         let turn = before.count() as u64;
-        let timeout = self.config.election_timeout.as_nanos();
-        self.deadline = now + Duration::from_nanos(timeout / 128 + turn * (timeout / 32));
+        let pause = self.config.promise.as_nanos() / PAUSES;
+        self.deadline = since + Duration::from_nanos(pause / 2 + turn * pause);
     }
 
     /// The connection with this voter's process was ended here, or will be: it may take
@@ -237,20 +348,45 @@ impl Replica {
     }
 
     /// Why a vote of this voter would harm no leader, if so.
-    pub(super) fn ground_now(&self, now: Instant) -> Option<Ground> {
-        if self.node.role().is_leader() {
-            // Without a lease it is as good as none.
-            return (!self.has_lease(now)).then_some(Ground::Silence);
-        }
-        if now >= self.bound_until {
-            return Some(Ground::Silence);
-        }
-        (!self.is_led).then_some(Ground::Restart)
+    pub(super) fn vote_ground(&self, now: Instant) -> Option<Ground> {
+        let is_free = match self.is_leader() {
+            // Without a lease it acts as little as none.
+            true => !self.has_lease(now),
+            false => now >= self.bound_until,
+        };
+        self.ground(is_free)
     }
 
-    pub(super) fn ground_for(&self, now: Instant, last: noraft::LogPosition) -> Option<Ground> {
-        let is_new_enough = last >= self.node.log().last_position();
-        self.ground_now(now).filter(|_| is_new_enough)
+    /// The same, and why this voter wants an election. A slow leader keeps its place, unless
+    /// whoever asks knows that more is wrong.
+    fn support_ground(&self, now: Instant, cause: Cause) -> Option<Ground> {
+        if self.node.role().is_candidate() && now < self.stands_until {
+            return None;
+        }
+        let is_free = match (self.is_leader(), cause) {
+            (true, _) => !self.is_in_office(now),
+            (false, Cause::Lost) => now >= self.bound_until,
+            (false, Cause::Missed) => now >= self.missed_at,
+        };
+        self.ground(is_free)
+    }
+
+    fn ground(&self, is_free: bool) -> Option<Ground> {
+        match (is_free, self.is_led || self.is_leader()) {
+            (true, _) => Some(Ground::Silence),
+            (false, false) => Some(Ground::Restart),
+            (false, true) => None,
+        }
+    }
+
+    /// The library begins a pause anew. A leader's signs of life do not wait for another
+    /// reason: what it says besides them may be held for the disk.
+    pub(super) fn reset_deadline(&mut self, now: Instant) {
+        let at = now + self.pause();
+        self.deadline = match self.is_leader() {
+            true => at.min(self.deadline),
+            false => at,
+        };
     }
 
     /// Time until the leader shows again that it is alive, or this voter gives it up.
@@ -258,9 +394,14 @@ impl Replica {
         let timeout = self.config.election_timeout.as_nanos();
         let spread = self.random.below((timeout / 2).max(1));
         Duration::from_nanos(match self.node.role() {
-            noraft::Role::Leader => timeout / HEARTBEATS,
+            noraft::Role::Leader => self.config.promise.as_nanos() / HEARTBEATS,
             noraft::Role::Candidate => timeout / 4 + spread,
             noraft::Role::Follower => timeout + spread,
         })
     }
+}
+
+/// The part of a promise that its leader uses. The rest is for clocks that run unevenly.
+fn three_quarters(span: Duration) -> Duration {
+    Duration::from_nanos(span.as_nanos() / 4 * 3)
 }

@@ -91,7 +91,7 @@ fn an_old_end_ends_no_new_promise() {
         world.decide();
         let leader = world.settled().unwrap();
         world.crash_seen(leader, 1);
-        let ends = std::mem::take(&mut world.ends);
+        let ends = std::mem::take(&mut world.news);
         world.start(leader);
         let now = world.now();
         world.replica(leader).be_member(now);
@@ -102,7 +102,7 @@ fn an_old_end_ends_no_new_promise() {
         }
         tried += 1;
         world.isolate(&[leader]);
-        world.ends = ends;
+        world.news = ends;
         world.until("another leads", |world| {
             world.acting().is_some_and(|acting| acting != leader)
         });

@@ -4,4 +4,6 @@ mod deaths;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod silence;
+#[cfg(test)]
 mod world;

@@ -7,6 +7,7 @@ use std::hash::{DefaultHasher, Hash};
 use types::{Duration, Epoch, Instant, Prng};
 
 pub(crate) const TIMEOUT_MS: u64 = 400;
+pub(crate) const PROMISE_MS: u64 = 80;
 pub(crate) const SYNC_MS: u64 = 3;
 
 /// A voter's disk: records that a crash keeps, and the others.
@@ -22,6 +23,26 @@ pub(crate) struct Host {
     pub(crate) disk: Disk,
     pub(crate) replica: Option<Replica>,
     pub(crate) starts: u64,
+    clock: Clock,
+    /// Its process stands still until then.
+    pub(crate) stopped_until: u64,
+}
+
+/// A voter's clock: what it has shown when, and how fast it has gone since, in percent.
+#[derive(Clone, Copy)]
+struct Clock {
+    at_ms: u64,
+    shown_ns: u64,
+    percent: u64,
+}
+
+/// What a voter hears of a leader from its own system.
+#[derive(Clone, Copy)]
+pub(crate) enum News {
+    /// A connection has ended: whoever led in this term is dead, or has hung up.
+    End { term: u64 },
+    /// This voter's machine acknowledges nothing.
+    Silence { leader: u64 },
 }
 
 /// Some voters, and what is known of all.
@@ -35,8 +56,10 @@ pub(crate) struct World {
     pub(crate) loss_percent: u64,
     /// Who is not heard by whom.
     pub(crate) cut: BTreeSet<(u64, u64)>,
-    /// Who learns when, by the end of a connection, that the leader of a term is dead.
-    pub(crate) ends: Vec<(u64, u64, u64)>,
+    /// When who hears what of a leader.
+    pub(crate) news: Vec<(u64, u64, News)>,
+    /// How long disks take.
+    pub(crate) sync_ms: u64,
     pub(crate) truth: BTreeMap<u64, Command>,
     /// Epoch proposed last; each is proposed once.
     pub(crate) proposed: u64,
@@ -56,7 +79,8 @@ impl World {
             sent: 0,
             loss_percent,
             cut: BTreeSet::new(),
-            ends: Vec::new(),
+            news: Vec::new(),
+            sync_ms: SYNC_MS,
             truth: BTreeMap::new(),
             proposed: 0,
             leaders: BTreeMap::new(),
@@ -68,6 +92,12 @@ impl World {
                 disk: Disk::default(),
                 replica: None,
                 starts: 0,
+                clock: Clock {
+                    at_ms: 0,
+                    shown_ns: 0,
+                    percent: 100,
+                },
+                stopped_until: 0,
             };
             world.hosts.insert(id, host);
             world.start(id);
@@ -89,16 +119,38 @@ impl World {
         Instant::from_nanos(self.now_ms * 1_000_000)
     }
 
+    /// The time on a voter's clock.
+    pub(crate) fn now_at(&self, id: u64) -> Instant {
+        let Clock {
+            at_ms,
+            shown_ns,
+            percent,
+        } = self.hosts[&id].clock;
+        Instant::from_nanos(shown_ns + (self.now_ms - at_ms) * 10_000 * percent)
+    }
+
+    /// A voter's clock goes at this pace from now on, in percent of the true one.
+    pub(crate) fn set_pace(&mut self, id: u64, percent: u64) {
+        let clock = Clock {
+            at_ms: self.now_ms,
+            shown_ns: self.now_at(id).as_nanos(),
+            percent,
+        };
+        self.hosts.get_mut(&id).unwrap().clock = clock;
+    }
+
     pub(crate) fn replica(&mut self, id: u64) -> &mut Replica {
         self.hosts.get_mut(&id).unwrap().replica.as_mut().unwrap()
     }
 
     pub(crate) fn start(&mut self, id: u64) {
-        let now = self.now();
+        let now = self.now_at(id);
         let host = self.hosts.get_mut(&id).unwrap();
         host.starts += 1;
+        host.stopped_until = 0;
         let config = ReplicaConfig {
             me: VoterId(id),
+            promise: Duration::from_millis(PROMISE_MS),
             election_timeout: Duration::from_millis(TIMEOUT_MS),
             seed: id * 1000 + host.starts,
         };
@@ -117,7 +169,7 @@ impl World {
         for other in self.alive() {
             if did_lead {
                 let at = self.now_ms + 1 + self.random.below(within_ms);
-                self.ends.push((at, other, term));
+                self.news.push((at, other, News::End { term }));
             }
         }
     }
@@ -128,23 +180,45 @@ impl World {
         let leads = |id: &u64| self.hosts[id].replica.as_ref().unwrap().is_leader();
         let leaders: Vec<u64> = self.alive().into_iter().filter(leads).collect();
         for leader in leaders.into_iter().filter(|&leader| leader != other) {
-            let now = self.now();
+            let now = self.now_at(leader);
             let replica = self.replica(leader);
             let term = replica.term();
             replica.doubt(now, VoterId(other));
             let at = self.now_ms + self.random.below(within_ms);
-            self.ends.push((at, other, term));
+            self.news.push((at, other, News::End { term }));
         }
     }
 
-    fn end_connections(&mut self) {
+    /// A voter notices after so many milliseconds that a leader's machine is silent.
+    pub(crate) fn notice(&mut self, id: u64, leader: u64, after_ms: u64) {
+        let at = self.now_ms + after_ms;
+        self.news.push((at, id, News::Silence { leader }));
+    }
+
+    /// A voter's process stands still for so long; what it is told waits.
+    pub(crate) fn stop(&mut self, id: u64, millis: u64) {
+        self.hosts.get_mut(&id).unwrap().stopped_until = self.now_ms + millis;
+    }
+
+    fn is_stopped(&self, id: u64) -> bool {
+        self.hosts[&id].stopped_until > self.now_ms
+    }
+
+    fn tell_news(&mut self) {
         let now_ms = self.now_ms;
-        let due: Vec<_> = self.ends.extract_if(.., |(at, ..)| *at <= now_ms).collect();
-        let now = self.now();
-        for (_, id, term) in due {
+        let hosts = &self.hosts;
+        let is_due =
+            |(at, id, _): &mut (u64, u64, News)| *at <= now_ms && hosts[id].stopped_until <= now_ms;
+        let due: Vec<_> = self.news.extract_if(.., is_due).collect();
+        for (_, id, news) in due {
+            let now = self.now_at(id);
             let replica = self.hosts.get_mut(&id).unwrap().replica.as_mut();
-            if let Some(replica) = replica {
-                replica.leader_died(now, term);
+            match (replica, news) {
+                (Some(replica), News::End { term }) => replica.leader_died(now, term),
+                (Some(replica), News::Silence { leader }) => {
+                    replica.leader_silent(now, VoterId(leader));
+                }
+                (None, _) => {}
             }
         }
     }
@@ -168,10 +242,9 @@ impl World {
 
     /// Who leads and may act.
     pub(crate) fn acting(&self) -> Option<u64> {
-        let now = self.now();
-        let mut acting = self.hosts.iter().filter(|(_, host)| {
+        let mut acting = self.hosts.iter().filter(|&(&id, host)| {
             let replica = host.replica.as_ref();
-            replica.is_some_and(|replica| replica.has_lease(now))
+            replica.is_some_and(|replica| replica.has_lease(self.now_at(id)))
         });
         let first = acting.next().map(|(&id, _)| id);
         assert!(acting.next().is_none(), "one-leader-acts");
@@ -187,10 +260,10 @@ impl World {
     /// Whether the electorate is `wanted`; if not, brings it a step closer.
     pub(crate) fn adjust(&mut self, wanted: &[u64]) -> bool {
         let wanted: BTreeSet<VoterId> = wanted.iter().copied().map(VoterId).collect();
-        let now = self.now();
         let Some(id) = self.acting() else {
             return false;
         };
+        let now = self.now_at(id);
         let replica = self.replica(id);
         let electorate = replica.electorate();
         replica.adjust(now, &wanted);
@@ -200,7 +273,7 @@ impl World {
     pub(crate) fn propose(&mut self, id: u64) -> u64 {
         self.proposed += 1;
         let epoch = Epoch(self.proposed);
-        let now = self.now();
+        let now = self.now_at(id);
         assert!(self.replica(id).propose(now, Command::Stable { epoch }));
         epoch.0
     }
@@ -235,17 +308,18 @@ impl World {
     pub(crate) fn pass(&mut self, millis: u64) {
         for _ in 0..millis {
             self.now_ms += 1;
-            self.end_connections();
+            self.tell_news();
             self.deliver();
             for id in self.alive() {
-                self.turn(id);
+                if !self.is_stopped(id) {
+                    self.turn(id);
+                }
             }
             let _ = self.acting();
         }
     }
 
     pub(crate) fn deliver(&mut self) {
-        let now = self.now();
         let due: Vec<_> = self
             .net
             .range(..=(self.now_ms, u64::MAX))
@@ -253,6 +327,12 @@ impl World {
             .collect();
         for key in due {
             let (from, to, packet) = self.net.remove(&key).unwrap();
+            if self.is_stopped(to) {
+                let at = self.hosts[&to].stopped_until;
+                self.net.insert((at, key.1), (from, to, packet));
+                continue;
+            }
+            let now = self.now_at(to);
             let packet = Packet::decode(&packet.encode()).unwrap();
             let is_heard = !self.cut.contains(&(from, to));
             let replica = self
@@ -266,7 +346,7 @@ impl World {
     }
 
     pub(crate) fn turn(&mut self, id: u64) {
-        let (now, now_ms) = (self.now(), self.now_ms);
+        let (now, now_ms) = (self.now_at(id), self.now_ms);
         let host = self.hosts.get_mut(&id).unwrap();
         let replica = host.replica.as_mut().unwrap();
         replica.tick(now);
@@ -283,7 +363,7 @@ impl World {
         }
         let count = host.disk.written.len();
         if count > 0 && host.disk.syncing.is_none() {
-            host.disk.syncing = Some((now_ms + SYNC_MS, count));
+            host.disk.syncing = Some((now_ms + self.sync_ms, count));
         }
         if replica.is_leader() {
             let leader = self.leaders.entry(replica.term()).or_insert(id);
