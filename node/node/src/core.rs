@@ -155,8 +155,8 @@ impl<P: Platform, D: Disk> Core<P, D> {
         };
         let deadlines = [
             self.dtm.next_deadline(),
-            self.leadership.as_ref().and_then(Leadership::next_deadline),
-            Some(self.voter.next_deadline()),
+            self.next_of_leadership(),
+            Some(self.voter.next_deadline(self.now)),
             self.next_join(),
             self.follower.as_ref().map(Follower::deadline),
             self.copies.next_deadline(),

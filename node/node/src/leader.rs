@@ -27,6 +27,8 @@ const DISKS_AWAITED: Duration = Duration::from_millis(4_000);
 /// What makes a node the leader, while it is.
 pub(crate) struct Leadership {
     leader: Leader,
+    /// The number of this leadership among the voters.
+    term: u64,
     /// The leader's own node, once it is a member.
     me: Option<NodeId>,
     started: Instant,
@@ -58,9 +60,10 @@ struct Failure {
 impl Leadership {
     /// A leader's; its node is `me`, if it is a member. `started`: when the cluster
     /// began to lack a leader.
-    pub(crate) fn new(leader: Leader, me: Option<NodeId>, started: Instant) -> Self {
+    pub(crate) fn new(leader: Leader, term: u64, me: Option<NodeId>, started: Instant) -> Self {
         Self {
             leader,
+            term,
             me,
             started,
             start: None,
@@ -70,6 +73,11 @@ impl Leadership {
             last_failure: None,
             missing: None,
         }
+    }
+
+    /// Its number among the voters.
+    pub(crate) fn term(&self) -> u64 {
+        self.term
     }
 
     /// Whether a view of this leader's is in force.
@@ -233,7 +241,17 @@ impl<P: Platform, D: Disk> Core<P, D> {
         self.tell_leader(Input::LinkLost { node, fate });
     }
 
+    /// When the leader has something to do by itself; never while it may not act.
+    pub(crate) fn next_of_leadership(&self) -> Option<Instant> {
+        let leadership = self.leadership.as_ref();
+        let acting = leadership.filter(|_| self.voter.has_lease(self.now));
+        acting.and_then(Leadership::next_deadline)
+    }
+
     pub(crate) fn on_leadership_time(&mut self) {
+        if !self.voter.has_lease(self.now) {
+            return;
+        }
         let due = self.leadership.as_ref().and_then(Leadership::next_deadline);
         if due.is_some_and(|deadline| deadline <= self.now) {
             self.tell_leader(Input::Tick);
@@ -247,8 +265,11 @@ impl<P: Platform, D: Disk> Core<P, D> {
         }
     }
 
-    /// Does what the leader wants; false if it wants nothing.
+    /// Does what the leader wants; false if it wants nothing, or may not act.
     pub(crate) fn flush_leadership(&mut self) -> bool {
+        if !self.voter.has_lease(self.now) {
+            return false;
+        }
         let Some(leadership) = &mut self.leadership else {
             return false;
         };

@@ -245,6 +245,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
         };
         self.voter.lost.insert(node, fate);
         self.note_end(node, fate);
+        if let (LostWhy::Silent, Some(voter)) = (why, self.voter_of(node)) {
+            self.voter.replica.leader_silent(self.now, voter);
+        }
         self.feed(Input::LinkLost { node });
         if self.leadership.is_some() {
             self.on_member_lost(node, fate);

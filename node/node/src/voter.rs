@@ -86,11 +86,10 @@ impl<D: Disk> Voter<D> {
             names.extend(voter);
         }
         let is_new = found.is_blank();
-        let election_timeout = Duration::from_nanos(config.failure_timeout.as_nanos() / 2);
         let replica_config = ReplicaConfig {
             me: VoterId(log.id().0),
-            promise: election_timeout,
-            election_timeout,
+            promise: config.lease,
+            election_timeout: Duration::from_nanos(config.failure_timeout.as_nanos() / 2),
             seed,
         };
         let mut replica = Replica::new(now, replica_config, found);
@@ -117,13 +116,14 @@ impl<D: Disk> Voter<D> {
         (self.suffrage == Suffrage::Full).then(|| self.replica.me())
     }
 
-    pub(crate) fn next_deadline(&self) -> Instant {
+    pub(crate) fn next_deadline(&self, now: Instant) -> Instant {
         let next = self.replica.next_deadline();
-        self.lease_end.map_or(next, |end| end.min(next))
+        let end = self.lease_end.filter(|&end| now < end);
+        end.map_or(next, |end| end.min(next))
     }
 
     /// Whether this node's voter leads, and no other can.
-    fn has_lease(&self, now: Instant) -> bool {
+    pub(crate) fn has_lease(&self, now: Instant) -> bool {
         self.lease_end.is_some_and(|end| now < end)
     }
 
@@ -191,7 +191,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
         if let Err(conflict) = self.voter.replica.handle(self.now, from, &packet) {
             self.store_failed(&conflict);
         }
-        self.voter.lease_end = self.voter.replica.lease_end();
+        self.review_leadership();
     }
 
     /// Tells the voter which of its records are durable.
@@ -207,16 +207,28 @@ impl<P: Platform, D: Disk> Core<P, D> {
         if self.voter.log.wants_checkpoint() || self.voter.replica.wants_checkpoint() {
             self.voter.replica.checkpoint();
         }
-        self.voter.lease_end = self.voter.replica.lease_end();
+        self.review_leadership();
         let has_lease = self.voter.has_lease(self.now);
         match &self.leadership {
-            Some(_) if !has_lease => self.leadership = None,
-            Some(leadership) if leadership.is_running() => self.adjust_electorate(),
+            Some(leadership) if has_lease && leadership.is_running() => self.adjust_electorate(),
             Some(_) => {}
             None if has_lease && self.voter.replica.is_settled() && self.fatal.is_none() => {
                 self.lead();
             }
             None => {}
+        }
+    }
+
+    /// A leadership without a lease stands still, and goes on when the voters answer again:
+    /// somebody was slow. One that another may have followed is over, and so is one that has
+    /// lost the voters for long: what it knows of the members is too old.
+    fn review_leadership(&mut self) {
+        let replica = &self.voter.replica;
+        self.voter.lease_end = replica.lease_end();
+        let term = replica.is_in_office(self.now).then(|| replica.term());
+        let leadership = self.leadership.as_ref();
+        if leadership.is_some_and(|leadership| Some(leadership.term()) != term) {
+            self.leadership = None;
         }
     }
 
@@ -245,10 +257,14 @@ impl<P: Platform, D: Disk> Core<P, D> {
     /// This node leads from now on.
     fn lead(&mut self) {
         let (now, config) = (self.now, self.voter.config);
-        let state = self.voter.replica.state().clone();
+        let (term, state) = (
+            self.voter.replica.term(),
+            self.voter.replica.state().clone(),
+        );
         if self.dtm.view().is_none() {
             let own = self.own_process();
-            self.leadership = Some(Leadership::new(Leader::new(now, config, state), None, now));
+            let leader = Leader::new(now, config, state);
+            self.leadership = Some(Leadership::new(leader, term, None, now));
             self.tell_leader(Input::Join {
                 joiner: crate::leader::OWN,
                 process: own,
@@ -263,7 +279,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             return;
         };
         let noticed = self.voter.leaderless_since.take().unwrap_or(now);
-        self.leadership = Some(Leadership::new(leader, Some(me), noticed));
+        self.leadership = Some(Leadership::new(leader, term, Some(me), noticed));
     }
 
     /// What this process says of itself.
@@ -377,7 +393,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
     }
 
     /// With which control log a member of this node's view votes.
-    fn voter_of(&self, node: NodeId) -> Option<VoterId> {
+    pub(crate) fn voter_of(&self, node: NodeId) -> Option<VoterId> {
         let store = self.dtm.view()?.member(node)?.store;
         self.voter.replica.state().process(store)?.voter
     }
