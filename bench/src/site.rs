@@ -11,8 +11,8 @@ use engine::{GuestFault, HostCall, Instance, Limits, StepHost, Stop};
 use linux::{LinuxClock, LinuxViews, Network, NetworkConfig};
 use platform::{Clock, ClusterId, Event, Events, GuestSpace, Links, ViewMemory, Views, Wait};
 use types::{
-    Duration, Epoch, Instant, Member, NodeId, PAGE_SIZE, PageBytes, PageId, PageIndex, RegionId,
-    Seq, Stamp, StoreId, TxnTimestamp, Version, View, ViewNumber, limits,
+    Durability, Duration, Epoch, Instant, Member, NodeId, PAGE_SIZE, PageBytes, PageId, PageIndex,
+    RegionId, Seq, Stamp, StoreId, TxnTimestamp, Version, View, ViewNumber, limits,
 };
 use wire::{Envelope, Hold, Image, Message, PageVersion, ReadWish};
 
@@ -171,6 +171,7 @@ impl Site {
             leaving: Vec::new(),
             stable: Epoch(0),
             first_epoch: EPOCH,
+            durability: Durability::Disk,
             fallbacks: Vec::new(),
         };
         let input = Input::View { view, you: me };

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dtm::Input;
-use types::{Duration, Epoch, Extent, Instant, Member, NodeId, PageId, StoreId, View, placement};
+use types::{
+    Duration, Epoch, Extent, Fallback, Instant, Member, NodeId, PageId, StoreId, View, placement,
+};
 use wire::{Message, PageVersion};
 
+use crate::Property;
 use crate::client::{Cause, Client, Role};
 use crate::event::Event;
 use crate::scenario::{Disks, Fault};
@@ -246,12 +249,29 @@ impl World {
         let next = (members, leaving);
         let fallback = self.leader.decide(next, &lost, Epoch(used.0 + gap));
         self.common.note(format_args!("decided: {fallback:?}"));
+        self.check_promise(&fallback);
         let history = &mut self.common.recorder.history;
         history.fallbacks.push(fallback);
         history.deaths.push(lost);
         self.announce_view();
         self.expel();
         self.push(Duration::from_micros(500), Event::Replicate);
+    }
+
+    /// Nothing is taken back that was told to be safe. (Who has only looked at something
+    /// leaves nothing that could be taken back.)
+    fn check_promise(&mut self, fallback: &Fallback) {
+        let promised = self.leader.promised();
+        let attempts = self.common.recorder.history.attempts.iter();
+        let mut written = attempts.filter(|attempt| !attempt.writes.is_empty());
+        let broken = written.find_map(|attempt| {
+            let (stamp, _) = attempt.commit()?;
+            (stamp.epoch() <= promised && fallback.undoes(stamp)).then_some(stamp)
+        });
+        if let Some(stamp) = broken {
+            let detail = format!("{stamp:?} is undone, and epochs up to {promised} were safe");
+            self.common.fail(Property::Contract, detail);
+        }
     }
 
     /// Sends the view to its members.

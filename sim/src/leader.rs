@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use control::recovery_line;
-use types::{Epoch, Fallback, Member, NodeId, View, ViewNumber};
+use types::limits::REPLICAS;
+use types::{Durability, Epoch, Fallback, Member, NodeId, View, ViewNumber};
 use wire::Testimony;
 
 /// The control plane.
@@ -13,9 +14,22 @@ pub(crate) struct Leader {
     /// Per member: up to which epoch its parts are stored.
     stored: BTreeMap<NodeId, Epoch>,
     stable: Epoch,
+    /// Per member: up to which epoch its parts are in the memories of its stores' nodes.
+    held: BTreeMap<NodeId, Epoch>,
+    safe: Safe,
     /// What survivors have reported since a failure was noticed.
     gathering: Option<Gathering>,
     gatherings: u64,
+}
+
+/// What members were told to be safe although it may not be stable.
+#[derive(Clone, Copy, Debug, Default)]
+struct Safe {
+    epoch: Epoch,
+    /// Members that were lost since.
+    lost: usize,
+    /// So many may be.
+    lost_max: usize,
 }
 
 /// The dependencies of the survivors, before a decision.
@@ -36,7 +50,7 @@ pub(crate) enum Stability {
 
 impl Leader {
     /// The first view.
-    pub(crate) fn new(members: Vec<Member>) -> Self {
+    pub(crate) fn new(members: Vec<Member>, durability: Durability) -> Self {
         let view = View {
             number: ViewNumber(1),
             leader: members[0].node,
@@ -44,12 +58,15 @@ impl Leader {
             leaving: vec![],
             stable: Epoch(0),
             first_epoch: Epoch(1),
+            durability,
             fallbacks: vec![],
         };
         Self {
             view,
             stored: BTreeMap::new(),
             stable: Epoch(0),
+            held: BTreeMap::new(),
+            safe: Safe::default(),
             gathering: None,
             gatherings: 0,
         }
@@ -80,6 +97,31 @@ impl Leader {
             return None;
         }
         self.stable = slowest;
+        Some(slowest)
+    }
+
+    /// The same of what is in the memories of nodes: the epoch that is safe now, if that
+    /// makes one.
+    pub(crate) fn on_epoch_held(
+        &mut self,
+        from: NodeId,
+        epoch: Epoch,
+        stability: Stability,
+    ) -> Option<Epoch> {
+        let held = self.held.entry(from).or_default();
+        *held = epoch.max(*held);
+        let of = |node: NodeId| self.held.get(&node).copied().unwrap_or_default();
+        let slowest = self.view.nodes().map(of).min()?;
+        let is_frozen = stability == Stability::Frozen || self.gathering.is_some();
+        let is_news = slowest > self.safe.epoch.max(self.stable);
+        if !is_news || is_frozen || !self.is_stable_before_view() {
+            return None;
+        }
+        self.safe = Safe {
+            epoch: slowest,
+            lost: 0,
+            lost_max: REPLICAS.min(self.view.staying().count()) - 1,
+        };
         Some(slowest)
     }
 
@@ -137,6 +179,7 @@ impl Leader {
             cuts: recovery_line(self.stable, past, lost, &gathering.testimonies),
             first_epoch,
         };
+        self.safe.lost += lost.len();
         self.view.fallbacks.push(fallback.clone());
         self.view = View {
             number: ViewNumber(self.view.number.0 + 1),
@@ -145,9 +188,22 @@ impl Leader {
             leaving,
             stable: self.stable,
             first_epoch,
+            durability: self.view.durability,
             fallbacks: core::mem::take(&mut self.view.fallbacks),
         };
         self.stored.clear();
+        self.held.clear();
         fallback
+    }
+
+    /// Up to here what members have committed was told to be safe; unless more were lost
+    /// since than may be.
+    pub(crate) fn promised(&self) -> Epoch {
+        let Safe {
+            epoch,
+            lost,
+            lost_max,
+        } = self.safe;
+        if lost <= lost_max { epoch } else { Epoch(0) }
     }
 }

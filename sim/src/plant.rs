@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use types::{Duration, Epoch, Instant, NodeId, PAGE_SIZE, PageId, Prng, View};
+use types::{Durability, Duration, Epoch, Instant, NodeId, PAGE_SIZE, PageId, Prng, View};
 use wire::{Envelope, Message, Testimony};
 
 use crate::memory::Cell;
@@ -58,11 +58,13 @@ pub enum Plant {
     LooseParts,
     /// What the dead have left gets no copies before it is called stable.
     Disinherited,
+    /// Work is called safe before the stores have it.
+    EarlySafe,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::SkippedAck,
         Self::AckEpoch,
         Self::DoomedMapping,
@@ -84,6 +86,7 @@ impl Plant {
         Self::HalfParts,
         Self::LooseParts,
         Self::Disinherited,
+        Self::EarlySafe,
     ];
 
     /// Its name on the command line.
@@ -111,6 +114,7 @@ impl Plant {
             Self::HalfParts => "half-parts",
             Self::LooseParts => "loose-parts",
             Self::Disinherited => "disinherited",
+            Self::EarlySafe => "early-safe",
         }
     }
 }
@@ -193,6 +197,10 @@ pub(crate) fn prepare(plant: Plant, scenario: &mut Scenario) {
             scenario.patience = Duration::from_millis(20);
             let down = Duration::ZERO;
             scenario.faults = in_parts(scenario, Fault::Reset { down });
+        }
+        Plant::EarlySafe => {
+            scenario.durability = Durability::Memory;
+            prepare(Plant::LooseParts, scenario);
         }
         Plant::GappedParts | Plant::HalfParts | Plant::LooseParts | Plant::Disinherited => {
             scenario.hunt = false;
@@ -289,6 +297,7 @@ impl Planted {
             }
             (Some(Plant::BlindHome), Message::Inventory { extents, .. }) => extents.clear(),
             (Some(Plant::EarlyStable), Message::EpochStored { epoch }) => epoch.0 += 2,
+            (Some(Plant::EarlySafe), Message::EpochHeld { epoch }) => epoch.0 += 2,
             (Some(Plant::ForgottenHolders), Message::Holders { pages, .. }) => pages.clear(),
             _ => {}
         }

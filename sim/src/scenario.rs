@@ -1,7 +1,7 @@
 //! What a seed means: all choices of a run, so that every run tries other ones.
 use dtm::Config;
 use types::limits::FIRST_APPLICATION_REGION;
-use types::{Duration, Instant, PageId, Prng};
+use types::{Durability, Duration, Instant, PageId, Prng};
 
 use crate::network::Delays;
 use crate::sharing::Sharing;
@@ -37,6 +37,8 @@ pub(crate) struct Scenario {
     pub(crate) sync_max: Duration,
     /// Between two slices of a node's work on closed epochs.
     pub(crate) slice_after_max: Duration,
+    /// What makes work safe.
+    pub(crate) durability: Durability,
     /// Silence after which a member is given up.
     pub(crate) patience: Duration,
     /// Until a decision is taken.
@@ -132,6 +134,7 @@ impl Scenario {
             zombie_steps_max: pick_number(prng, &[0, 2, 8]),
             clock_skew_max: pick(prng, &[0, 1000, 1_000_000_000]),
             config: draw_config(prng),
+            durability: Durability::Disk,
             faults: draw_faults(prng, heal_at),
             heal_at,
         };
@@ -146,6 +149,9 @@ impl Scenario {
             scenario.faults.sort_by_key(|&(at, _)| at);
         }
         scenario.slice_after_max = scenario.epoch_length;
+        if prng.chance(1, 3) && options.plant.is_none() {
+            scenario.durability = Durability::Memory;
+        }
         scenario
     }
 }
@@ -191,6 +197,7 @@ impl Scenario {
             zombie_steps_max: 0,
             clock_skew_max: Duration::ZERO,
             config: Config::default(),
+            durability: Durability::Disk,
             faults: vec![(crash_at, crash)],
             heal_at: crash_at,
         }
@@ -306,13 +313,15 @@ fn draw_all_faults(prng: &mut Prng, scenario: &Scenario) -> Vec<(Instant, Fault)
 }
 
 fn draw_faults_of(kind: FaultKind, prng: &mut Prng, scenario: &Scenario) -> Vec<(Instant, Fault)> {
+    // So many crashes that what one has left goes with the next.
+    let count = if kind == FaultKind::Crash { 12 } else { 4 };
     let fault = |prng: &mut Prng| {
         (
             draw_moment(prng, scenario),
             draw_fault(kind, prng, scenario),
         )
     };
-    (0..4).map(|_| fault(prng)).collect()
+    (0..count).map(|_| fault(prng)).collect()
 }
 
 fn draw_moment(prng: &mut Prng, scenario: &Scenario) -> Instant {
@@ -324,6 +333,11 @@ fn draw_fault(kind: FaultKind, prng: &mut Prng, scenario: &Scenario) -> Fault {
     let lasts = micros(prng, 50, 2 * scenario.patience.as_micros());
     let down = micros(prng, 0, 1000);
     match kind {
+        FaultKind::Crash => Fault::Crash {
+            victims: 1,
+            noticed_after: micros(prng, 0, 1000),
+            disks: Disks::Return(micros(prng, 100, 4000)),
+        },
         FaultKind::Pause => Fault::Pause { lasts },
         FaultKind::Hold => Fault::Hold {
             lasts,

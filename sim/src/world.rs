@@ -88,7 +88,7 @@ impl World {
         let mut world = Self {
             nodes: BTreeMap::new(),
             stores: members.iter().map(|m| (m.store, Store::new())).collect(),
-            leader: Leader::new(members.clone()),
+            leader: Leader::new(members.clone(), common.scenario.durability),
             network: Network::new(common.scenario.delays),
             epoch_used: Epoch(0),
             nodes_created: 0,
@@ -257,6 +257,9 @@ impl World {
             Message::EpochStored { epoch } if view == self.leader.view().number => {
                 self.on_epoch_stored(from, epoch);
             }
+            Message::EpochHeld { epoch } if view == self.leader.view().number => {
+                self.on_epoch_held(from, epoch);
+            }
             _ => {}
         }
     }
@@ -417,22 +420,41 @@ impl World {
         }
     }
 
-    /// The leader's node has heard that a member has stored its parts.
-    fn on_epoch_stored(&mut self, from: NodeId, epoch: Epoch) {
-        let view = self.leader.view().clone();
+    /// Whether something may be called stable now, or safe.
+    fn stability(&self) -> Stability {
+        let view = self.leader.view();
         let dead = view
             .nodes()
             .filter(|node| !self.nodes.contains_key(node))
             .count();
         let copies = REPLICAS.min(view.staying().count());
-        let stability = if dead < copies && self.given_up.is_empty() {
+        if dead < copies && self.given_up.is_empty() {
             Stability::Safe
         } else {
             Stability::Frozen
+        }
+    }
+
+    /// The leader's node has heard that a member's parts are in its stores' nodes' memories.
+    fn on_epoch_held(&mut self, from: NodeId, epoch: Epoch) {
+        let stability = self.stability();
+        let Some(epoch) = self.leader.on_epoch_held(from, epoch, stability) else {
+            return;
         };
+        self.common.note(format_args!("safe: {epoch}"));
+        let view = self.leader.view().clone();
+        for to in view.nodes() {
+            self.say(view.leader, to, Message::Held { epoch });
+        }
+    }
+
+    /// The leader's node has heard that a member has stored its parts.
+    fn on_epoch_stored(&mut self, from: NodeId, epoch: Epoch) {
+        let stability = self.stability();
         let Some(stable) = self.leader.on_epoch_stored(from, epoch, stability) else {
             return;
         };
+        let view = self.leader.view().clone();
         self.common.note(format_args!("stable: {stable}"));
         self.common.recorder.stable(stable);
         for to in view.nodes() {
@@ -530,5 +552,6 @@ fn is_for_surroundings(message: &Message) -> bool {
             | Message::StoreFrame { .. }
             | Message::PartEnd { .. }
             | Message::EpochStored { .. }
+            | Message::EpochHeld { .. }
     )
 }

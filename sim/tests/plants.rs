@@ -201,3 +201,8 @@ fn what_the_dead_have_left_needs_copies_before_it_is_stable() {
         &[History(Fallback), History(SingleWriter)],
     );
 }
+
+#[test]
+fn what_was_called_safe_too_early_is_taken_back() {
+    assert_caught(Plant::EarlySafe, Watch::Everything, &[Contract]);
+}

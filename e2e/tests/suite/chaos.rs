@@ -12,6 +12,15 @@ fn a_cluster_that_is_treated_badly_stays_consistent() {
     assert!(outcome.out.contains("s  kill all nodes"), "{outcome:#?}");
 }
 
+/// Answers leave before any disk has what they tell.
+#[test]
+fn what_only_memories_have_survives_the_loss_of_one_node_at_a_time() {
+    let mut machine = Machine::new("memory");
+    let outcome = machine.check_chaos(&["--seed", "2", "--faults", "5", "--durability", "memory"]);
+    assert!(!outcome.out.contains("s  kill all nodes"), "{outcome:#?}");
+    assert!(outcome.out.contains("s  kill node"), "{outcome:#?}");
+}
+
 #[test]
 fn ctrl_c_ends_it_early_with_a_verdict_and_no_process_is_left() {
     let mut machine = Machine::new("early");

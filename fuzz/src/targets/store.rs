@@ -3,8 +3,8 @@
 use platform::{ClusterId, DiskError};
 use store::{Identity, MemoryDisk, OpenError, Part, Store, Tail};
 use types::{
-    Epoch, Fallback, Interval, NodeId, PAGE_SIZE, PageId, Prng, Stamp, StoreId, Version, View,
-    ViewNumber,
+    Durability, Epoch, Fallback, Interval, NodeId, PAGE_SIZE, PageId, Prng, Stamp, StoreId,
+    Version, View, ViewNumber,
 };
 use wire::{Image, PageVersion};
 
@@ -139,6 +139,7 @@ fn fallen_back(epoch: Epoch) -> View {
         leaving: vec![],
         stable,
         first_epoch: epoch.next(),
+        durability: Durability::Disk,
         fallbacks: vec![fallback],
     }
 }

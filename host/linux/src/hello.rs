@@ -27,11 +27,11 @@ use seal::HANDSHAKE_SIZE;
 use types::NodeId;
 
 /// Version of what nodes say to each other; nodes of different versions do not talk.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;
 /// Bytes of a hello.
 pub const HELLO_SIZE: usize = 32;
 /// What a handshake binds the session to, of what was said before it in the open.
-pub(crate) const CONTEXT: &[u8] = b"plurix links, version 3";
+pub(crate) const CONTEXT: &[u8] = b"plurix links, version 4";
 
 const HEAD_SIZE: usize = 16;
 const MAGIC: [u8; 8] = *b"plurix\r\n";

@@ -3,6 +3,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
+use types::Durability;
 
 use crate::Cursor;
 
@@ -73,6 +74,8 @@ pub struct Status {
     pub nodes: Vec<NodeInfo>,
     /// The last failure that the leader has seen.
     pub last_failure: Option<Fallen>,
+    /// What makes work safe: then answers leave.
+    pub durability: Durability,
     /// Everything stable has as many copies as it should have; else they are being made.
     pub is_replicated: bool,
     /// Figures of nodes that are gone are part of these sums.

@@ -210,6 +210,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 self.on_store_message(envelope);
             }
             Message::EpochStored { .. }
+            | Message::EpochHeld { .. }
             | Message::Report(_)
             | Message::Unreachable { .. }
             | Message::Intervals { .. }
@@ -232,6 +233,10 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 if let Err(error) = self.store.set_stable(epoch, wall_ms) {
                     self.store_failed(&error);
                 }
+                self.release_replies();
+            }
+            Message::Held { .. } => {
+                self.tell_memory(envelope);
                 self.release_replies();
             }
             Message::Down => self.fatal = Some(FatalReason::Down),
@@ -386,6 +391,8 @@ fn is_of_control(message: &Message) -> bool {
         Message::NewView { .. }
             | Message::Heartbeat
             | Message::EpochStored { .. }
+            | Message::EpochHeld { .. }
+            | Message::Held { .. }
             | Message::Stable { .. }
             | Message::Report(_)
             | Message::Unreachable { .. }

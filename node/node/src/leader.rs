@@ -341,7 +341,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 let until = now + DISKS_AWAITED;
                 leadership.missing = Some(Missing { message, until });
             }
-            Event::Refused { .. } | Event::EpochsHeld { .. } => {}
+            Event::Refused { .. } | Event::EpochsStopped { .. } => {}
         }
     }
 
@@ -401,6 +401,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
 impl Leadership {
     fn describe(&self, status: &mut Status, now: Instant) {
         status.snapshots = self.snapshots;
+        status.durability = self.leader.state().durability();
         status.uptime_ms = now.since(self.started).as_millis();
         status.start_us = self.start.map_or(0, Duration::as_micros);
         status.last_failure = self

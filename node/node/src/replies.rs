@@ -1,5 +1,5 @@
-//! Answers to tools wait until what they tell cannot be undone any more. If it is
-//! undone, the request is served again.
+//! Answers to tools wait until what they tell is safe: it cannot be undone any more by
+//! what the cluster is to survive. If it is undone before, the request is served again.
 use alloc::vec::Vec;
 
 use admin::Response;
@@ -9,7 +9,7 @@ use types::{Stamp, View};
 use crate::Platform;
 use crate::core::Core;
 
-/// An answer that waits for its epoch to be stable.
+/// An answer that waits for its epoch to be safe.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) request: RequestId,
@@ -26,19 +26,19 @@ impl<P: Platform, D: Disk> Core<P, D> {
         self.platform.reply(request, admin::encode(response));
     }
 
-    /// Answers when the epoch is stable.
-    pub(crate) fn reply_when_stable(&mut self, reply: Reply) {
+    /// Answers when the epoch is safe.
+    pub(crate) fn reply_when_safe(&mut self, reply: Reply) {
         self.replies.push(reply);
         self.release_replies();
     }
 
     /// Sends the answers whose time has come.
     pub(crate) fn release_replies(&mut self) {
-        let stable = self.dtm.stable();
+        let safe = self.dtm.safe();
         while let Some(at) = self
             .replies
             .iter()
-            .position(|reply| reply.stamp.epoch() <= stable)
+            .position(|reply| reply.stamp.epoch() <= safe)
         {
             let reply = self.replies.remove(at);
             self.reply_now(reply.request, &reply.response);

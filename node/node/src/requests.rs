@@ -70,7 +70,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
     pub(crate) fn answer(&mut self, id: RequestId, bytes: Vec<u8>, served: Served) {
         match served {
             Ok((response, Some(stamp))) => {
-                self.core.reply_when_stable(Reply {
+                self.core.reply_when_safe(Reply {
                     request: id,
                     bytes,
                     response,

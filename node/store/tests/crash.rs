@@ -9,8 +9,8 @@ use platform::{ClusterId, DiskError};
 use std::collections::{BTreeMap, BTreeSet};
 use store::{Damage, DamagedPart, Identity, MemoryDisk, Part, Store, SyncMode, Tail};
 use types::{
-    Epoch, Fallback, Interval, NodeId, PAGE_SIZE, PageId, Prng, Stamp, StoreId, Version, View,
-    ViewNumber,
+    Durability, Epoch, Fallback, Interval, NodeId, PAGE_SIZE, PageId, Prng, Stamp, StoreId,
+    Version, View, ViewNumber,
 };
 use wire::{Image, PageVersion};
 
@@ -149,6 +149,7 @@ impl Model {
             leaving: vec![],
             stable: self.stable,
             first_epoch: self.epoch,
+            durability: Durability::Disk,
             fallbacks: self.fallbacks.clone(),
         }
     }

@@ -6,8 +6,8 @@ use store::{
     Tail,
 };
 use types::{
-    Cut, Epoch, Fallback, Interval, NodeId, PAGE_SIZE, PageId, Prng, Stamp, StoreId, Version, View,
-    ViewNumber,
+    Cut, Durability, Epoch, Fallback, Interval, NodeId, PAGE_SIZE, PageId, Prng, Stamp, StoreId,
+    Version, View, ViewNumber,
 };
 use wire::{Image, PageVersion};
 
@@ -50,6 +50,7 @@ fn view(fallbacks: &[(u64, u64)]) -> View {
         leaving: vec![],
         stable: Epoch(fallbacks.last().unwrap().0),
         first_epoch: Epoch(fallbacks.last().unwrap().1),
+        durability: Durability::Disk,
         fallbacks: fallbacks.iter().map(fallback).collect(),
     }
 }
@@ -166,6 +167,7 @@ fn a_node_loses_only_what_it_committed_after_its_cut() {
         first_epoch: Epoch(12),
     };
     let view = View {
+        durability: Durability::Disk,
         fallbacks: vec![fallback],
         ..view(&[(8, 12)])
     };

@@ -7,9 +7,10 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use types::limits::MEMBERS_MAX;
-use types::{Cut, Duration, Epoch, Instant, NodeId, StoreId, View, ViewNumber};
+use types::{Cut, Durability, Duration, Epoch, Instant, NodeId, StoreId, View};
 use wire::{Envelope, Message};
 
+use crate::event::{Event, FailedWhy, RefusedWhy};
 use crate::gather::Gather;
 use crate::line::recovery_line;
 use crate::roll::{Patience, Roll};
@@ -39,6 +40,8 @@ pub struct Config {
     pub lease: Duration,
     /// How long a restart waits for disks that it could do without.
     pub join_grace: Duration,
+    /// What is to make work safe when the cluster is started; `None`: what did before.
+    pub durability: Option<Durability>,
 }
 
 /// Everything that can happen to a leader.
@@ -115,25 +118,6 @@ pub enum Output {
     Event(Event),
 }
 
-/// Why a member was given up.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FailedWhy {
-    /// Its process is dead.
-    LinkLost,
-    /// It is not reached any more.
-    Unreachable,
-    /// It has said nothing for too long.
-    Silent,
-    /// It and other members do not reach each other.
-    Isolated,
-    /// A new process serves its disk.
-    Replaced,
-    /// It left before it had become a member.
-    LeftEarly,
-    /// It led, and another leads now.
-    Deposed,
-}
-
 /// How far a leader has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
@@ -143,61 +127,6 @@ enum Phase {
     TakingOver,
     /// A view of this leader's is in force.
     Running,
-}
-
-/// Why a process is not let in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RefusedWhy {
-    /// The leader, or another process that waits to be let in, serves a disk of the
-    /// same id.
-    SameStore,
-    /// The cluster is full.
-    Full,
-}
-
-/// Something worth telling a person.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Event {
-    /// A view has begun.
-    ViewBegan {
-        /// Which.
-        number: ViewNumber,
-        /// Its members.
-        members: usize,
-        /// The newest stable epoch: nobody went back further.
-        stable: Epoch,
-        /// Members that went back.
-        reset: usize,
-    },
-    /// A member was given up; a view without it follows.
-    MemberFailed {
-        /// Which.
-        node: NodeId,
-        /// Why.
-        why: FailedWhy,
-    },
-    /// A process was not let in.
-    Refused {
-        /// Its connection.
-        joiner: JoinerId,
-        /// Its disk.
-        store: StoreId,
-        /// Why.
-        why: RefusedWhy,
-    },
-    /// So many disks are missing that stable data may be on none of the others. The
-    /// cluster waits for them.
-    StoresMissing {
-        /// The disks, with the names of the processes that served them last.
-        missing: Vec<(StoreId, String)>,
-        /// How many could be done without.
-        may_miss: usize,
-    },
-    /// Stores lag so far behind that epochs do not advance.
-    EpochsHeld {
-        /// The epoch that is held.
-        epoch: Epoch,
-    },
 }
 
 /// Who leaves and who joins, before it is known how far anybody goes back.
@@ -243,7 +172,9 @@ pub struct Leader {
     /// Whose votes count, once that is known.
     pub(crate) voters: Option<BTreeSet<VoterId>>,
     epoch: Epoch,
-    is_held: bool,
+    is_stopped: bool,
+    /// Told in this view to be in the memories of all stores' nodes.
+    held: Epoch,
     /// What the members of the view are asked before the next one.
     gather: Option<Gather>,
     /// The decision on its way to the voters.
@@ -279,7 +210,8 @@ impl Leader {
             leaving: BTreeSet::new(),
             voters: None,
             epoch: Epoch(0),
-            is_held: false,
+            is_stopped: false,
+            held: Epoch(0),
             gather: None,
             deciding: None,
             missing: Vec::new(),
@@ -446,6 +378,10 @@ impl Leader {
             Message::EpochStored { epoch } if epoch < self.epoch => {
                 self.roll.on_epoch_stored(from, epoch);
             }
+            Message::EpochHeld { epoch } if epoch < self.epoch => {
+                self.roll.on_epoch_held(from, epoch);
+                self.tell_held();
+            }
             Message::Unreachable { node } => self.roll.on_unreachable(now, from, node),
             Message::Replicated => self.roll.on_replicated(from),
             Message::Intervals(ref testimony) => {
@@ -454,6 +390,28 @@ impl Leader {
                 }
             }
             _ => (),
+        }
+    }
+
+    /// Tells the members what is safe without being stable. That needs no decision: it is
+    /// a fact that lasts, whoever leads. But if part of what was before the view is not
+    /// stable yet, it may lie where the next loss finds it: then everybody waits for that.
+    fn tell_held(&mut self) {
+        let held = self.roll.held();
+        let Some(view) = self.view().filter(|_| self.is_running()) else {
+            return;
+        };
+        let is_due = held > self.held.max(self.state.stable())
+            && view.durability == Durability::Memory
+            && self.state.stable() >= view.legacy_epoch()
+            && self.roll.failed().is_empty();
+        if is_due {
+            let nodes: Vec<NodeId> = view.nodes().collect();
+            self.held = held;
+            for to in nodes {
+                let message = Message::Held { epoch: held };
+                self.outputs.push_back(Output::Send { to, message });
+            }
         }
     }
 
@@ -512,21 +470,26 @@ impl Leader {
 
     /// Whether a new epoch has begun.
     fn advance_epoch(&mut self) -> bool {
-        let is_held = self.epoch >= self.state.epoch_limit();
-        if is_held && !self.is_held {
-            self.event(Event::EpochsHeld { epoch: self.epoch });
+        let is_stopped = self.epoch >= self.state.epoch_limit();
+        if is_stopped && !self.is_stopped {
+            self.event(Event::EpochsStopped { epoch: self.epoch });
         }
-        self.is_held = is_held;
-        if !is_held {
+        self.is_stopped = is_stopped;
+        if !is_stopped {
             self.epoch = self.epoch.next();
             self.outputs.push_back(Output::AdvanceEpoch(self.epoch));
         }
-        !is_held
+        !is_stopped
     }
 
     /// Takes the next decision, if none is on its way and one is due.
     fn decide(&mut self) {
         if self.deciding.is_some() {
+            return;
+        }
+        if let Some(command) = self.configuration_due() {
+            self.outputs.push_back(Output::Propose(command.clone()));
+            self.deciding = Some(command);
             return;
         }
         let command = match self.membership_due() {
@@ -538,6 +501,16 @@ impl Leader {
             self.outputs.push_back(Output::Propose(command.clone()));
             self.deciding = Some(command);
         }
+    }
+
+    /// What the operator wants otherwise, if the cluster is being started.
+    fn configuration_due(&self) -> Option<Command> {
+        let wanted = self
+            .config
+            .durability
+            .filter(|_| self.phase == Phase::Gathering);
+        let durability = wanted.filter(|&wanted| wanted != self.state.durability())?;
+        Some(Command::Configure { durability })
     }
 
     /// How far each member goes back with this change. `None` while survivors have still to
@@ -698,7 +671,8 @@ impl Leader {
         }
         self.phase = Phase::Running;
         self.gather = None;
-        self.is_held = false;
+        self.is_stopped = false;
+        self.held = Epoch(0);
         self.epoch = view.first_epoch;
         self.next_epoch = now + self.config.epoch_length;
         self.next_heartbeat = now;

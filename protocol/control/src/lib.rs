@@ -17,6 +17,7 @@
 extern crate alloc;
 
 mod drain;
+mod event;
 mod follower;
 mod gather;
 mod kept;
@@ -28,8 +29,9 @@ mod state;
 mod voting;
 
 pub use drain::DrainRefused;
+pub use event::{Event, FailedWhy, RefusedWhy};
 pub use follower::Follower;
-pub use leader::{Config, Event, FailedWhy, Fate, Input, JoinerId, Leader, Output, RefusedWhy};
+pub use leader::{Config, Fate, Input, JoinerId, Leader, Output};
 pub use line::recovery_line;
 pub use replica::{Conflict, Replica, ReplicaConfig, ReplicaOutput};
 pub use state::{Command, ControlState, EPOCHS_AHEAD_MAX, Effect, Process, VOTERS_MAX};

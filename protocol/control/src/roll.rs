@@ -3,7 +3,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use types::{Duration, Epoch, Instant, NodeId, View};
 
-use crate::leader::FailedWhy;
+use crate::event::FailedWhy;
 
 /// How long the leader waits for members.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,8 @@ struct Entry {
     is_asked: bool,
     /// Up to here its parts are at all their stores.
     stored: Epoch,
+    /// Up to here they are in the memories of all their stores' nodes.
+    held: Epoch,
 }
 
 /// The members of the view, the leader's own node aside, and how they do.
@@ -36,6 +38,7 @@ pub(crate) struct Roll {
     entries: BTreeMap<NodeId, Entry>,
     /// What the leader's own node has stored.
     stored_here: Epoch,
+    held_here: Epoch,
     failed: BTreeSet<NodeId>,
     /// Of these, those that may not know it, and until when they may go on as members.
     acting: BTreeMap<NodeId, Instant>,
@@ -63,6 +66,7 @@ impl Roll {
             has_answered: false,
             is_asked: false,
             stored: Epoch(0),
+            held: Epoch(0),
         };
         let others = view.nodes().filter(|&node| node != view.leader);
         let entries = others.map(|node| (node, entry)).collect();
@@ -163,6 +167,20 @@ impl Roll {
     pub(crate) fn stored(&self) -> Epoch {
         let stored = self.entries.values().map(|entry| entry.stored);
         stored.fold(self.stored_here, Epoch::min)
+    }
+
+    pub(crate) fn on_epoch_held(&mut self, node: NodeId, epoch: Epoch) {
+        let held = match self.entries.get_mut(&node) {
+            Some(entry) => &mut entry.held,
+            None => &mut self.held_here,
+        };
+        *held = epoch.max(*held);
+    }
+
+    /// The newest epoch of which every member's parts are held.
+    pub(crate) fn held(&self) -> Epoch {
+        let held = self.entries.values().map(|entry| entry.held);
+        held.fold(self.held_here, Epoch::min)
     }
 
     pub(crate) fn on_unreachable(&mut self, now: Instant, reporter: NodeId, node: NodeId) {

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use types::limits::{MEMBERS_MAX, REPLICAS};
-use types::{Cut, Epoch, Fallback, Member, NodeId, StoreId, View, ViewNumber};
+use types::{Cut, Durability, Epoch, Fallback, Member, NodeId, StoreId, View, ViewNumber};
 
 use crate::voting::VoterId;
 
@@ -57,6 +57,11 @@ pub enum Command {
         /// Which.
         epoch: Epoch,
     },
+    /// What makes work safe from the next view on.
+    Configure {
+        /// What.
+        durability: Durability,
+    },
     /// Everything stable is again at as many members of this view as it should be.
     Replicated {
         /// In which view that was so.
@@ -89,6 +94,7 @@ pub struct ControlState {
     holders: BTreeSet<StoreId>,
     /// Copies among the holders that everything stable has at least.
     copies: usize,
+    durability: Durability,
 }
 
 impl ControlState {
@@ -105,6 +111,10 @@ impl ControlState {
             Command::Stable { epoch } if *epoch > self.stable => {
                 self.stable = *epoch;
                 Effect::Stable(*epoch)
+            }
+            Command::Configure { durability } => {
+                self.durability = *durability;
+                Effect::None
             }
             Command::Replicated { view } => {
                 self.note_replicated(*view);
@@ -170,6 +180,7 @@ impl ControlState {
             leaving: leaving.to_vec(),
             stable: self.stable,
             first_epoch,
+            durability: self.durability,
             fallbacks,
         };
         self.note_holders(&view);
@@ -208,6 +219,12 @@ impl ControlState {
     #[must_use]
     pub fn stable(&self) -> Epoch {
         self.stable
+    }
+
+    /// What makes work safe, from the next view on.
+    #[must_use]
+    pub fn durability(&self) -> Durability {
+        self.durability
     }
 
     /// The last epoch that may begin as things are. Never falls.

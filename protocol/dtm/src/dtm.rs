@@ -89,6 +89,8 @@ pub struct Dtm {
     pub(crate) offers: BTreeMap<PageId, PageVersion>,
     /// Newest epoch that cannot be lost any more.
     pub(crate) stable: Epoch,
+    /// Newest epoch of which the leader has said that it is in the memories of the stores' nodes.
+    pub(crate) held: Epoch,
     pub(crate) counters: Counters,
     pub(crate) events: Events,
 }
@@ -117,6 +119,7 @@ impl Dtm {
             reading: Vec::new(),
             offers: BTreeMap::new(),
             stable: Epoch(0),
+            held: Epoch(0),
             counters: Counters::default(),
             events: Events::default(),
         }
@@ -288,6 +291,13 @@ impl Dtm {
     #[must_use]
     pub fn stable(&self) -> Epoch {
         self.stable
+    }
+
+    /// The newest epoch whose work is as safe as the cluster's durability asks for: what was
+    /// said because of it may leave.
+    #[must_use]
+    pub fn safe(&self) -> Epoch {
+        self.stable.max(self.held)
     }
 
     /// Whether nothing more may be said about pages to this member in this view, neither

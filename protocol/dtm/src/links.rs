@@ -103,5 +103,6 @@ fn is_for_the_node(message: &Message) -> bool {
             | Message::StoreFrame { .. }
             | Message::PartEnd { .. }
             | Message::EpochStored { .. }
+            | Message::EpochHeld { .. }
     )
 }

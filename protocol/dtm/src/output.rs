@@ -7,7 +7,7 @@ use wire::Envelope;
 #[must_use]
 pub enum Output {
     /// Send this. `to` may be the node itself only for what its own store and control plane
-    /// handle: `StoreRead`, `StoreFrame`, `PartEnd` and `EpochStored`.
+    /// handle: `StoreRead`, `StoreFrame`, `PartEnd`, `EpochStored` and `EpochHeld`.
     Send {
         /// The receiver.
         to: NodeId,

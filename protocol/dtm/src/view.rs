@@ -213,8 +213,15 @@ impl Dtm {
                 self.received.note_frame(from, page, &content);
                 true
             }
-            Message::PartEnd { manifest, .. } if from != self.links.me => {
-                self.received.end_part(from, self.links.view, manifest);
+            Message::PartEnd {
+                epoch, manifest, ..
+            } => {
+                self.on_part_end(from, epoch, manifest);
+                true
+            }
+            Message::PartHeld { epoch } => self.on_part_held(from, epoch),
+            Message::Held { epoch } => {
+                self.held = self.held.max(epoch);
                 true
             }
             // For the node's store or control plane: only their epoch matters here.

@@ -10,6 +10,7 @@
 #![deny(missing_docs, clippy::float_arithmetic)]
 extern crate alloc;
 
+mod durability;
 mod epoch;
 mod id;
 pub mod limits;
@@ -20,6 +21,7 @@ mod time;
 mod txn;
 mod view;
 
+pub use durability::Durability;
 pub use epoch::{Epoch, Interval, Stamp, Version};
 pub use id::{NodeId, StoreId};
 pub use page::{

@@ -65,7 +65,7 @@ fn weight(key: u64, member: &Member) -> (u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Epoch, RegionId, StoreId, ViewNumber};
+    use crate::{Durability, Epoch, RegionId, StoreId, ViewNumber};
 
     fn view(stores: &[u64]) -> View {
         let members = stores
@@ -83,6 +83,7 @@ mod tests {
             leaving: vec![],
             stable: Epoch(0),
             first_epoch: Epoch(1),
+            durability: Durability::Disk,
             fallbacks: vec![],
         }
     }

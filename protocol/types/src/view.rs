@@ -2,7 +2,7 @@
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::{Epoch, Interval, NodeId, Stamp, StoreId};
+use crate::{Durability, Epoch, Interval, NodeId, Stamp, StoreId};
 
 /// Number of a view; messages of another view are dropped.
 #[derive(
@@ -58,6 +58,8 @@ pub struct View {
     /// The epoch in which every member starts, at least two above every epoch that any
     /// node, dead ones included, may have used before.
     pub first_epoch: Epoch,
+    /// What makes work safe.
+    pub durability: Durability,
     /// All fallback decisions so far, oldest first.
     pub fallbacks: Vec<Fallback>,
 }

@@ -327,6 +327,12 @@ pub enum Message {
         epoch: Epoch,
     },
 
+    /// Store to producer, if that makes work safe: the part is in the memory of its node.
+    PartHeld {
+        /// The producer's epoch.
+        epoch: Epoch,
+    },
+
     /// Store to store, after the members have changed: which stable versions of the extent
     /// have you?
     GetCopies {
@@ -380,6 +386,17 @@ pub enum Message {
     /// Member to leader: my part of this epoch and all before is at all its stores.
     EpochStored {
         /// The member's epoch, which it has left.
+        epoch: Epoch,
+    },
+    /// Member to leader, if that makes work safe: my part of this epoch and all before is
+    /// in the memories of all its stores' nodes.
+    EpochHeld {
+        /// The member's epoch, which it has left.
+        epoch: Epoch,
+    },
+    /// Leader to members: so is everybody's.
+    Held {
+        /// The newest such epoch.
         epoch: Epoch,
     },
     /// Leader to members: everything up to this epoch cannot be lost any more.

@@ -11,6 +11,7 @@ use linux::process::Signal;
 use platform::{ClusterId, Entropy};
 
 use crate::client::Client;
+use crate::commands::DurabilityArg;
 use crate::commands::node::NodeArgs;
 use crate::data::{ClusterFile, DataDir, Lock, RunningFile, RunningNode};
 use crate::error::Error;
@@ -38,6 +39,8 @@ pub struct Plan {
     pub nodes: Option<u32>,
     /// Length of an epoch.
     pub epoch_ms: u32,
+    /// What makes work safe; `None` = what did before, disks for a new cluster.
+    pub durability: Option<DurabilityArg>,
     /// Nodes per process.
     pub cores: u32,
     /// By which addresses of this machine peers reach the nodes.
@@ -99,6 +102,7 @@ impl Plan {
             program,
             nodes: None,
             epoch_ms,
+            durability: None,
             cores,
             hosts: Hosts::Same(Ipv4Addr::LOCALHOST.into()),
             port: None,
@@ -327,6 +331,7 @@ impl Cluster {
             cluster: None,
             members: self.file.count() * self.plan.cores,
             epoch: self.plan.epoch_ms,
+            durability: self.plan.durability,
             cores: self.plan.cores,
             name: format!("node-{number}"),
             memory: self.plan.memory_mib,

@@ -213,6 +213,7 @@ fn open_voter(
         failure_timeout: FAILURE_TIMEOUT,
         lease: LEASE,
         join_grace: JOIN_GRACE,
+        durability: args.durability.map(Into::into),
     };
     let origin = if args.found {
         Origin::Founds

@@ -4,6 +4,8 @@ mod drain;
 #[cfg(test)]
 mod gather;
 #[cfg(test)]
+mod held;
+#[cfg(test)]
 mod leases;
 #[cfg(test)]
 mod scenarios;

@@ -88,7 +88,7 @@ fn an_epoch_is_stable_when_all_have_stored_it_and_that_is_durable() {
 }
 
 #[test]
-fn epochs_are_held_when_stores_do_not_keep_up() {
+fn epochs_stop_when_stores_do_not_keep_up() {
     let mut world = World::running(0);
     world.pass(Duration::from_millis(100 * (EPOCHS_AHEAD_MAX + 50)), &[]);
     let limit = Epoch(1 + EPOCHS_AHEAD_MAX);
@@ -96,7 +96,7 @@ fn epochs_are_held_when_stores_do_not_keep_up() {
     let held = world
         .events
         .iter()
-        .filter(|event| matches!(event, Event::EpochsHeld { .. }));
+        .filter(|event| matches!(event, Event::EpochsStopped { .. }));
     assert_eq!(held.count(), 1);
     world.stored(world.node(OWN), Epoch(500));
     world.pass(EPOCH, &[]);

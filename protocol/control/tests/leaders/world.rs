@@ -4,7 +4,7 @@ use control::{
     Process, VoterId,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use types::{Duration, Epoch, Instant, NodeId, StoreId, View, ViewNumber};
+use types::{Durability, Duration, Epoch, Instant, NodeId, StoreId, View, ViewNumber};
 use wire::{Envelope, IntervalEdges, Message, Testimony};
 
 pub(crate) const EPOCH: Duration = Duration::from_millis(100);
@@ -59,6 +59,7 @@ pub(crate) fn config_of(store: u64) -> Config {
         failure_timeout: TIMEOUT,
         lease: LEASE,
         join_grace: GRACE,
+        durability: None,
     }
 }
 
@@ -68,10 +69,28 @@ impl World {
     }
 
     pub(crate) fn recovered(expected: usize, log: Vec<Command>) -> Self {
-        let config = Config {
-            expected,
-            ..config_of(OWN)
-        };
+        Self::with(
+            Config {
+                expected,
+                ..config_of(OWN)
+            },
+            log,
+        )
+    }
+
+    /// The same, told what is to make work safe.
+    pub(crate) fn started(expected: usize, durability: Durability, log: Vec<Command>) -> Self {
+        Self::with(
+            Config {
+                expected,
+                durability: Some(durability),
+                ..config_of(OWN)
+            },
+            log,
+        )
+    }
+
+    fn with(config: Config, log: Vec<Command>) -> Self {
         let now = Instant::from_nanos(1);
         Self {
             leader: Leader::new(now, config, state_of(&log)),

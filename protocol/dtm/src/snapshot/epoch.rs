@@ -3,7 +3,7 @@
 //! Closing an epoch is swapping the list of pages written in it. A page's last version
 //! in a closed epoch is captured when the page is written again, when it is handed
 //! over, or in passing by [`Dtm::snapshot_step`], whichever comes first.
-use types::{Epoch, Interval, NodeId, PageId, placement};
+use types::{Durability, Epoch, Interval, NodeId, PageId, placement};
 use wire::{Manifest, Message, PageVersion};
 
 use crate::snapshot::parts::Ended;
@@ -151,11 +151,36 @@ impl Dtm {
         is_expected
     }
 
-    /// Tells the leader up to which epoch everything of this node is stored.
+    /// A part has come to this node's store; perhaps of this node itself.
+    pub(crate) fn on_part_end(&mut self, from: NodeId, epoch: Epoch, manifest: Manifest) {
+        if from != self.links.me {
+            self.received.end_part(from, self.links.view, manifest);
+        }
+        if self.current_view().durability == Durability::Memory {
+            self.links.send(from, Message::PartHeld { epoch });
+        }
+    }
+
+    /// False if the store was not asked.
+    #[must_use]
+    pub(crate) fn on_part_held(&mut self, from: NodeId, epoch: Epoch) -> bool {
+        let is_expected = self.snapshot.note_held(from, epoch);
+        self.report_stored();
+        is_expected
+    }
+
+    /// Tells the leader up to which epoch everything of this node is stored, or held.
     pub(crate) fn report_stored(&mut self) {
         if let Some(epoch) = self.snapshot.next_report() {
             let leader = self.current_view().leader;
             self.links.send(leader, Message::EpochStored { epoch });
+        }
+        let view = self.current_view();
+        if view.durability == Durability::Memory
+            && let Some(epoch) = self.snapshot.next_held()
+        {
+            let leader = self.current_view().leader;
+            self.links.send(leader, Message::EpochHeld { epoch });
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a node has written in each epoch that is not stable yet, and how far its way
 //! to the stores has come.
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use types::{Epoch, NodeId, PageId, Stamp};
 use wire::PageVersion;
@@ -44,6 +44,8 @@ struct Part {
     captured: usize,
     /// Stores that have not acknowledged, with the number of frames sent to them.
     unacknowledged: BTreeMap<NodeId, u32>,
+    /// Of these, those that have it in memory.
+    held_by: BTreeSet<NodeId>,
     /// How many stores got each frame that was sent, at least.
     copies: usize,
     /// Every frame was sent, and so was the end of the part.
@@ -69,6 +71,7 @@ impl Part {
             sent: 0,
             captured: 0,
             unacknowledged: BTreeMap::new(),
+            held_by: BTreeSet::new(),
             copies: usize::MAX,
             is_ended: false,
         }
@@ -78,10 +81,50 @@ impl Part {
     fn begin_anew(&mut self) {
         (self.sent, self.is_ended, self.copies) = (0, false, usize::MAX);
         self.unacknowledged.clear();
+        self.held_by.clear();
     }
 
     fn is_stored(&self) -> bool {
         self.is_ended && self.unacknowledged.is_empty()
+    }
+
+    fn is_held(&self) -> bool {
+        let mut others = self.unacknowledged.keys();
+        self.is_ended && others.all(|store| self.held_by.contains(store))
+    }
+}
+
+/// How far something that parts become has come, in their order.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
+    /// Of the closed parts, from the front: so many.
+    parts: usize,
+    /// The leader knows that everything up to here is.
+    reported: Epoch,
+}
+
+impl Progress {
+    fn from(reported: Epoch) -> Self {
+        Self { parts: 0, reported }
+    }
+
+    /// The newest epoch up to which everything is, if the leader does not know.
+    fn next_report(
+        &mut self,
+        closed: &VecDeque<Part>,
+        open: Epoch,
+        is: impl Fn(&Part) -> bool,
+    ) -> Option<Epoch> {
+        while closed.get(self.parts).is_some_and(&is) {
+            self.parts += 1;
+        }
+        let next = closed.get(self.parts).map_or(open, |part| part.epoch);
+        let last = Epoch(next.0 - 1);
+        if last <= self.reported {
+            return None;
+        }
+        self.reported = last;
+        Some(last)
     }
 }
 
@@ -92,15 +135,15 @@ pub(crate) struct Parts {
     closed: VecDeque<Part>,
     /// Of `closed`, from the front: parts that have ended. The next one is being sent.
     ended: usize,
-    /// Of these, from the front: parts that all their stores have.
-    stored: usize,
+    /// Parts that all their stores have on disk.
+    stored: Progress,
+    /// Parts that all their stores have in memory, or on disk.
+    held: Progress,
     open: Part,
     /// Frames in all parts.
     retained: usize,
     /// Stable parts, to be freed a piece at a time.
     released: Vec<Part>,
-    /// The leader knows that everything up to here is stored.
-    reported: Epoch,
     /// The newest part of which stores got frames in this view; epoch 0 if there is none.
     last_ended: Epoch,
     /// The part of `closed` that has what the dead have left, if there is one.
@@ -115,11 +158,11 @@ impl Parts {
         Self {
             closed: VecDeque::new(),
             ended: 0,
-            stored: 0,
+            stored: Progress::from(reported),
+            held: Progress::from(reported),
             open: Part::new(epoch),
             retained: 0,
             released: Vec::new(),
-            reported,
             last_ended: Epoch(0),
             legacy: None,
             awaits_legacy: false,
@@ -134,8 +177,10 @@ impl Parts {
     /// the stores of the new view, also what those of the old one have.
     pub(crate) fn enter(&mut self, epoch: Epoch, stable: Epoch, is_undone: impl Fn(Stamp) -> bool) {
         self.open(epoch);
-        (self.ended, self.stored, self.retained) = (0, 0, 0);
-        (self.reported, self.last_ended) = (stable, Epoch(0));
+        (self.ended, self.retained) = (0, 0);
+        self.stored = Progress::from(stable);
+        self.held = Progress::from(stable);
+        self.last_ended = Epoch(0);
         self.awaits_legacy = false;
         let legacy = self.legacy.take();
         self.closed.retain(|part| Some(part.epoch) != legacy);
@@ -315,22 +360,28 @@ impl Parts {
         part.is_ended && part.unacknowledged.remove(&store).is_some()
     }
 
+    /// A store has the part in memory. False if it was not asked.
+    pub(crate) fn note_held(&mut self, store: NodeId, epoch: Epoch) -> bool {
+        let Ok(at) = self.closed.binary_search_by_key(&epoch, |part| part.epoch) else {
+            return false;
+        };
+        let part = &mut self.closed[at];
+        part.is_ended && part.held_by.insert(store)
+    }
+
     /// The newest epoch up to which everything is stored, if the leader does not know.
     pub(crate) fn next_report(&mut self) -> Option<Epoch> {
-        while self.closed.get(self.stored).is_some_and(Part::is_stored) {
-            self.stored += 1;
-        }
         if self.legacy_part().is_some_and(|part| !part.is_stored()) {
             return None;
         }
-        let unstored = self.closed.get(self.stored);
-        let first_missing = unstored.map_or(self.open.epoch, |part| part.epoch);
-        let stored = Epoch(first_missing.0 - 1);
-        if stored <= self.reported {
-            return None;
-        }
-        self.reported = stored;
-        Some(stored)
+        let (closed, open) = (&self.closed, self.open.epoch);
+        self.stored.next_report(closed, open, Part::is_stored)
+    }
+
+    /// The newest epoch up to which everything is held, if the leader does not know.
+    pub(crate) fn next_held(&mut self) -> Option<Epoch> {
+        let (closed, open) = (&self.closed, self.open.epoch);
+        self.held.next_report(closed, open, Part::is_held)
     }
 
     /// What is stable is needed no more.
@@ -339,7 +390,8 @@ impl Parts {
             assert!(part.is_stored(), "stable-is-stored: {}", part.epoch);
             self.retained -= part.captured;
             self.ended -= 1;
-            self.stored = self.stored.saturating_sub(1);
+            self.stored.parts = self.stored.parts.saturating_sub(1);
+            self.held.parts = self.held.parts.saturating_sub(1);
             self.released.push(part);
         }
     }
@@ -378,7 +430,8 @@ impl Parts {
             self.closed.iter().is_sorted_by_key(|part| part.epoch),
             "epochs-ascend"
         );
-        assert!(self.reported < epoch, "reported-is-left");
-        assert!(self.stored <= self.ended, "parts end in order");
+        assert!(self.stored.reported < epoch, "reported-is-left");
+        assert!(self.stored.parts <= self.ended, "parts end in order");
+        assert!(self.held.parts <= self.ended, "parts end in order");
     }
 }

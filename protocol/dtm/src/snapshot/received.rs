@@ -16,10 +16,11 @@ struct Frame {
     interval: Interval,
 }
 
-#[derive(Debug)]
+/// A part, as often as it has come.
+#[derive(Debug, Default)]
 struct Part {
-    view: ViewNumber,
-    manifest: Manifest,
+    /// In each view, in which it may have gone to other stores.
+    manifests: Vec<(ViewNumber, Manifest)>,
     frames: Vec<Frame>,
 }
 
@@ -56,15 +57,10 @@ impl Received {
         let producer = self.0.entry(from).or_default();
         let mut frames = core::mem::take(&mut producer.unfinished);
         frames.retain(|frame| frame.interval.epoch == epoch);
-        // What came in an earlier view may lie elsewhere now.
-        let earlier = producer.parts.remove(&epoch);
-        frames.extend(earlier.into_iter().flat_map(|part| part.frames));
-        let part = Part {
-            view,
-            manifest,
-            frames,
-        };
-        producer.parts.insert(epoch, part);
+        let part = producer.parts.entry(epoch).or_default();
+        part.frames.append(&mut frames);
+        // Until it is stable both count: it may not be whole yet at the stores of the new view.
+        part.manifests.push((view, manifest));
     }
 
     /// What is stable is nobody's legacy.
@@ -86,8 +82,11 @@ impl Received {
         self.0.retain(|&node, producer| {
             producer.unfinished.clear();
             producer.parts.retain(|_, part| {
-                let interval = part.manifest.last;
-                !view.is_undone(Stamp { node, interval })
+                part.manifests.retain(|(_, manifest)| {
+                    let interval = manifest.last;
+                    !view.is_undone(Stamp { node, interval })
+                });
+                !part.manifests.is_empty()
             });
             !producer.parts.is_empty()
         });
@@ -97,12 +96,12 @@ impl Received {
     pub(crate) fn parts_of(&self, is_chosen: impl Fn(NodeId) -> bool) -> Vec<ReceivedPart> {
         let chosen = self.0.iter().filter(|&(&node, _)| is_chosen(node));
         let parts = chosen.flat_map(|(&node, producer)| {
-            let part = move |part: &Part| ReceivedPart {
+            let manifests = producer.parts.values().flat_map(|part| &part.manifests);
+            manifests.map(move |(view, manifest)| ReceivedPart {
                 node,
-                view: part.view,
-                manifest: part.manifest.clone(),
-            };
-            producer.parts.values().map(part)
+                view: *view,
+                manifest: manifest.clone(),
+            })
         });
         parts.collect()
     }

@@ -6,8 +6,8 @@ use dtm::{
     Access, AccessResult, Attempt, CommitMode, Config, Dtm, Input, Output, PageState, TxnStatus,
 };
 use types::{
-    Cut, Duration, Epoch, Extent, Fallback, Instant, Member, NodeId, PageId, Stamp, StoreId,
-    Version, View, ViewNumber, placement,
+    Cut, Durability, Duration, Epoch, Extent, Fallback, Instant, Member, NodeId, PageId, Stamp,
+    StoreId, Version, View, ViewNumber, placement,
 };
 use wire::{Envelope, IntervalEdges, Message, PageVersion, Testimony};
 
@@ -65,6 +65,7 @@ pub(crate) fn view(number: u64, count: u32, stable: u64, first_epoch: u64) -> Vi
         leaving: vec![],
         stable: Epoch(stable),
         first_epoch: Epoch(first_epoch),
+        durability: Durability::Disk,
         fallbacks: if number == 1 { vec![] } else { vec![decision] },
     }
 }

@@ -147,3 +147,20 @@ fn what_is_stable_is_no_legacy() {
     cluster.lose(&[3], vec![Cut { node, last }], FIRST_EPOCH);
     assert_eq!(cluster.dtm(heir).next_legacy(), None);
 }
+
+/// In the new view it goes to other stores, and may come to none of them.
+#[test]
+fn a_part_is_vouched_for_in_every_view_in_which_it_has_come() {
+    let (mut cluster, _, heir) = with_part_of_3();
+    let views = |cluster: &mut Cluster| {
+        let parts = cluster.testify(heir, &[3]).parts;
+        let views = parts.iter().map(|part| part.view.0);
+        views.collect::<Vec<_>>()
+    };
+    cluster.lose(&[], vec![], FIRST_EPOCH);
+    assert_eq!(views(&mut cluster), [1]);
+    cluster.lose(&[], vec![], 2 * FIRST_EPOCH);
+    cluster.snapshot(3);
+    cluster.pump();
+    assert_eq!(views(&mut cluster), [1, 3]);
+}

@@ -5,6 +5,7 @@ mod chaos;
 mod demo;
 mod down;
 mod drain;
+mod durability;
 mod kill;
 pub(crate) mod node;
 mod ps;
@@ -24,6 +25,8 @@ use crate::client::Client;
 use crate::data::{DEFAULT_DIR, DataDir};
 use crate::error::Error;
 use crate::ui;
+
+pub(crate) use durability::DurabilityArg;
 
 /// A cluster operating system whose whole state lives in a distributed transactional memory
 #[derive(Parser, Debug)]
@@ -122,6 +125,7 @@ mod tests {
             cluster: None,
             members: 5,
             epoch: 7,
+            durability: None,
             cores: 2,
             name: "node-2".into(),
             memory: 64,
@@ -132,6 +136,7 @@ mod tests {
             node::NodeArgs {
                 found: true,
                 join: None,
+                durability: Some(DurabilityArg::Memory),
                 ..args.clone()
             },
             node::NodeArgs {

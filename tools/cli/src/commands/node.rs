@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{ArgGroup, Args};
 use platform::ClusterId;
 
+use super::DurabilityArg;
 use crate::error::Error;
 use crate::run_node;
 
@@ -47,6 +48,10 @@ pub struct NodeArgs {
         value_parser = clap::value_parser!(u32).range(1..=60_000)
     )]
     pub epoch: u32,
+    /// When answers leave: when what they tell is on disks, or in memories; as before unless
+    /// given. It counts where the cluster is started
+    #[arg(long, value_name = "WHERE", value_enum)]
+    pub durability: Option<DurabilityArg>,
     /// Nodes in this process, a thread each
     #[arg(
         long, value_name = "K", default_value_t = 1,
@@ -87,6 +92,9 @@ impl NodeArgs {
         option("--memory", self.memory.to_string().into());
         option("--step-limit", self.step_limit.to_string().into());
         option("--spin", self.spin.to_string().into());
+        if let Some(durability) = self.durability {
+            option("--durability", durability.to_string().into());
+        }
         if let Some(address) = self.join {
             option("--join", address.to_string().into());
         }

@@ -3,6 +3,7 @@ use std::process::ExitCode;
 
 use admin::{Fallen, Status, VoterInfo};
 use clap::Args;
+use types::Durability;
 
 use super::DataArg;
 use crate::error::Error;
@@ -69,11 +70,8 @@ fn show(status: &Status) -> String {
         text += &format!("\n{}\n", show_voters(status));
     }
     if !status.nodes.is_empty() {
-        text += if status.is_replicated {
-            "\neverything stable has all its copies\n"
-        } else {
-            "\ncopies of what is stable are being made\n"
-        };
+        text += show_copies(status);
+        text += show_durability(status.durability);
     }
     for node in status.nodes.iter().filter(|node| node.intruders > 0) {
         let (name, count) = (&node.name, node.intruders);
@@ -84,6 +82,24 @@ fn show(status: &Status) -> String {
         text += &format!("\n{}\n", show_fallen(fallen));
     }
     text
+}
+
+fn show_copies(status: &Status) -> &'static str {
+    if status.is_replicated {
+        "\neverything stable has all its copies\n"
+    } else {
+        "\ncopies of what is stable are being made\n"
+    }
+}
+
+fn show_durability(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Disk => "answers leave when disks have what they tell\n",
+        Durability::Memory => {
+            "answers leave when the memories of two nodes have what they tell; if both are lost \
+             before it is stable, it is undone\n"
+        }
+    }
 }
 
 /// Who decides, and what may happen without a stop.

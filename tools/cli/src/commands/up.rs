@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::DataArg;
+use super::{DataArg, DurabilityArg};
 use crate::cluster::{Cluster, Hosts, Plan};
 use crate::error::Error;
 use crate::interrupt;
@@ -32,6 +32,11 @@ pub(crate) struct UpArgs {
         value_parser = clap::value_parser!(u32).range(1..=60_000)
     )]
     epoch: u32,
+    /// When answers leave: when two nodes have what they tell on disk (which survives
+    /// whatever one disk survives), or when they have it in memory (which is sooner, and
+    /// survives the loss of one node at a time). As before unless given; `disk` at first
+    #[arg(long, value_name = "WHERE", value_enum)]
+    durability: Option<DurabilityArg>,
     /// Cores per process, a node each
     #[arg(
         long, value_name = "K", default_value_t = 1,
@@ -67,6 +72,7 @@ pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Error> {
     let plan = Plan {
         nodes: args.nodes,
         epoch_ms: args.epoch,
+        durability: args.durability,
         cores: args.cores,
         hosts: Hosts::Same(args.listen),
         port: args.port,

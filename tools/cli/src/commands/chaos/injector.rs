@@ -2,10 +2,14 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use admin::Status;
+
+use super::ChaosArgs;
 use super::board::Board;
-use super::schedule::{Fault, Planned, Schedule, Who};
+use super::schedule::{Fault, Losses, Planned, Schedule, Who};
 use crate::client::Client;
 use crate::cluster::Cluster;
+use crate::commands::DurabilityArg;
 use crate::data::DataDir;
 use crate::error::Error;
 use crate::interrupt;
@@ -38,8 +42,23 @@ enum Action {
 /// When faults end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
+    pub(super) losses: Losses,
     pub(super) time: Duration,
     pub(super) faults: u64,
+}
+
+impl Bounds {
+    pub(super) fn of(args: &ChaosArgs) -> Self {
+        let losses = match args.durability {
+            DurabilityArg::Disk => Losses::Any,
+            DurabilityArg::Memory => Losses::OneAtATime,
+        };
+        Self {
+            losses,
+            time: Duration::from_secs(60) * args.minutes,
+            faults: args.faults.unwrap_or(u64::MAX),
+        }
+    }
 }
 
 /// What was done.
@@ -107,6 +126,9 @@ impl<'run> Injector<'run> {
                 }
                 self.supervise()?;
             }
+            if bounds.losses == Losses::OneAtATime {
+                self.settle()?;
+            }
             *self.done.faults.entry(fault.kind()).or_default() += 1;
             self.inject(fault)?;
             self.board.count_fault();
@@ -116,7 +138,7 @@ impl<'run> Injector<'run> {
         Ok(())
     }
 
-    /// Has everybody back, as a member.
+    /// Has everybody back, as a member that votes, and everything with all its copies.
     pub(super) fn settle(&mut self) -> Result<(), Error> {
         if interrupt::count() > 0 {
             self.agenda
@@ -129,7 +151,7 @@ impl<'run> Injector<'run> {
             let is_idle = self.agenda.is_empty();
             if is_idle
                 && let Some((_, status)) = Client::leader(&self.data)?
-                && status.nodes.len() == self.nodes as usize
+                && self.is_whole(&status)
             {
                 return Ok(());
             }
@@ -137,8 +159,17 @@ impl<'run> Injector<'run> {
                 return Err(Error::user("interrupted"));
             }
         }
-        let message = format!("not all nodes were members again after {SETTLE_TIME:?}");
+        let message = format!("not all nodes voted again, with all copies, after {SETTLE_TIME:?}");
         Err(Error::internal(message))
+    }
+
+    /// Whether the next loss finds the cluster as the first one did.
+    fn is_whole(&self, status: &Status) -> bool {
+        let nodes = self.nodes as usize;
+        let voters = status.voters.iter().filter(|voter| voter.is_there);
+        status.nodes.len() == nodes
+            && status.is_replicated
+            && voters.count() == nodes.min(control::VOTERS_MAX)
     }
 
     /// Looks after the nodes until something is done or it takes too long; whether it is.

@@ -21,6 +21,7 @@ use linux::LinuxEntropy;
 use oracle::lists::{self, Operation};
 use platform::Entropy;
 
+use super::DurabilityArg;
 use super::scratch::Scratch;
 use crate::client::Client;
 use crate::cluster::{Cluster, Hosts, Plan};
@@ -68,6 +69,10 @@ pub(crate) struct ChaosArgs {
         value_parser = clap::value_parser!(u32).range(2..=7)
     )]
     nodes: u32,
+    /// When answers leave, as in `plurix up`. With `memory` nodes are lost one at a time: what
+    /// is only in memories survives no more
+    #[arg(long, value_name = "WHERE", value_enum, default_value_t = DurabilityArg::Disk)]
+    durability: DurabilityArg,
     /// Break the network between the nodes, too
     ///
     /// Links are cut in one direction or both, for moments or seconds, nodes are cut off, and
@@ -155,6 +160,7 @@ fn show(args: &ChaosArgs, seed: u64, path: &Path, teller: Teller) -> Result<Figu
     let plan = Plan {
         nodes: Some(args.nodes),
         epoch_ms: EPOCH_MS,
+        durability: Some(args.durability),
         hosts: Hosts::Apart,
         ..Plan::new()?
     };
@@ -168,11 +174,8 @@ fn show(args: &ChaosArgs, seed: u64, path: &Path, teller: Teller) -> Result<Figu
     let board = Board::new();
     let runner = Runner::new(&board, &data, args.nodes)?;
     let mut injector = Injector::new(&mut cluster, network, data.clone(), &board, teller);
-    let bounds = Bounds {
-        time: Duration::from_secs(60) * args.minutes,
-        faults: args.faults.unwrap_or(u64::MAX),
-    };
-    let schedule = Schedule::new(seed, args.nodes, reach);
+    let bounds = Bounds::of(args);
+    let schedule = Schedule::new(seed, args.nodes, reach, bounds.losses);
     let story = thread::scope(|scope| {
         let callers = (0..CLIENTS).map(|number| {
             let caller = Caller::new(&board, &data, seed, number);

@@ -76,6 +76,16 @@ pub(super) enum Reach {
     Network,
 }
 
+/// How many nodes may be lost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Losses {
+    /// Any number at a time: all disks come back.
+    Any,
+    /// The next only when what the last had has its copies again: what is only in memories
+    /// survives no more.
+    OneAtATime,
+}
+
 /// A fault and how long after the one before it happens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Planned {
@@ -89,13 +99,18 @@ pub(super) struct Schedule {
     prng: Prng,
     nodes: u32,
     reach: Reach,
+    losses: Losses,
 }
 
 impl Schedule {
     /// For a cluster of so many nodes.
-    pub(super) fn new(seed: u64, nodes: u32, reach: Reach) -> Self {
-        let prng = Prng::new(seed);
-        Self { prng, nodes, reach }
+    pub(super) fn new(seed: u64, nodes: u32, reach: Reach, losses: Losses) -> Self {
+        Self {
+            prng: Prng::new(seed),
+            nodes,
+            reach,
+            losses,
+        }
     }
 
     fn node(&mut self) -> u32 {
@@ -130,9 +145,20 @@ impl Schedule {
     }
 
     fn fault(&mut self) -> Fault {
-        match self.reach {
+        let drawn = match self.reach {
             Reach::Network if self.prng.chance(1, 2) => self.network_fault(),
             _ => self.node_fault(),
+        };
+        match drawn {
+            Fault::KillTwo { first, away, .. } if self.losses == Losses::OneAtATime => {
+                let who = Who::Node(first);
+                Fault::Kill { who, away }
+            }
+            Fault::KillAll { away } if self.losses == Losses::OneAtATime => {
+                let who = self.who();
+                Fault::Kill { who, away }
+            }
+            drawn => drawn,
         }
     }
 
@@ -241,7 +267,15 @@ mod tests {
 
     fn plan(seed: u64, nodes: u32) -> Vec<Planned> {
         let reach = Reach::Network;
-        Schedule::new(seed, nodes, reach).take(400).collect()
+        let schedule = Schedule::new(seed, nodes, reach, Losses::Any);
+        schedule.take(400).collect()
+    }
+
+    #[test]
+    fn one_at_a_time_is_what_it_says() {
+        let plan = Schedule::new(1, 3, Reach::Nodes, Losses::OneAtATime).take(200);
+        let kinds: BTreeSet<&str> = plan.map(|planned| planned.fault.kind()).collect();
+        assert_eq!(kinds.len(), 6, "{kinds:?}");
     }
 
     #[test]
@@ -252,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_network_that_is_out_of_reach_is_left_alone() {
-        let plan = Schedule::new(1, 3, Reach::Nodes).take(200);
+        let plan = Schedule::new(1, 3, Reach::Nodes, Losses::Any).take(200);
         let kinds: BTreeSet<&str> = plan.map(|planned| planned.fault.kind()).collect();
         assert_eq!(kinds.len(), 8, "{kinds:?}");
     }
