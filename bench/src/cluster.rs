@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use admin::{Request, Response, Status};
+use types::Durability;
 
 /// How a cluster is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,6 +14,8 @@ pub struct Plan {
     pub epoch_ms: u32,
     /// Memory per node.
     pub memory_mib: u32,
+    /// What makes work safe.
+    pub durability: Durability,
 }
 
 /// A running cluster with a data directory of its own on a disk; both are gone when it

@@ -4,14 +4,15 @@
 //! [`rounds`]. They print nothing; `plurix bench` runs them. Three kinds: [`barrier`] runs
 //! code in the WebAssembly runtime alone; [`tx`] and [`remote`] run transactions through
 //! the memory and the engine as they are, in a node reduced to these (`site`);
-//! [`snapshot`], [`recovery`] and [`reset`] measure clusters of real processes, which whoever calls
-//! them starts ([`Cluster`]).
+//! [`snapshot`], [`durability`], [`recovery`] and [`reset`] measure clusters of real
+//! processes, which whoever calls them starts ([`Cluster`]).
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 mod bare;
 mod barrier;
 mod cluster;
+mod durability;
 mod guests;
 mod recovery;
 mod remote;
@@ -24,6 +25,7 @@ mod tx;
 
 pub use barrier::barrier;
 pub use cluster::{Cluster, Plan, Start};
+pub use durability::durability;
 pub use recovery::{recovery, silence};
 pub use remote::{Peer, StartPeer, Waiting, remote, remote_peer};
 pub use report::{Better, Goal, Outcome, Report};

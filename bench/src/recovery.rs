@@ -8,6 +8,7 @@ use crate::cluster::{Plan, Start, run, status, until, until_full};
 use crate::guests;
 use crate::report::{Better, Goal, Outcome, Report};
 use crate::rounds::{machine, median};
+use types::Durability;
 
 const KILL_ROUNDS: usize = 5;
 const START_ROUNDS: usize = 3;
@@ -29,6 +30,7 @@ const PLAN: Plan = Plan {
     nodes: NODES,
     epoch_ms: 100,
     memory_mib: 2048,
+    durability: Durability::Disk,
 };
 
 /// Runs all of it; `bank` is the module of transfers between accounts.

@@ -13,6 +13,7 @@ use crate::cluster::{Cluster, Plan, Start, run, status, until};
 use crate::guests::{self, Sharing};
 use crate::report::{Better, Goal, Outcome, Report};
 use crate::rounds::{machine, median};
+use types::Durability;
 
 const NODES: u32 = 8;
 /// Where only the pauses of one node are looked at: as many as there are processors, once
@@ -210,6 +211,7 @@ fn kill(start: Start<'_>, nodes: u32, sharing: Sharing, dead: u32) -> Result<Kil
         nodes,
         epoch_ms: 100,
         memory_mib: 256,
+        durability: Durability::Disk,
     };
     let (mut cluster, victim) = followed(start, plan)?;
     let wasm = guests::sharing(sharing, offset);

@@ -10,6 +10,7 @@ use crate::guests;
 use crate::report::{Better, Goal, Outcome, Report};
 use crate::rounds::{machine, median};
 use crate::site::Site;
+use types::Durability;
 
 /// Lengths of epochs with what is to be left of the throughput. The first stands for none:
 /// it is measured between two ends, when all before is stored. (It is not longer because
@@ -108,6 +109,7 @@ fn throughput(
                 nodes: 1,
                 epoch_ms: *epoch_ms,
                 memory_mib: 2048,
+                durability: Durability::Disk,
             };
             let mut cluster = start(plan)?;
             load(&mut *cluster)?;

@@ -16,8 +16,15 @@ use crate::network::{Break, Network};
 use crate::{examples, ui};
 
 /// The benchmarks, in the order in which `all` runs them.
-const NAMES: [&str; 7] = [
-    "barrier", "tx", "remote", "snapshot", "recovery", SILENCE, "reset",
+const NAMES: [&str; 8] = [
+    "barrier",
+    "tx",
+    "remote",
+    "snapshot",
+    "durability",
+    "recovery",
+    SILENCE,
+    "reset",
 ];
 /// This one needs a network of its own.
 const SILENCE: &str = "silence";
@@ -87,14 +94,14 @@ fn measure_inside(name: &str, format: Format) -> Result<(), Error> {
 }
 
 fn measure(name: &str) -> Result<Report, Error> {
-    let bank = examples::find("bank")
-        .expect("it comes with the command")
-        .wasm;
+    let example = |name| examples::find(name).expect("it comes with the command");
+    let (bank, lists) = (example("bank").wasm, example("lists").wasm);
     match name {
         "barrier" => Ok(bench::barrier()),
         "tx" => Ok(bench::tx()),
         "remote" => bench::remote(&start_peer).map_err(Error::config),
         "snapshot" => bench::snapshot(&start, bank).map_err(Error::config),
+        "durability" => bench::durability(&start, lists).map_err(Error::config),
         "reset" => bench::reset(&start).map_err(Error::config),
         SILENCE => bench::silence(&start_apart, bank).map_err(Error::config),
         _ => bench::recovery(&start, bank).map_err(Error::config),
@@ -170,7 +177,9 @@ fn table(report: &Report) -> String {
         let (name, value) = (&result.name, number(result.value));
         text += &format!("  {name:width$}  {value:>10} {}\n", result.unit);
     }
-    text += "goals\n";
+    if !report.goals.is_empty() {
+        text += "goals\n";
+    }
     for goal in &report.goals {
         let (name, value) = (&goal.name, number(goal.value));
         let side = match goal.better {
@@ -221,6 +230,7 @@ fn start_at(
         nodes: Some(plan.nodes),
         epoch_ms: plan.epoch_ms,
         memory_mib: plan.memory_mib,
+        durability: Some(plan.durability.into()),
         hosts,
         ..Plan::new().map_err(|error| error.to_string())?
     };

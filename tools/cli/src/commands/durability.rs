@@ -22,6 +22,15 @@ impl From<DurabilityArg> for Durability {
     }
 }
 
+impl From<Durability> for DurabilityArg {
+    fn from(durability: Durability) -> Self {
+        match durability {
+            Durability::Disk => Self::Disk,
+            Durability::Memory => Self::Memory,
+        }
+    }
+}
+
 impl fmt::Display for DurabilityArg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Durability::from(*self).fmt(f)
