@@ -51,7 +51,11 @@ impl Compiler for LinuxCompiler {
     }
 }
 
-fn compile(engine: &Engine, wasm: &[u8]) -> Result<CompiledModule, String> {
+/// Makes a module as its author made it ready to run.
+///
+/// # Errors
+/// Why it is refused, for people.
+pub fn compile(engine: &Engine, wasm: &[u8]) -> Result<CompiledModule, String> {
     let module = instrument::instrument(wasm).map_err(|refusal| refusal.to_string())?;
     let artefact = engine
         .compile(&module.wasm)

@@ -24,7 +24,7 @@ mod view;
 mod world;
 
 pub use clock::LinuxClock;
-pub use compiler::LinuxCompiler;
+pub use compiler::{LinuxCompiler, compile};
 pub use disk::{DiskWaker, LinuxDisk};
 pub use entropy::LinuxEntropy;
 pub use hello::{HELLO_SIZE, PROTOCOL_VERSION};
