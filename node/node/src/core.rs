@@ -153,12 +153,14 @@ impl<P: Platform, D: Disk> Core<P, D> {
         let Wait::Until(until) = wait else {
             return wait;
         };
+        let lease_end = self.follower.as_ref().map(Follower::deadline);
         let deadlines = [
             self.dtm.next_deadline(),
             self.next_of_leadership(),
             Some(self.voter.next_deadline(self.now)),
             self.next_join(),
-            self.follower.as_ref().map(Follower::deadline),
+            // Only once: who has no lease any more waits for events.
+            lease_end.filter(|end| *end > self.now),
             self.copies.next_deadline(),
             Some(self.figures.next_report(self.config.report_every)),
         ];
