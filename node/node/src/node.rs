@@ -175,6 +175,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
         let view = self.core.view_number();
         if self.search.view != view {
             self.search.view = view;
+            self.search.next = self.core.now;
             self.search.orphans = Slot::all().map(|slot| slot.index() + 1).max().unwrap_or(0);
         }
         let station = self.core.station();
@@ -186,7 +187,12 @@ impl<P: Platform, D: Disk> Node<P, D> {
             }
             self.search.orphans -= 1;
         }
-        if self.core.now < self.search.next || station.slots() == 1 {
+        if self.core.now < self.search.next {
+            return Ran::Nothing;
+        }
+        if station.slots() == 1 {
+            // Nobody is there to be asked before the next view.
+            self.search.next = self.core.now + SLEEP_MAX;
             return Ran::Nothing;
         }
         self.search.victim = (self.search.victim + 1) % u32::from(station.slots());
