@@ -98,6 +98,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
         let view = self.core.view_number();
         let mut attempt = Attempt::First;
         loop {
+            self.core.await_lease();
             if self.core.fatal.is_some() {
                 return Err(NotDone::Ending.into());
             }
