@@ -129,7 +129,6 @@ impl Leadership {
             FailedWhy::Unreachable => "it is not reached any more",
             FailedWhy::Silent => "it has been silent for too long",
             FailedWhy::Isolated => "it and other members do not reach each other",
-            FailedWhy::Replaced => "a new process serves its disk",
             FailedWhy::LeftEarly => "it left before it was a member",
             FailedWhy::Deposed => "it led, and the voters have not heard of it any more",
         };

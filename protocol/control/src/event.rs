@@ -61,8 +61,6 @@ pub enum FailedWhy {
     Silent,
     /// It and other members do not reach each other.
     Isolated,
-    /// A new process serves its disk.
-    Replaced,
     /// It left before it had become a member.
     LeftEarly,
     /// It led, and another leads now.

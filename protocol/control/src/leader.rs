@@ -328,25 +328,27 @@ impl Leader {
 
     fn on_join(&mut self, joiner: JoinerId, process: Process) {
         let store = process.store;
-        let old = self
-            .view()
-            .and_then(|view| view.members.iter().find(|m| m.store == store));
-        let old = old
-            .map(|member| member.node)
-            .filter(|&node| self.roll.is_well(node));
         let members = self.view().map_or(0, |view| view.members.len());
         let is_ours = self.phase != Phase::Gathering && store == self.config.store;
         // Who asks again, perhaps over another connection, is let in over that.
         self.joiners.retain(|_, other| *other != process);
         if is_ours || self.joiners.values().any(|other| other.store == store) {
             self.refuse(joiner, store, RefusedWhy::SameStore);
+        } else if self.is_served(store) {
+            // What its process asked before it was a member comes late, over a connection
+            // that it has given up; or it is dead, and its successor asks again when that is
+            // noticed. Nobody is taken for dead because of a question.
         } else if members + self.joiners.len() - self.roll.failed().len() >= MEMBERS_MAX {
             self.refuse(joiner, store, RefusedWhy::Full);
         } else {
             self.joiners.insert(joiner, process);
-            old.into_iter()
-                .for_each(|node| self.fail(node, FailedWhy::Replaced));
         }
+    }
+
+    /// Whether a member that has not failed has this disk.
+    fn is_served(&self, store: StoreId) -> bool {
+        let mut members = self.view().into_iter().flat_map(|view| &view.members);
+        members.any(|member| member.store == store && self.roll.is_well(member.node))
     }
 
     fn refuse(&mut self, joiner: JoinerId, store: StoreId, why: RefusedWhy) {
