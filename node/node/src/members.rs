@@ -105,16 +105,18 @@ impl<P: Platform, D: Disk> Core<P, D> {
         self.platform.send_joiner(joiner, &stranger(message));
     }
 
-    /// The leader if one is known, else everybody in turn. Never itself, who led before it
+    /// The leader if one is known, else everybody in turn. What it was told counts more than
+    /// what its voter believes: that one hears of no leader any more when it votes no longer.
+    /// Never itself, who led before it
     /// was started again: if it led once more before its own question was here, it would
     /// expel who asks, because that one has its disk.
     fn whom_to_ask(&mut self) -> Option<String> {
         let failed = self.joining.failed.take();
         let me = self.platform.address();
-        let known = self.voter.leader_address().map(String::from);
-        let known = known.or_else(|| self.joining.leader.clone());
+        let believed = self.voter.leader_address().map(String::from);
+        let mut known = self.joining.leader.iter().cloned().chain(believed);
         let is_worth_asking = |leader: &String| *leader != me && failed.as_ref() != Some(leader);
-        if let Some(leader) = known.filter(is_worth_asking) {
+        if let Some(leader) = known.find(is_worth_asking) {
             return Some(leader);
         }
         let voters = self.voter.lines.directory();
