@@ -9,6 +9,7 @@
 //! that is so ([`Replica::persisted`]); decisions are applied under the same rule, for
 //! a voter that votes alone decides before its disk knows.
 mod election;
+mod repeats;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -18,6 +19,7 @@ use noraft::{Action, ClusterConfig, Log, LogEntries, LogEntry, LogIndex, Message
 use types::{Duration, Instant, Prng};
 
 use self::election::Canvass;
+use self::repeats::Repeats;
 use crate::state::{Command, ControlState, Effect};
 use crate::voting::{
     Ballot, Checkpoint, Electorate, Entries, Entry, Ground, Packet, Position, Record, VoterId,
@@ -132,6 +134,8 @@ pub struct Replica {
     /// The leader's: who may take it for dead.
     doubted: BTreeSet<VoterId>,
     snapshot_sent: BTreeMap<VoterId, Instant>,
+    /// The leader's: what it has said again.
+    repeats: Repeats,
     /// The stamp of what is being answered.
     echo_ns: u64,
 }
@@ -198,6 +202,7 @@ impl Replica {
             answered: BTreeMap::new(),
             doubted: BTreeSet::new(),
             snapshot_sent: BTreeMap::new(),
+            repeats: Repeats::default(),
             echo_ns: 0,
         };
         this.note_commands(&(&entries).into(), &entries);
@@ -539,6 +544,7 @@ impl Replica {
                 Action::SaveCurrentTerm => {
                     self.answered.clear();
                     self.doubted.clear();
+                    self.repeats.clear();
                 }
                 Action::SaveVotedFor => {}
                 Action::SetElectionTimeout => self.reset_deadline(now),
@@ -553,7 +559,11 @@ impl Replica {
                         self.send_message(now, peer, &message);
                     }
                 }
-                Action::SendMessage(to, message) => self.send_message(now, to.into(), &message),
+                Action::SendMessage(to, message) => {
+                    if self.is_worth_saying(now, to.into(), &message) {
+                        self.send_message(now, to.into(), &message);
+                    }
+                }
                 Action::InstallSnapshot(to) => self.send_snapshot(now, to.into()),
             }
         }
@@ -646,6 +656,17 @@ impl Replica {
 
     fn send(&mut self, to: VoterId, packet: Packet, after: u64) {
         self.held.push_back((after, Held::Send(to, packet)));
+    }
+
+    /// Whether an answer to somebody is no repetition of what is on its way.
+    fn is_worth_saying(&mut self, now: Instant, to: VoterId, message: &Message) -> bool {
+        let Message::AppendEntriesCall { entries, .. } = message else {
+            return true;
+        };
+        let mut entries = entries.clone();
+        entries.truncate(ENTRIES_PER_PACKET);
+        self.repeats
+            .may_say(now, to, &entries, self.heartbeat_pause())
     }
 
     fn send_message(&mut self, now: Instant, to: VoterId, message: &Message) {

@@ -389,12 +389,17 @@ impl Replica {
         };
     }
 
+    /// Time between two signs of a leader's life.
+    pub(super) fn heartbeat_pause(&self) -> Duration {
+        Duration::from_nanos(self.config.promise.as_nanos() / HEARTBEATS)
+    }
+
     /// Time until the leader shows again that it is alive, or this voter gives it up.
     pub(super) fn pause(&mut self) -> Duration {
         let timeout = self.config.election_timeout.as_nanos();
         let spread = self.random.below((timeout / 2).max(1));
         Duration::from_nanos(match self.node.role() {
-            noraft::Role::Leader => self.config.promise.as_nanos() / HEARTBEATS,
+            noraft::Role::Leader => self.heartbeat_pause().as_nanos(),
             noraft::Role::Candidate => timeout / 4 + spread,
             noraft::Role::Follower => timeout + spread,
         })
