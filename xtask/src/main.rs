@@ -23,7 +23,8 @@ enum Task {
     Test,
     /// House rules only (part of `check`).
     Tidy,
-    /// Simulated clusters under faults: `cargo xtask sim --seeds 10000`.
+    /// Simulated clusters under faults: `cargo xtask sim --seeds 10000`; with `--whole` of
+    /// whole nodes: `cargo xtask sim --whole --seeds 1000`.
     #[command(disable_help_flag = true)]
     Sim {
         /// Options of the simulator; `--help` lists them.
@@ -62,7 +63,7 @@ fn main() -> Result<()> {
         Task::Check => check(),
         Task::Test => test(),
         Task::Tidy => tidy::run(),
-        Task::Sim { options } => program("sim", "plurix-sim", &options),
+        Task::Sim { options } => simulate(&options),
         Task::Scale { options } => program("sim", "plurix-scale", &options),
         Task::Model { options } => program("model", "plurix-model", &options),
         Task::Fuzz(args) => fuzz::run(&args),
@@ -117,7 +118,20 @@ fn test() -> Result<()> {
     run::cargo(&["test", "--release", "--manifest-path", "guest/Cargo.toml"])?;
     run::cargo(&["test", "--manifest-path", FUZZ])?;
     guests::run(&guests::Args::check())?;
-    program("sim", "plurix-sim", &["--seeds".into(), "300".into()])
+    simulate(&["--seeds", "300"].map(String::from))?;
+    simulate(&["--whole", "--seeds", "60"].map(String::from))
+}
+
+/// Runs one of the two simulators: of the memory, or of whole nodes.
+fn simulate(options: &[String]) -> Result<()> {
+    let (whole, rest): (Vec<String>, Vec<String>) = options
+        .iter()
+        .cloned()
+        .partition(|option| option == "--whole");
+    match whole.is_empty() {
+        true => program("sim", "plurix-sim", &rest),
+        false => program("whole", "plurix-whole", &rest),
+    }
 }
 
 /// Runs a program of this repository.

@@ -1,0 +1,25 @@
+//! The engine, and the module that clients call: compiled once for all runs.
+use std::sync::OnceLock;
+
+use engine::Engine;
+use platform::CompiledModule;
+
+/// Lists that callers append to and read.
+pub(crate) const LISTS: &[u8] = include_bytes!("../../guest/modules/lists.wasm");
+
+/// The engine of all nodes.
+pub(crate) fn engine() -> Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    let make = || Engine::new().expect("the processor runs the engine");
+    ENGINE.get_or_init(make).clone()
+}
+
+/// What a node's compiler makes of a module.
+pub(crate) fn compile(wasm: &[u8]) -> Result<CompiledModule, String> {
+    static COMPILED: OnceLock<CompiledModule> = OnceLock::new();
+    if wasm != LISTS {
+        return linux::compile(&engine(), wasm);
+    }
+    let compile = || linux::compile(&engine(), LISTS).expect("a module of this repository");
+    Ok(COMPILED.get_or_init(compile).clone())
+}

@@ -1,0 +1,154 @@
+//! A run from its seed to its verdict.
+use oracle::lists::{self, Answer, Operation};
+use types::Prng;
+
+use crate::options::{Options, Tell};
+use crate::plant::{self, Planted};
+use crate::report::{Failure, Property, Report};
+use crate::scenario::Scenario;
+use crate::stage::Stage;
+use crate::trace::Trace;
+use crate::world::World;
+
+/// Lines of the story that are told of a failure.
+const LINES: usize = 60;
+const ALL_LINES: usize = 2_000_000;
+
+/// Runs the cluster that `seed` describes.
+///
+/// # Errors
+/// If a promise was broken.
+pub fn run(seed: u64, options: &Options) -> Result<Report, Failure> {
+    let mut prng = Prng::new(seed);
+    let mut scenario = Scenario::draw(&mut prng, options);
+    if let Some(plant) = options.plant {
+        plant::prepare(plant, &mut scenario);
+    }
+    play(seed, options, prng, scenario)
+}
+
+/// Runs a cluster as described.
+pub(crate) fn play(
+    seed: u64,
+    options: &Options,
+    prng: Prng,
+    scenario: Scenario,
+) -> Result<Report, Failure> {
+    let described = format!("{scenario:?}");
+    let kept = match options.tell {
+        Tell::End => LINES,
+        Tell::Story | Tell::Messages => ALL_LINES,
+    };
+    let planted = Planted(options.plant);
+    let stage = Stage::new(|stage| {
+        let mut world = World::new(stage, prng, scenario, planted, Trace::new(kept));
+        world.tells_messages = options.tell == Tell::Messages;
+        world
+    });
+    stage.play();
+    let mut world = stage.lock();
+    let operations = &mut world.story.diary.operations;
+    operations.sort_by_key(|operation| operation.begin);
+    let operations = operations.clone();
+    if let Err(violation) = lists::check(&operations) {
+        let detail = describe(&operations, &violation);
+        world.fail(Property::History, detail);
+    }
+    match world.failure.take() {
+        None => Ok(report(seed, described, &world, &operations)),
+        Some((property, detail)) => Err(Failure {
+            seed,
+            command: command(seed, options),
+            scenario: described,
+            property,
+            detail,
+            story: world.trace.last(),
+        }),
+    }
+}
+
+fn report(seed: u64, scenario: String, world: &World, operations: &[Operation]) -> Report {
+    let is_answered = |one: &&Operation| matches!(one.answer, Answer::Given { .. });
+    let answered = operations.iter().filter(is_answered).count();
+    Report {
+        seed,
+        digest: world.trace.digest(),
+        scenario,
+        items: world.queue.count(),
+        lasted: world.now.since(types::Instant::default()),
+        answered: answered as u64,
+        unanswered: (operations.len() - answered) as u64,
+        views: world.checks.views(),
+        healed_in: world.story.healed_in,
+        restarted_in: world.story.restarted_in,
+        counts: world.counts.clone(),
+        story: world.trace.last(),
+    }
+}
+
+fn command(seed: u64, options: &Options) -> String {
+    let nodes = options.nodes.map(|nodes| format!(" --nodes {nodes}"));
+    let faults = options.faults.map(|kind| format!(" --faults {kind}"));
+    let plant = options.plant.map(|plant| format!(" --plant {plant}"));
+    let rest: String = nodes.into_iter().chain(faults).chain(plant).collect();
+    format!("cargo xtask sim --whole --seed {seed}{rest}")
+}
+
+/// The violation, and the operations that it is about.
+fn describe(operations: &[Operation], violation: &lists::Violation) -> String {
+    let mut text = violation.to_string();
+    for (number, operation) in operations.iter().enumerate() {
+        let id = lists::OperationId(number).to_string();
+        let is_named = text.lines().next().is_some_and(|line| {
+            line.split(|c: char| !c.is_ascii_alphanumeric())
+                .any(|word| word == id)
+        });
+        if is_named {
+            text.push_str(&format!("\n    {id}: {operation:?}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use types::Duration;
+
+    use super::*;
+    use crate::fault::{Fault, Who};
+
+    /// A process that was just let in again was cut off from its leader, which then stood
+    /// still; another led, without that process as a voter. So its own voter heard no more,
+    /// believed in the old leader, and it asked that one for ever, whatever it was told.
+    #[test]
+    fn who_believes_in_an_old_leader_is_let_in_by_the_new_one() {
+        let ms = Duration::from_millis;
+        let options = Options {
+            nodes: Some(3),
+            ..Options::default()
+        };
+        for seed in 20..36 {
+            let mut prng = Prng::new(seed);
+            let mut scenario = Scenario::draw(&mut prng, &options);
+            let flap = Fault::Flap {
+                one: Who::Leader { or: 0 },
+                other: 1,
+                each: ms(221),
+                times: 2,
+            };
+            let pause = Fault::Pause {
+                who: Who::Node(0),
+                time: ms(1_610),
+            };
+            scenario.stutter = None;
+            scenario.delays.base_min = Duration::from_micros(20);
+            scenario.delays.base_more = Duration::from_micros(30);
+            scenario.delays.jitter = Duration::from_micros(11);
+            scenario.syncs.more = ms(13);
+            scenario.epoch_length = ms(35);
+            scenario.faults = vec![(ms(896), flap), (ms(1_657), pause)];
+            let played = play(seed, &options, prng, scenario);
+            assert!(played.is_ok(), "seed {seed}: {}", played.unwrap_err());
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Bugs put into what lies around the nodes are noticed, and as what they are.
+#![expect(clippy::tests_outside_test_module, reason = "the whole file is tests")]
+use whole::{Options, Plant, Property};
+
+/// A bug must show within so many seeds.
+const SEEDS_MAX: u64 = 5;
+
+fn assert_caught(plant: Plant, expected: &[Property]) {
+    let options = Options {
+        plant: Some(plant),
+        ..Options::default()
+    };
+    let mut failures = (0..SEEDS_MAX).filter_map(|seed| whole::run(seed, &options).err());
+    let is_caught = failures.any(|failure| expected.contains(&failure.property));
+    assert!(is_caught, "{plant} is not noticed in {SEEDS_MAX} seeds");
+}
+
+#[test]
+fn a_store_that_acknowledges_before_the_sync_loses_what_clients_were_told() {
+    assert_caught(Plant::LyingStore, &[Property::History]);
+}
+
+#[test]
+fn a_voter_that_speaks_before_its_record_is_synced_takes_decisions_back() {
+    assert_caught(
+        Plant::LyingLog,
+        &[Property::Stability, Property::OneDecision],
+    );
+}
+
+#[test]
+fn a_lease_on_a_slow_clock_outlives_its_end() {
+    assert_caught(Plant::SlowClock, &[Property::Lease, Property::OneLeader]);
+}
+
+#[test]
+fn a_leader_that_is_taken_for_dead_and_lives_leads_beside_the_next() {
+    assert_caught(Plant::FalseDeath, &[Property::OneLeader]);
+}
