@@ -16,17 +16,22 @@
 #![deny(missing_docs)]
 extern crate alloc;
 
+mod acks;
 mod control_log;
 mod error;
 mod footer;
+mod history;
 mod index;
 mod log;
 mod memory_disk;
+mod reading;
 mod record;
 mod recover;
+mod segments;
 mod store;
 
 pub use control_log::ControlLog;
 pub use error::{Damage, DamagedPart, OpenError, ReadError};
+pub use history::Snapshot;
 pub use memory_disk::{MemoryDisk, SyncMode, Tail};
-pub use store::{Identity, Part, SEGMENT_SIZE, Snapshot, Stats, Store};
+pub use store::{Identity, Part, SEGMENT_SIZE, Stats, Store};
