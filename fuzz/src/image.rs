@@ -14,6 +14,10 @@ const PAYLOAD_LENGTH: usize = 4;
 const PAYLOAD_CHECKSUM: usize = 16;
 const HEAD_CHECKSUM: usize = 20;
 const AFTER_CHECKSUM: usize = 24;
+/// The kind whose checksum is not of its place, too: it says itself where it is.
+const HEADER: u8 = 1;
+/// The place of what a footer repeats.
+const NOWHERE: u64 = 0;
 /// The kind of a record whose payload ends with heads, after entries.
 const FOOTER: u8 = 6;
 const FOOTER_ENTRIES: usize = 24;
@@ -67,16 +71,17 @@ pub(crate) fn disk(image: &Image) -> MemoryDisk {
 
 /// Makes all checksums right.
 pub(crate) fn mend(image: &mut Image) {
-    for (_, segment) in image {
+    for (number, segment) in image {
         let mut at = 0;
         while at + HEAD_SIZE <= segment.len() {
-            at += mend_record(&mut segment[at..]);
+            let place = u64::from(*number) << 32 | at as u64;
+            at += mend_record(&mut segment[at..], place);
         }
     }
 }
 
-/// Mends the record at the start; returns how far the next may be.
-fn mend_record(bytes: &mut [u8]) -> usize {
+/// Mends the record at the start, which is in this place; returns how far the next may be.
+fn mend_record(bytes: &mut [u8], place: u64) -> usize {
     let (head, rest) = bytes.split_at_mut(HEAD_SIZE);
     if !head.starts_with(&MAGIC) {
         return HEAD_SIZE;
@@ -87,20 +92,26 @@ fn mend_record(bytes: &mut [u8]) -> usize {
         if head[KIND] == FOOTER {
             let entries = u32_at(head, FOOTER_ENTRIES) as usize * FOOTER_ENTRY_SIZE;
             let heads = payload.get_mut(entries..).unwrap_or_default();
-            heads.chunks_exact_mut(HEAD_SIZE).for_each(mend_head);
+            let heads = heads.chunks_exact_mut(HEAD_SIZE);
+            heads
+                .filter(|head| head.starts_with(&MAGIC))
+                .for_each(|head| mend_head(head, NOWHERE));
         }
         let checksum = crc32fast::hash(payload);
         put(head, PAYLOAD_CHECKSUM, checksum);
         payload.len()
     });
-    mend_head(head);
+    mend_head(head, place);
     HEAD_SIZE + size.next_multiple_of(HEAD_SIZE)
 }
 
-fn mend_head(head: &mut [u8]) {
+fn mend_head(head: &mut [u8], place: u64) {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&head[..HEAD_CHECKSUM]);
     hasher.update(&head[AFTER_CHECKSUM..]);
+    if head[KIND] != HEADER {
+        hasher.update(&place.to_le_bytes());
+    }
     put(head, HEAD_CHECKSUM, hasher.finalize());
 }
 

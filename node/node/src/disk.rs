@@ -3,7 +3,7 @@ use alloc::format;
 use alloc::string::ToString;
 
 use platform::Disk;
-use store::{Damage, Part, ReadError};
+use store::{Damage, Part, PartError, ReadError};
 use types::NodeId;
 use wire::{Envelope, Message};
 
@@ -25,8 +25,13 @@ impl<P: Platform, D: Disk> Core<P, D> {
             }
             Message::PartEnd { epoch, frames, .. } => {
                 let part = Part { node: from, epoch };
-                if let Err(error) = self.store.end_part(part, frames) {
-                    self.store_failed(&error);
+                match self.store.end_part(part, frames) {
+                    Ok(()) => {}
+                    // Its producer sends it again in the next view.
+                    Err(error @ PartError::Incomplete { .. }) => {
+                        (self.config.note)(&format!("epoch {epoch} of node {from}: {error}"));
+                    }
+                    Err(error) => self.store_failed(&error),
                 }
             }
             Message::StoreRead { page } => match self.store.read(page) {

@@ -1,8 +1,10 @@
 //! Who waits for the device: parts and copies that have ended, until a sync that began
-//! after their end has completed.
+//! after their end has completed. A part has ended only if all of it is here.
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use types::{Extent, NodeId};
+use types::{Epoch, Extent, NodeId};
 
+use crate::error::PartError;
 use crate::store::Part;
 
 /// Ended, and not acknowledged yet.
@@ -12,6 +14,8 @@ pub(crate) struct Acks {
     waiting: Ended,
     /// What the sync on its way covers.
     syncing: Ended,
+    /// Frames of parts that have not ended.
+    frames: BTreeMap<Part, u32>,
     /// Copies that are durable, to be taken.
     pub(crate) copies_stored: Vec<(NodeId, Extent)>,
 }
@@ -24,6 +28,25 @@ struct Ended {
 }
 
 impl Acks {
+    /// A frame of this part has come.
+    pub(crate) fn count(&mut self, part: Part) {
+        *self.frames.entry(part).or_default() += 1;
+    }
+
+    /// The part had so many frames.
+    pub(crate) fn check_count(&mut self, part: Part, expected: u32) -> Result<(), PartError> {
+        let found = self.frames.remove(&part).unwrap_or(0);
+        if found < expected {
+            return Err(PartError::Incomplete { expected, found });
+        }
+        Ok(())
+    }
+
+    /// Whoever sends a frame of an epoch that is stable repeats something, or gives a copy.
+    pub(crate) fn forget_counts(&mut self, stable: Epoch) {
+        self.frames.retain(|part, _| part.epoch > stable);
+    }
+
     pub(crate) fn end_part(&mut self, part: Part) {
         self.waiting.parts.push(part);
     }

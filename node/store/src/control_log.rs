@@ -9,7 +9,8 @@ use types::StoreId;
 use crate::error::OpenError;
 use crate::log::Log;
 use crate::record::{Meta, Position};
-use crate::recover::{Loaded, recover};
+use crate::recover::recover;
+use crate::scan::Loaded;
 use crate::store::Identity;
 
 /// A checkpoint is wanted when the file has grown to this.
@@ -137,7 +138,7 @@ impl<D: Disk> ControlLog<D> {
     fn delete_replaced(&mut self) -> Result<(), DiskError> {
         let durable = self.log.durable().segment;
         while let Some(&segment) = self.replaced.first().filter(|&&segment| segment < durable) {
-            self.log.disk.delete(segment)?;
+            self.log.delete(segment)?;
             self.replaced.remove(0);
         }
         Ok(())

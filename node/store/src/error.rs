@@ -80,8 +80,29 @@ pub enum OpenError {
         /// Number in its name.
         segment: SegmentNumber,
     },
+    /// The segment is longer than any that a store writes.
+    TooLong {
+        /// The segment.
+        segment: SegmentNumber,
+        /// How long it is.
+        bytes: u64,
+    },
     /// It is damaged so that it is not even known which pages are missing.
     Damaged(Damage),
+}
+
+/// Why a part does not count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PartError {
+    /// The disk failed.
+    Disk(DiskError),
+    /// Frames of it are missing, so it is never acknowledged.
+    Incomplete {
+        /// Frames that its producer has sent.
+        expected: u32,
+        /// Frames that came.
+        found: u32,
+    },
 }
 
 /// Why a page cannot be read.
@@ -178,6 +199,11 @@ impl fmt::Display for OpenError {
                 "no store has so many segments that one is number {segment}; rename it back, or \
                  move it out if it was never one"
             ),
+            Self::TooLong { segment, bytes } => write!(
+                f,
+                "segment {segment} has {bytes} bytes, more than any that a store writes; move it \
+                 out if it was never one"
+            ),
             Self::Damaged(damage) => write!(
                 f,
                 "{damage}; what it held is unknown, so nothing is served from this store; move \
@@ -196,10 +222,28 @@ impl fmt::Display for ReadError {
     }
 }
 
+impl fmt::Display for PartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disk(error) => write!(f, "{error}"),
+            Self::Incomplete { expected, found } => {
+                write!(f, "a part has {found} of {expected} frames")
+            }
+        }
+    }
+}
+
+impl core::error::Error for PartError {}
 impl core::error::Error for OpenError {}
 impl core::error::Error for ReadError {}
 
 impl From<DiskError> for OpenError {
+    fn from(error: DiskError) -> Self {
+        Self::Disk(error)
+    }
+}
+
+impl From<DiskError> for PartError {
     fn from(error: DiskError) -> Self {
         Self::Disk(error)
     }

@@ -1,11 +1,12 @@
 //! The footer of a sealed segment: where each frame is, so that a restart need not
-//! read the frames. Its history part repeats the heads of stable epochs and decisions.
+//! read the frames. Its history part repeats the records of stable epochs and decisions.
 use alloc::vec::Vec;
 use platform::SegmentNumber;
 use types::{Epoch, Interval, NodeId, PageId, Stamp, Version};
 
+use crate::fact::Fact;
 use crate::index::Entry;
-use crate::record::{HEAD_SIZE, Head, IMAGE_LENGTH_MAX, Position, put, u32_at, u64_at};
+use crate::record::{HEAD_SIZE, IMAGE_LENGTH_MAX, Position, put, u32_at, u64_at};
 
 const ENTRY_SIZE: usize = 40;
 
@@ -14,7 +15,7 @@ const ENTRY_SIZE: usize = 40;
 pub(crate) struct Contents {
     pub(crate) entries: Vec<Entry>,
     /// Stable epochs and decisions.
-    pub(crate) history: Vec<Head>,
+    pub(crate) history: Vec<Fact>,
 }
 
 pub(crate) fn encode(contents: &Contents) -> Vec<u8> {
@@ -23,13 +24,13 @@ pub(crate) fn encode(contents: &Contents) -> Vec<u8> {
     for entry in &contents.entries {
         bytes.extend_from_slice(&encode_entry(entry));
     }
-    for head in &contents.history {
-        bytes.extend_from_slice(&head.encode());
+    for fact in &contents.history {
+        fact.put(&mut bytes);
     }
     bytes
 }
 
-/// `None` if the bytes cannot be a footer with so many entries and heads.
+/// `None` if the bytes cannot be a footer with so many entries and facts.
 pub(crate) fn decode(
     bytes: &[u8],
     segment: SegmentNumber,
@@ -37,16 +38,8 @@ pub(crate) fn decode(
     history: u32,
 ) -> Option<Contents> {
     let (first, second) = bytes.split_at_checked(entries as usize * ENTRY_SIZE)?;
-    if second.len() != history as usize * HEAD_SIZE {
-        return None;
-    }
     let (entries, _) = first.as_chunks::<ENTRY_SIZE>();
-    let (heads, _) = second.as_chunks::<HEAD_SIZE>();
-    let history = heads
-        .iter()
-        .map(Head::decode)
-        .collect::<Result<_, _>>()
-        .ok()?;
+    let history = Fact::take(second, history)?;
     let entries = entries
         .iter()
         .map(|bytes| decode_entry(bytes, segment))

@@ -4,7 +4,8 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use types::{Epoch, NodeId, Stamp};
 
-use crate::record::{Meta, StableMeta, Undone};
+use crate::fact::Fact;
+use crate::record::{StableMeta, Undone};
 
 /// Stable epochs that are remembered.
 const SNAPSHOTS_MAX: usize = 1024;
@@ -33,11 +34,10 @@ pub(crate) struct History {
 
 impl History {
     /// Takes in a record of the log.
-    pub(crate) fn note(&mut self, meta: Meta) {
-        match meta {
-            Meta::Undone(undone) => drop(self.note_undone(undone)),
-            Meta::Stable(meta) => self.note_stable(meta),
-            _ => (),
+    pub(crate) fn note(&mut self, fact: &Fact) {
+        match *fact {
+            Fact::Undone(undone) => drop(self.note_undone(undone)),
+            Fact::Stable(meta) => self.note_stable(meta),
         }
     }
 
@@ -93,22 +93,22 @@ impl History {
     }
 
     /// What a new segment repeats.
-    pub(crate) fn repeated(&self) -> Vec<Meta> {
-        let undone = self.undone.values().flatten().copied().map(Meta::Undone);
-        let stable = self.snapshots.back().copied().map(Snapshot::meta);
+    pub(crate) fn repeated(&self) -> Vec<Fact> {
+        let undone = self.undone.values().flatten().copied().map(Fact::Undone);
+        let stable = self.snapshots.back().copied().map(Snapshot::fact);
         undone.chain(stable).collect()
     }
 }
 
 impl Snapshot {
-    fn meta(self) -> Meta {
+    fn fact(self) -> Fact {
         let Self {
             epoch,
             wall_ms,
             bytes,
             pages,
         } = self;
-        Meta::Stable(StableMeta {
+        Fact::Stable(StableMeta {
             epoch,
             wall_ms,
             bytes,

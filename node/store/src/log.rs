@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use platform::{Disk, DiskError, SegmentNumber, SyncToken};
 
-use crate::record::{FORMAT_VERSION, HEAD_SIZE, Head, Meta, Position, payload_checksum};
+use crate::record::{FORMAT_VERSION, Meta, Position, put_record};
 use crate::store::Identity;
 
 /// Bytes collected before they are given to the disk.
@@ -20,6 +20,9 @@ pub(crate) struct Log<D> {
     durable: Position,
     /// The sync on its way, and what will be durable when it completes.
     syncing: Option<(SyncToken, Position)>,
+    /// A write or a sync has failed: nobody knows what the device holds, so nothing is
+    /// tried any more, and nothing more becomes durable.
+    is_poisoned: bool,
     syncs: u64,
     bytes_written: u64,
 }
@@ -35,6 +38,7 @@ impl<D: Disk> Log<D> {
             buffer,
             durable,
             syncing: None,
+            is_poisoned: false,
             syncs: 0,
             bytes_written: 0,
         }
@@ -48,7 +52,8 @@ impl<D: Disk> Log<D> {
     ) -> Result<(), DiskError> {
         assert!(self.end.segment < segment, "segments are numbered upwards");
         self.flush()?;
-        self.disk.create(segment)?;
+        let created = self.disk.create(segment);
+        self.written(created)?;
         self.end = Position { segment, offset: 0 };
         let Identity { cluster, store } = identity;
         self.append(
@@ -65,20 +70,9 @@ impl<D: Disk> Log<D> {
 
     /// Writes a record at the end of the log.
     pub(crate) fn append(&mut self, meta: Meta, payload: &[u8]) -> Result<Position, DiskError> {
-        let head = Head {
-            meta,
-            payload_length: u32::try_from(payload.len()).expect("payloads fit into segments"),
-            payload_checksum: payload_checksum(payload),
-            durable: self.durable,
-        };
+        self.check()?;
         let position = self.end;
-        let size = head.record_size();
-        self.buffer.reserve(size);
-        self.buffer.extend_from_slice(&head.encode());
-        self.buffer.extend_from_slice(payload);
-        self.buffer
-            .resize(self.buffer.len() + size - HEAD_SIZE - payload.len(), 0);
-        let size = u32::try_from(size).expect("records fit into segments");
+        let size = put_record(&mut self.buffer, meta, payload, self.durable, position);
         self.end.offset = position
             .offset
             .checked_add(size)
@@ -96,12 +90,34 @@ impl<D: Disk> Log<D> {
         }
         // The next stretch will be about as long.
         let next = Vec::with_capacity(self.buffer.len());
-        self.disk
-            .append(self.end.segment, core::mem::replace(&mut self.buffer, next))
+        let bytes = core::mem::replace(&mut self.buffer, next);
+        let appended = self.disk.append(self.end.segment, bytes);
+        self.written(appended)
+    }
+
+    /// Deletes a segment.
+    pub(crate) fn delete(&mut self, segment: SegmentNumber) -> Result<(), DiskError> {
+        self.check()?;
+        let deleted = self.disk.delete(segment);
+        self.written(deleted)
+    }
+
+    fn check(&self) -> Result<(), DiskError> {
+        if self.is_poisoned {
+            return Err(DiskError::Poisoned);
+        }
+        Ok(())
+    }
+
+    /// What came of an operation that changes the disk. A failed one is the last.
+    fn written<T>(&mut self, result: Result<T, DiskError>) -> Result<T, DiskError> {
+        self.is_poisoned |= result.is_err();
+        result
     }
 
     /// Fills `bytes` with what is at `position`.
     pub(crate) fn read(&mut self, position: Position, bytes: &mut [u8]) -> Result<(), DiskError> {
+        self.check()?;
         let read_end = u64::from(position.offset) + bytes.len() as u64;
         let flushed = u64::from(self.end.offset) - self.buffer.len() as u64;
         if position.segment == self.end.segment && read_end > flushed {
@@ -117,17 +133,24 @@ impl<D: Disk> Log<D> {
             self.syncing.is_none(),
             "one sync at a time; what comes later shares the next"
         );
+        self.check()?;
         self.flush()?;
         self.syncs += 1;
         let token = SyncToken(self.syncs);
-        self.disk.sync(token)?;
+        let started = self.disk.sync(token);
+        self.written(started)?;
         self.syncing = Some((token, self.end));
         Ok(())
     }
 
     /// Whether a sync has completed since the last call.
     pub(crate) fn poll_sync(&mut self) -> Result<bool, DiskError> {
-        let Some(done) = self.disk.poll_completions()? else {
+        let polled = self.disk.poll_completions();
+        if self.is_poisoned {
+            // Nothing is left but to hear why.
+            return Err(polled.err().unwrap_or(DiskError::Poisoned));
+        }
+        let Some(done) = self.written(polled)? else {
             return Ok(false);
         };
         let (token, end) = self

@@ -5,6 +5,7 @@ use wire::{Image, NoImage, PageVersion};
 
 use crate::error::{Damage, DamagedPart, ReadError};
 use crate::index::Entry;
+use crate::mask;
 use crate::record::{HEAD_SIZE, Head, Meta, Position, payload_checksum};
 use crate::store::Store;
 
@@ -59,7 +60,9 @@ impl<D: Disk> Store<D> {
         let mut record = [0; HEAD_SIZE + PAGE_SIZE];
         let size = HEAD_SIZE + usize::from(length);
         self.log.read(position, &mut record[..size])?;
-        let (head, payload) = record[..size].split_first_chunk().expect("a head was read");
+        let (head, payload) = record[..size]
+            .split_first_chunk_mut()
+            .expect("a head was read");
         let image = check_frame(&entry, head, payload).map_err(ReadError::Damaged)?;
         Ok(PageVersion {
             version,
@@ -70,7 +73,7 @@ impl<D: Disk> Store<D> {
 }
 
 /// The image in the record, if that is the frame that the index says it is.
-fn check_frame(entry: &Entry, head: &[u8; HEAD_SIZE], payload: &[u8]) -> Result<Image, Damage> {
+fn check_frame(entry: &Entry, head: &[u8; HEAD_SIZE], payload: &mut [u8]) -> Result<Image, Damage> {
     let Entry {
         page,
         version,
@@ -83,8 +86,8 @@ fn check_frame(entry: &Entry, head: &[u8; HEAD_SIZE], payload: &[u8]) -> Result<
         page: Some((page, version)),
         ..damage
     };
-    let head =
-        Head::decode(head).map_err(|fault| named(Damage::from_head(segment, offset, fault)))?;
+    let head = Head::decode(head, position)
+        .map_err(|fault| named(Damage::from_head(segment, offset, fault)))?;
     let damage = |part, expected, found| {
         Err(named(Damage {
             segment,
@@ -112,6 +115,7 @@ fn check_frame(entry: &Entry, head: &[u8; HEAD_SIZE], payload: &[u8]) -> Result<
     if found != head.payload_checksum {
         return damage(DamagedPart::Payload, head.payload_checksum, found);
     }
+    mask::apply(head.mask, payload);
     Image::decode(payload).or_else(|NoImage { length }| {
         let found = u32::try_from(length).expect("a page at most");
         damage(DamagedPart::Image, 0, found)

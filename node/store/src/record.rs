@@ -3,25 +3,33 @@
 //!
 //! Records begin at multiples of 64 bytes, so that a scan finds the next one even
 //! when a head is destroyed. The head has its own checksum, so that a damaged page
-//! can be named although its bytes are not to be trusted.
+//! can be named although its bytes are not to be trusted. The checksum is also of the place
+//! for which the record was meant: a record that a device has put elsewhere is none.
+use alloc::vec::Vec;
 use platform::{ClusterId, SegmentNumber};
 use types::{Cut, Epoch, Interval, NodeId, PAGE_SIZE, PageId, Stamp, StoreId, Version};
+
+use crate::mask;
 
 /// Bytes of a head, and the alignment of records.
 pub(crate) const HEAD_SIZE: usize = 64;
 /// Version of the format, in the header of every segment.
-pub(crate) const FORMAT_VERSION: u32 = 3;
+pub(crate) const FORMAT_VERSION: u32 = 4;
 /// The first two bytes of every record: "PX".
-const MAGIC: u16 = 0x5850;
+pub(crate) const MAGIC: u16 = 0x5850;
 
 /// No image is longer than its page.
 pub(crate) const IMAGE_LENGTH_MAX: u32 = 4096;
 
+const KIND: usize = 2;
+const MASK: usize = 3;
 const PAYLOAD_LENGTH: usize = 4;
 const DURABLE: usize = 8;
 const PAYLOAD_CHECKSUM: usize = 16;
 const HEAD_CHECKSUM: usize = 20;
 const META: usize = 24;
+/// The kind of a header.
+const HEADER: u8 = 1;
 
 /// A place in the log: a segment and an offset in it. Ordered as the log is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -95,7 +103,10 @@ pub(crate) struct Undone {
 pub(crate) struct Head {
     pub(crate) meta: Meta,
     pub(crate) payload_length: u32,
+    /// Of the payload as it lies on the disk, under its mask.
     pub(crate) payload_checksum: u32,
+    /// What each byte of the payload was changed by.
+    pub(crate) mask: u8,
     /// Everything before this place had reached the device when the record was
     /// written: if it is damaged now, that was no crash.
     pub(crate) durable: Position,
@@ -128,10 +139,24 @@ impl Head {
         HEAD_SIZE + (self.payload_length as usize).next_multiple_of(HEAD_SIZE)
     }
 
-    pub(crate) fn encode(&self) -> [u8; HEAD_SIZE] {
+    /// Its payload, at the start of `rest`, as it was before the mask; `None` if it is not
+    /// whole.
+    pub(crate) fn payload(&self, rest: &[u8]) -> Option<Vec<u8>> {
+        let stored = rest.get(..self.payload_length as usize)?;
+        if payload_checksum(stored) != self.payload_checksum {
+            return None;
+        }
+        let mut payload = stored.to_vec();
+        mask::apply(self.mask, &mut payload);
+        Some(payload)
+    }
+
+    /// The head for this place.
+    pub(crate) fn encode(&self, at: Position) -> [u8; HEAD_SIZE] {
         let mut bytes = [0; HEAD_SIZE];
         put(&mut bytes, 0, &MAGIC.to_le_bytes());
-        bytes[2] = encode_meta(&self.meta, &mut bytes);
+        bytes[KIND] = encode_meta(&self.meta, &mut bytes);
+        bytes[MASK] = self.mask;
         put(
             &mut bytes,
             PAYLOAD_LENGTH,
@@ -148,12 +173,13 @@ impl Head {
             PAYLOAD_CHECKSUM,
             &self.payload_checksum.to_le_bytes(),
         );
-        let checksum = head_checksum(&bytes);
+        let checksum = head_checksum(&bytes, at);
         put(&mut bytes, HEAD_CHECKSUM, &checksum.to_le_bytes());
         bytes
     }
 
-    pub(crate) fn decode(bytes: &[u8; HEAD_SIZE]) -> Result<Self, HeadFault> {
+    /// The head that these bytes are, in this place.
+    pub(crate) fn decode(bytes: &[u8; HEAD_SIZE], at: Position) -> Result<Self, HeadFault> {
         let magic = u16::from_le_bytes([bytes[0], bytes[1]]);
         if magic != MAGIC {
             return Err(HeadFault::Magic {
@@ -162,12 +188,12 @@ impl Head {
             });
         }
         let expected = u32_at(bytes, HEAD_CHECKSUM);
-        let found = head_checksum(bytes);
+        let found = head_checksum(bytes, at);
         if expected != found {
             return Err(HeadFault::Checksum { expected, found });
         }
         let meta = decode_meta(bytes).ok_or_else(|| HeadFault::Kind {
-            found: bytes[2].into(),
+            found: bytes[KIND].into(),
         })?;
         let payload_length = u32_at(bytes, PAYLOAD_LENGTH);
         if matches!(meta, Meta::Frame { .. }) && payload_length > IMAGE_LENGTH_MAX {
@@ -182,6 +208,7 @@ impl Head {
             meta,
             payload_length,
             payload_checksum: u32_at(bytes, PAYLOAD_CHECKSUM),
+            mask: bytes[MASK],
             durable,
         })
     }
@@ -199,7 +226,7 @@ fn encode_meta(meta: &Meta, bytes: &mut [u8; HEAD_SIZE]) -> u8 {
             field(0, pair(version, segment.0));
             field(8, cluster.0);
             field(16, store.0);
-            1
+            HEADER
         }
         Meta::Frame {
             page,
@@ -256,8 +283,8 @@ fn encode_meta(meta: &Meta, bytes: &mut [u8; HEAD_SIZE]) -> u8 {
 fn decode_meta(bytes: &[u8; HEAD_SIZE]) -> Option<Meta> {
     let word = |at: usize| u64_at(bytes, META + at);
     let half = |at: usize| u32_at(bytes, META + at);
-    let meta = match bytes[2] {
-        1 => Meta::Header {
+    let meta = match bytes[KIND] {
+        HEADER => Meta::Header {
             version: half(0),
             segment: SegmentNumber(half(4)),
             cluster: ClusterId(word(8)),
@@ -312,12 +339,45 @@ pub(crate) fn payload_checksum(payload: &[u8]) -> u32 {
     crc32fast::hash(payload)
 }
 
-/// The whole head but the checksum itself.
-fn head_checksum(bytes: &[u8; HEAD_SIZE]) -> u32 {
+/// The whole head but the checksum itself, and where it is. A header says itself where, so
+/// that one under another name can be told from one that is damaged.
+fn head_checksum(bytes: &[u8; HEAD_SIZE], at: Position) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&bytes[..HEAD_CHECKSUM]);
     hasher.update(&bytes[META..]);
+    if bytes[KIND] != HEADER {
+        let place = u64::from(at.segment.0) << 32 | u64::from(at.offset);
+        hasher.update(&place.to_le_bytes());
+    }
     hasher.finalize()
+}
+
+/// Adds a record for the place `at`; gives its size.
+pub(crate) fn put_record(
+    bytes: &mut Vec<u8>,
+    meta: Meta,
+    payload: &[u8],
+    durable: Position,
+    at: Position,
+) -> u32 {
+    let start = bytes.len() + HEAD_SIZE;
+    let mask = mask::mask_for(payload);
+    bytes.reserve(HEAD_SIZE + payload.len().next_multiple_of(HEAD_SIZE));
+    bytes.extend_from_slice(&[0; HEAD_SIZE]);
+    bytes.extend_from_slice(payload);
+    let stored = &mut bytes[start..];
+    mask::apply(mask, stored);
+    let head = Head {
+        meta,
+        payload_length: u32::try_from(payload.len()).expect("payloads fit into segments"),
+        payload_checksum: payload_checksum(stored),
+        mask,
+        durable,
+    };
+    bytes[start - HEAD_SIZE..start].copy_from_slice(&head.encode(at));
+    let size = head.record_size();
+    bytes.resize(start - HEAD_SIZE + size, 0);
+    u32::try_from(size).expect("records fit into segments")
 }
 
 /// Two numbers as one field: `low` comes first in the file.
@@ -352,6 +412,11 @@ const _: () = assert!(IMAGE_LENGTH_MAX as usize == PAGE_SIZE, "a whole page");
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const HERE: Position = Position {
+        segment: SegmentNumber(7),
+        offset: 640,
+    };
 
     fn heads() -> [Head; 9] {
         let stamp = Stamp {
@@ -407,6 +472,7 @@ mod tests {
             meta,
             payload_length: 4096,
             payload_checksum: 0xDEAD_BEEF,
+            mask: 3,
             durable: Position {
                 segment: SegmentNumber(1),
                 offset: 64,
@@ -417,7 +483,7 @@ mod tests {
     #[test]
     fn every_head_survives_the_disk() {
         for head in heads() {
-            assert_eq!(Head::decode(&head.encode()), Ok(head));
+            assert_eq!(Head::decode(&head.encode(HERE), HERE), Ok(head));
         }
     }
 
@@ -425,9 +491,23 @@ mod tests {
     fn every_flipped_bit_of_a_head_is_noticed() {
         for head in heads() {
             for bit in 0..HEAD_SIZE * 8 {
-                let mut bytes = head.encode();
+                let mut bytes = head.encode(HERE);
                 bytes[bit / 8] ^= 1 << (bit % 8);
-                assert!(Head::decode(&bytes).is_err(), "bit {bit} of {head:?}");
+                let decoded = Head::decode(&bytes, HERE);
+                assert!(decoded.is_err(), "bit {bit} of {head:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_in_another_place_is_none() {
+        for head in heads().into_iter().skip(1) {
+            let bytes = head.encode(HERE);
+            for bit in 0..32 {
+                let offset = HERE.offset ^ 1 << bit;
+                assert!(Head::decode(&bytes, Position { offset, ..HERE }).is_err());
+                let segment = SegmentNumber(HERE.segment.0 ^ 1 << bit);
+                assert!(Head::decode(&bytes, Position { segment, ..HERE }).is_err());
             }
         }
     }

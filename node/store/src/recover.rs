@@ -7,40 +7,18 @@
 //! the greatest such place was no crash. A frame whose head is good can be named, and
 //! only it is refused later; anything else makes the whole store useless, because what
 //! is missing is unknown.
-use alloc::vec;
 use alloc::vec::Vec;
 use platform::{Disk, DiskError, SegmentNumber};
 use types::StoreId;
 
-use crate::error::{Damage, DamagedPart, OpenError};
-use crate::footer::{self, Contents};
-use crate::index::Entry;
-use crate::record::{FORMAT_VERSION, HEAD_SIZE, Head, Meta, Position, payload_checksum};
+use crate::error::{Damage, OpenError};
+use crate::record::Position;
+use crate::scan::{Loaded, load, short_segment};
 use crate::store::Identity;
 
 /// The highest number of a segment that is found: nothing is ever written so far, and the
 /// numbers of all that follow it fit, too.
 const SEGMENT_NUMBER_MAX: u32 = 1 << 31;
-
-/// One segment as it was found.
-#[derive(Debug)]
-pub(crate) struct Loaded {
-    pub(crate) segment: SegmentNumber,
-    pub(crate) contents: Contents,
-    /// Where the next record would go.
-    pub(crate) end: u32,
-    pub(crate) is_sealed: bool,
-    /// Payloads of control records.
-    pub(crate) control: Vec<Vec<u8>>,
-    /// The first of them stands for all before it.
-    pub(crate) has_checkpoint: bool,
-    identity: Option<Identity>,
-    damage: Vec<Damage>,
-    /// Bytes that are no record, at `end`.
-    fault: Option<Damage>,
-    /// The log was durable up to here at least.
-    durable: Position,
-}
 
 /// The log as it was found, without its torn tail.
 #[derive(Debug)]
@@ -158,284 +136,14 @@ fn check_identity(
     Ok(())
 }
 
-fn load<D: Disk>(disk: &mut D, segment: SegmentNumber) -> Result<Loaded, OpenError> {
-    let length = disk.length(segment)?;
-    let identity = read_identity(disk, segment, length)?;
-    let mut loaded = match load_sealed(disk, segment, length)? {
-        Some(loaded) => loaded,
-        None => {
-            let size = usize::try_from(length).expect("segments fit into memory");
-            let mut bytes = vec![0; size];
-            disk.read(segment, 0, &mut bytes)?;
-            scan(segment, &bytes)
-        }
-    };
-    loaded.identity = identity;
-    Ok(loaded)
-}
-
-/// Who wrote the segment, if its header is whole.
-fn read_identity<D: Disk>(
-    disk: &mut D,
-    segment: SegmentNumber,
-    length: u64,
-) -> Result<Option<Identity>, OpenError> {
-    let mut bytes = [0; HEAD_SIZE];
-    if length < HEAD_SIZE as u64 {
-        return Ok(None);
-    }
-    disk.read(segment, 0, &mut bytes)?;
-    let Ok(Head {
-        meta:
-            Meta::Header {
-                version,
-                segment: found,
-                cluster,
-                store,
-            },
-        ..
-    }) = Head::decode(&bytes)
-    else {
-        return Ok(None);
-    };
-    if version != FORMAT_VERSION {
-        return Err(OpenError::FormatVersion { found: version });
-    }
-    if segment != found {
-        return Err(OpenError::Misnamed { segment, found });
-    }
-    Ok(Some(Identity { cluster, store }))
-}
-
-/// A segment by its footer; `None` if it has none, or none that can be believed.
-fn load_sealed<D: Disk>(
-    disk: &mut D,
-    segment: SegmentNumber,
-    length: u64,
-) -> Result<Option<Loaded>, DiskError> {
-    let Some(trailer_at) = length.checked_sub(HEAD_SIZE as u64) else {
-        return Ok(None);
-    };
-    let mut bytes = [0; HEAD_SIZE];
-    disk.read(segment, trailer_at, &mut bytes)?;
-    let Ok(Head {
-        meta: Meta::Trailer { footer },
-        durable,
-        ..
-    }) = Head::decode(&bytes)
-    else {
-        return Ok(None);
-    };
-    let Some(size) = trailer_at
-        .checked_sub(footer.into())
-        .filter(|&size| size >= 64)
-    else {
-        return Ok(None);
-    };
-    let mut record = vec![0; usize::try_from(size).expect("footers fit into memory")];
-    disk.read(segment, footer.into(), &mut record)?;
-    let Some(contents) = decode_footer(segment, &record) else {
-        return Ok(None);
-    };
-    let end = u32::try_from(length).expect("segments are sealed early");
-    Ok(Some(Loaded {
-        contents,
-        end,
-        is_sealed: true,
-        durable,
-        ..Loaded::new(segment)
-    }))
-}
-
-fn decode_footer(segment: SegmentNumber, record: &[u8]) -> Option<Contents> {
-    let (head, rest) = record.split_first_chunk()?;
-    let head = Head::decode(head).ok()?;
-    let Meta::Footer { entries, history } = head.meta else {
-        return None;
-    };
-    let payload = rest.get(..head.payload_length as usize)?;
-    if payload_checksum(payload) != head.payload_checksum {
-        return None;
-    }
-    footer::decode(payload, segment, entries, history)
-}
-
-/// Reads a segment record by record, up to the first bytes that are none.
-fn scan(segment: SegmentNumber, bytes: &[u8]) -> Loaded {
-    let mut loaded = Loaded::new(segment);
-    // Damaged payloads right at the end are part of a torn tail.
-    let mut at_end: Vec<(Damage, Option<Entry>)> = vec![];
-    let mut at = 0;
-    while at < bytes.len() {
-        let offset = u32::try_from(at).expect("segments are sealed early");
-        let (head, payload) = match split_record(segment, offset, &bytes[at..]) {
-            Ok(record) => record,
-            Err(fault) => {
-                loaded.fault = Some(fault);
-                break;
-            }
-        };
-        loaded.durable = loaded.durable.max(head.durable);
-        at += head.record_size();
-        let position = Position { segment, offset };
-        let found = payload_checksum(payload);
-        if found == head.payload_checksum {
-            for (damage, entry) in at_end.drain(..) {
-                loaded.damage.push(damage);
-                loaded.contents.entries.extend(entry);
-            }
-            loaded.add(position, &head, payload);
-            loaded.end = u32::try_from(at).expect("segments are sealed early");
-        } else {
-            let damage = damaged_payload(position, &head, found);
-            at_end.push((damage, frame_entry(position, &head)));
-        }
-    }
-    if bytes.is_empty() {
-        loaded.fault = Some(short_segment(segment, 0));
-    }
-    if let Some((damage, _)) = at_end.first() {
-        loaded.fault = Some(*damage);
-    }
-    if loaded.fault.is_some() {
-        let rest = &bytes[at.min(bytes.len())..];
-        loaded.durable = loaded.durable.max(durable_after(rest));
-    }
-    loaded
-}
-
-impl Loaded {
-    fn new(segment: SegmentNumber) -> Self {
-        Self {
-            segment,
-            contents: Contents::default(),
-            end: 0,
-            is_sealed: false,
-            control: vec![],
-            has_checkpoint: false,
-            identity: None,
-            damage: vec![],
-            fault: None,
-            durable: Position::START,
-        }
-    }
-
-    fn add(&mut self, position: Position, head: &Head, payload: &[u8]) {
-        assert!(self.end <= position.offset, "records follow one another");
-        match head.meta {
-            Meta::Frame { .. } => self.contents.entries.extend(frame_entry(position, head)),
-            Meta::Stable(_) | Meta::Undone(_) => self.contents.history.push(*head),
-            Meta::Control => self.control.push(payload.to_vec()),
-            Meta::Checkpoint => {
-                self.has_checkpoint = self.control.is_empty();
-                self.control.push(payload.to_vec());
-            }
-            Meta::Trailer { .. } => self.is_sealed = true,
-            Meta::Header { .. } | Meta::PartEnd { .. } | Meta::Footer { .. } => (),
-        }
-    }
-}
-
-/// The record at the start of `bytes`, its payload not yet checked.
-fn split_record(
-    segment: SegmentNumber,
-    offset: u32,
-    bytes: &[u8],
-) -> Result<(Head, &[u8]), Damage> {
-    let Some((head, rest)) = bytes.split_first_chunk() else {
-        let found = offset + u32::try_from(bytes.len()).expect("shorter than a head");
-        return Err(short_segment(segment, found));
-    };
-    let head = Head::decode(head).map_err(|fault| Damage::from_head(segment, offset, fault))?;
-    let is_header = matches!(head.meta, Meta::Header { .. });
-    if is_header != (offset == 0) {
-        let (part, expected, found) = (DamagedPart::Place, 0, offset);
-        return Err(Damage {
-            segment,
-            offset,
-            part,
-            expected,
-            found,
-            page: None,
-        });
-    }
-    if bytes.len() < head.record_size() {
-        let end = offset.saturating_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
-        return Err(Damage {
-            offset,
-            ..short_segment(segment, end)
-        });
-    }
-    Ok((head, &rest[..head.payload_length as usize]))
-}
-
-fn short_segment(segment: SegmentNumber, end: u32) -> Damage {
-    let (part, expected) = (
-        DamagedPart::Length,
-        end.next_multiple_of(64).saturating_add(64),
-    );
-    Damage {
-        segment,
-        offset: end,
-        part,
-        expected,
-        found: end,
-        page: None,
-    }
-}
-
-fn damaged_payload(position: Position, head: &Head, found: u32) -> Damage {
-    let page = match head.meta {
-        Meta::Frame { page, version, .. } => Some((page, version)),
-        _ => None,
-    };
-    let Position { segment, offset } = position;
-    let (part, expected) = (DamagedPart::Payload, head.payload_checksum);
-    Damage {
-        segment,
-        offset,
-        part,
-        expected,
-        found,
-        page,
-    }
-}
-
-fn frame_entry(position: Position, head: &Head) -> Option<Entry> {
-    let Meta::Frame {
-        page,
-        version,
-        stamp,
-    } = head.meta
-    else {
-        return None;
-    };
-    let length = u16::try_from(head.payload_length);
-    Some(Entry {
-        page,
-        version,
-        stamp,
-        position,
-        length: length.expect("a head of a frame that names more than a page is refused"),
-    })
-}
-
-/// How far the log was durable according to any record in bytes that cannot be read
-/// in order.
-fn durable_after(bytes: &[u8]) -> Position {
-    let (heads, _) = bytes.as_chunks::<HEAD_SIZE>();
-    let heads = heads.iter().filter_map(|bytes| Head::decode(bytes).ok());
-    heads
-        .map(|head| head.durable)
-        .max()
-        .unwrap_or(Position::START)
-}
-
 #[cfg(test)]
 mod tests {
     //! Records that no store has written, under checksums that are right.
     use super::*;
     use crate::MemoryDisk;
+    use crate::error::DamagedPart;
+    use crate::record::{FORMAT_VERSION, Meta, put_record};
+    use alloc::vec;
     use platform::ClusterId;
     use types::{Epoch, Interval, NodeId, PageId, Stamp, Version};
 
@@ -451,16 +159,14 @@ mod tests {
         store: US.store,
     };
 
-    fn record(meta: Meta, payload: &[u8], durable: Position) -> Vec<u8> {
-        let head = Head {
-            meta,
-            payload_length: u32::try_from(payload.len()).unwrap(),
-            payload_checksum: payload_checksum(payload),
-            durable,
+    /// A record for this place in the first segment.
+    fn record(meta: Meta, payload: &[u8], durable: Position, offset: u32) -> Vec<u8> {
+        let mut bytes = vec![];
+        let at = Position {
+            segment: FIRST,
+            offset,
         };
-        let mut bytes = head.encode().to_vec();
-        bytes.extend_from_slice(payload);
-        bytes.resize(head.record_size(), 0);
+        put_record(&mut bytes, meta, payload, durable, at);
         bytes
     }
 
@@ -485,8 +191,8 @@ mod tests {
                 interval,
             },
         };
-        let header = record(HEADER, &[], Position::START);
-        let frame = record(frame, &[1; 4097], Position::START);
+        let header = record(HEADER, &[], Position::START, 0);
+        let frame = record(frame, &[1; 4097], Position::START, 64);
         let end = u32::try_from(header.len()).unwrap();
         let mut disk = disk(FIRST, [header, frame].concat());
         let found = recover(&mut disk, US).unwrap();
@@ -500,7 +206,7 @@ mod tests {
             segment: FIRST,
             offset: 128,
         };
-        let header = record(HEADER, &[], beyond);
+        let header = record(HEADER, &[], beyond, 0);
         let Err(OpenError::Damaged(damage)) = recover(&mut disk(FIRST, header), US) else {
             panic!("it lacks 64 bytes");
         };

@@ -4,8 +4,9 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use platform::{Disk, DiskError, SegmentNumber};
 
+use crate::fact::Fact;
 use crate::footer::{self, Contents};
-use crate::record::{Head, Meta, Position, payload_checksum};
+use crate::record::{Meta, Position};
 use crate::store::Store;
 
 /// What is known of the segments of a store.
@@ -51,17 +52,9 @@ impl Segments {
 }
 
 impl<D: Disk> Store<D> {
-    pub(crate) fn append_history(&mut self, meta: Meta) -> Result<(), DiskError> {
-        self.log.append(meta, &[])?;
-        let payload_checksum = payload_checksum(&[]);
-        let durable = Position::START;
-        let head = Head {
-            meta,
-            payload_length: 0,
-            payload_checksum,
-            durable,
-        };
-        self.segments.contents.history.push(head);
+    pub(crate) fn append_fact(&mut self, fact: Fact) -> Result<(), DiskError> {
+        self.log.append(fact.meta(), &fact.payload())?;
+        self.segments.contents.history.push(fact);
         Ok(())
     }
 
@@ -95,10 +88,9 @@ impl<D: Disk> Store<D> {
     /// Every segment has all decisions and the newest stable epoch, so that those
     /// before it may go. One that a crash cut short may lack some.
     pub(crate) fn repeat_history(&mut self) -> Result<(), DiskError> {
-        for meta in self.history.repeated() {
-            let mut known = self.segments.contents.history.iter();
-            if known.all(|head| head.meta != meta) {
-                self.append_history(meta)?;
+        for fact in self.history.repeated() {
+            if !self.segments.contents.history.contains(&fact) {
+                self.append_fact(fact)?;
             }
         }
         Ok(())
@@ -113,7 +105,7 @@ impl<D: Disk> Store<D> {
         };
         let dead: Vec<_> = self.segments.sealed.iter().filter_map(is_dead).collect();
         for segment in dead {
-            self.log.disk.delete(segment)?;
+            self.log.delete(segment)?;
             self.segments.sealed.remove(&segment);
         }
         Ok(())

@@ -9,18 +9,23 @@ use types::{Epoch, Extent, NodeId, PageId, StoreId, Version, View};
 use wire::PageVersion;
 
 use crate::acks::Acks;
-use crate::error::{Damage, OpenError};
+use crate::error::{Damage, OpenError, PartError};
+use crate::fact::Fact;
 use crate::history::{History, Snapshot};
 use crate::index::{Entry, Index};
 use crate::log::Log;
 use crate::record::{Meta, Position, StableMeta, Undone};
-use crate::recover::{Loaded, recover};
+use crate::recover::recover;
+use crate::scan::Loaded;
 use crate::segments::Segments;
 
 /// A segment is sealed when it has grown to this.
 pub const SEGMENT_SIZE: u32 = 64 << 20;
 /// Room that the longest record and a footer of frames without bytes need.
 const SEGMENT_MARGIN: u32 = 1 << 30;
+
+/// No segment is longer.
+pub(crate) const SEGMENT_LENGTH_MAX: u32 = SEGMENT_SIZE + SEGMENT_MARGIN;
 
 const _: () = assert!(
     SEGMENT_SIZE < u32::MAX - SEGMENT_MARGIN,
@@ -142,8 +147,8 @@ impl<D: Disk> Store<D> {
             self.segments.found(loaded.segment, loaded.end);
         }
         let all = || sealed.iter().chain(active).map(|loaded| &loaded.contents);
-        for head in all().flat_map(|contents| &contents.history) {
-            self.history.note(head.meta);
+        for fact in all().flat_map(|contents| &contents.history) {
+            self.history.note(fact);
         }
         let entries = all().flat_map(|contents| &contents.entries).copied();
         let kept = entries.filter(|entry| !self.history.is_undone(entry.stamp));
@@ -183,6 +188,10 @@ impl<D: Disk> Store<D> {
             stamp,
             ref image,
         } = *content;
+        let (node, epoch) = (stamp.node, stamp.epoch());
+        if epoch > self.stable() {
+            self.acks.count(Part { node, epoch });
+        }
         if self.history.is_undone(stamp) || self.has_superseded(page, content) {
             return Ok(());
         }
@@ -214,19 +223,20 @@ impl<D: Disk> Store<D> {
     /// The part is complete; [`Store::poll`] says when it is durable.
     ///
     /// # Errors
-    /// If the disk failed.
-    pub fn end_part(&mut self, part: Part, frames: u32) -> Result<(), DiskError> {
+    /// If the disk failed, or not all of its frames have come: then it is never acknowledged.
+    pub fn end_part(&mut self, part: Part, frames: u32) -> Result<(), PartError> {
         let Part { node, epoch } = part;
-        self.log.append(
-            Meta::PartEnd {
-                node,
-                epoch,
-                frames,
-            },
-            &[],
-        )?;
+        if epoch > self.stable() {
+            self.acks.check_count(part, frames)?;
+        }
+        let end = Meta::PartEnd {
+            node,
+            epoch,
+            frames,
+        };
+        self.log.append(end, &[])?;
         self.acks.end_part(part);
-        self.seal_if_full()
+        Ok(self.seal_if_full()?)
     }
 
     /// Parts that have become durable. Starts a sync for those that wait for one, so
@@ -281,7 +291,7 @@ impl<D: Disk> Store<D> {
             for &cut in &fallback.cuts {
                 let undone = Undone { cut, first_epoch };
                 if self.history.note_undone(undone) {
-                    self.append_history(Meta::Undone(undone))?;
+                    self.append_fact(Fact::Undone(undone))?;
                 }
             }
         }
@@ -313,8 +323,9 @@ impl<D: Disk> Store<D> {
             bytes,
             pages: self.index.pages(),
         };
-        self.append_history(Meta::Stable(meta))?;
+        self.append_fact(Fact::Stable(meta))?;
         self.history.note_stable(meta);
+        self.acks.forget_counts(epoch);
         self.bytes_at_snapshot = self.log.bytes_written();
         self.free(&freed);
         self.delete_dead_segments()

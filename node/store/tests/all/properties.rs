@@ -1,82 +1,11 @@
 //! One property of the store at a time.
-#![expect(clippy::tests_outside_test_module, reason = "the whole file is a test")]
-use platform::{ClusterId, Disk, DiskError, DiskOperation, SegmentNumber};
+use crate::common::{FIRST, FRAME, HEAD, US, content, filled, page, part, view};
+use platform::{ClusterId, Disk, DiskError, DiskOperation};
 use store::{
-    ControlLog, DamagedPart, Identity, MemoryDisk, OpenError, Part, ReadError, Store, SyncMode,
-    Tail,
+    ControlLog, DamagedPart, Identity, MemoryDisk, OpenError, ReadError, Store, SyncMode, Tail,
 };
-use types::{
-    Cut, Durability, Epoch, Fallback, Interval, NodeId, PAGE_SIZE, PageId, Prng, Stamp, StoreId,
-    Version, View, ViewNumber,
-};
+use types::{Cut, Epoch, Fallback, NodeId, Prng, StoreId, Version, View};
 use wire::{Image, PageVersion};
-
-const US: Identity = Identity {
-    cluster: ClusterId(7),
-    store: StoreId(0xD15C),
-};
-const FIRST: SegmentNumber = SegmentNumber(1);
-/// Head of a segment's header, and of any record.
-const HEAD: usize = 64;
-const FRAME: usize = HEAD + PAGE_SIZE;
-
-fn page(index: u32) -> PageId {
-    PageId::new(300, index)
-}
-
-fn content(version: u64, epoch: u64, fill: u8) -> PageVersion {
-    let stamp = Stamp {
-        node: NodeId(1),
-        interval: Interval {
-            epoch: Epoch(epoch),
-            sub: 0,
-        },
-    };
-    PageVersion {
-        version: Version(version),
-        stamp,
-        image: Image::of(&[fill; PAGE_SIZE]),
-    }
-}
-
-fn view(fallbacks: &[(u64, u64)]) -> View {
-    let fallback = |&(stable, first): &(u64, u64)| {
-        Fallback::to_stable(Epoch(stable), Epoch(first), (0..10).map(NodeId))
-    };
-    View {
-        number: ViewNumber(2),
-        leader: NodeId(1),
-        members: vec![],
-        leaving: vec![],
-        stable: Epoch(fallbacks.last().unwrap().0),
-        first_epoch: Epoch(fallbacks.last().unwrap().1),
-        durability: Durability::Disk,
-        fallbacks: fallbacks.iter().map(fallback).collect(),
-    }
-}
-
-fn part(node: u32, epoch: u64) -> Part {
-    Part {
-        node: NodeId(node),
-        epoch: Epoch(epoch),
-    }
-}
-
-/// A store with `pages` pages of epoch 1, synced, and its disk as a crash leaves it.
-fn filled(pages: u32, segment_size: u32) -> MemoryDisk {
-    let mut store = Store::open_with(MemoryDisk::new(), US, segment_size).unwrap();
-    for index in 0..pages {
-        store
-            .put_frame(
-                page(index),
-                &content(1, 1, u8::try_from(index % 250).unwrap() + 1),
-            )
-            .unwrap();
-    }
-    store.end_part(part(1, 1), pages).unwrap();
-    while store.poll().unwrap().is_empty() {}
-    store.into_disk().crash(Tail::Lost)
-}
 
 #[test]
 fn an_unknown_page_is_absent_and_a_known_one_is_read_before_any_sync() {
@@ -167,7 +96,6 @@ fn a_node_loses_only_what_it_committed_after_its_cut() {
         first_epoch: Epoch(12),
     };
     let view = View {
-        durability: Durability::Disk,
         fallbacks: vec![fallback],
         ..view(&[(8, 12)])
     };
@@ -398,7 +326,7 @@ fn other_versions_and_other_clusters_are_refused_in_clear_words() {
         }
     }
     let error = Store::open(disk, US).unwrap_err();
-    assert_eq!(error, OpenError::FormatVersion { found: 2 });
+    assert_eq!(error, OpenError::FormatVersion { found: 5 });
 }
 
 #[test]

@@ -4,20 +4,16 @@
 //! repeated with the disk failing at its first write, its second, and so on; after
 //! each failure the disk crashes in several ways, the store is opened again and must
 //! have everything that it acknowledged, and nothing that was undone.
-#![expect(clippy::tests_outside_test_module, reason = "the whole file is a test")]
-use platform::{ClusterId, DiskError};
+use crate::common::US;
+use platform::DiskError;
 use std::collections::{BTreeMap, BTreeSet};
-use store::{Damage, DamagedPart, Identity, MemoryDisk, Part, Store, SyncMode, Tail};
+use store::{Damage, DamagedPart, MemoryDisk, Part, PartError, Store, SyncMode, Tail};
 use types::{
-    Durability, Epoch, Fallback, Interval, NodeId, PAGE_SIZE, PageId, Prng, Stamp, StoreId,
-    Version, View, ViewNumber,
+    Durability, Epoch, Fallback, Interval, NodeId, PAGE_SIZE, PageId, Prng, Stamp, Version, View,
+    ViewNumber,
 };
 use wire::{Image, PageVersion};
 
-const US: Identity = Identity {
-    cluster: ClusterId(7),
-    store: StoreId(0xD15C),
-};
 const SEGMENT_SIZE: u32 = 30_000;
 const NODES: u64 = 3;
 const PAGES: u64 = 12;
@@ -110,7 +106,10 @@ impl Model {
                 epoch,
             };
             self.open.insert(part);
-            store.end_part(part, 0)?;
+            let frames = self.pages.values().flatten();
+            let frames = frames.filter(|one| one.stamp.node == part.node);
+            let frames = frames.filter(|one| one.stamp.epoch() == epoch).count();
+            end_part(store, part, u32::try_from(frames).unwrap())?;
         }
         self.poll(store)
     }
@@ -186,6 +185,14 @@ impl Model {
         assert!(worse.is_empty(), "{worse:?}");
         store
     }
+}
+
+/// All of its frames are there, so only the disk can fail.
+fn end_part(store: &mut Store<MemoryDisk>, part: Part, frames: u32) -> Result<(), DiskError> {
+    store.end_part(part, frames).map_err(|error| match error {
+        PartError::Disk(error) => error,
+        PartError::Incomplete { .. } => panic!("{error}"),
+    })
 }
 
 fn open(disk: MemoryDisk) -> Store<MemoryDisk> {

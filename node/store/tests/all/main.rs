@@ -1,0 +1,9 @@
+//! The store and the control log through what anybody can call.
+#![expect(
+    clippy::tests_outside_test_module,
+    reason = "the whole crate is a test"
+)]
+mod common;
+mod crash;
+mod faults;
+mod properties;
