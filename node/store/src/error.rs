@@ -1,7 +1,7 @@
 //! What can be wrong with a store, and what its operator can do about it.
 use core::fmt;
 use platform::{ClusterId, DiskError, SegmentNumber};
-use types::{PageId, StoreId, Version};
+use types::{Epoch, PageId, StoreId, Version};
 
 use crate::record::{FORMAT_VERSION, HeadFault};
 
@@ -80,6 +80,11 @@ pub enum OpenError {
         /// Number in its name.
         segment: SegmentNumber,
     },
+    /// A segment is missing that the store needs.
+    Missing {
+        /// The segment.
+        segment: SegmentNumber,
+    },
     /// The segment is longer than any that a store writes.
     TooLong {
         /// The segment.
@@ -105,6 +110,23 @@ pub enum PartError {
     },
 }
 
+/// Why epochs are not retained.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RetainError {
+    /// The disk failed.
+    Disk(DiskError),
+    /// What was superseded after this epoch is not kept any more.
+    Gone {
+        /// The epoch.
+        epoch: Epoch,
+    },
+    /// More epochs than a store retains.
+    TooMany {
+        /// How many it retains.
+        max: usize,
+    },
+}
+
 /// Why a page cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReadError {
@@ -112,6 +134,18 @@ pub enum ReadError {
     Disk(DiskError),
     /// The newest version is damaged; an older one is never given instead.
     Damaged(Damage),
+    /// The epoch is neither retained nor the newest stable one.
+    NotRetained {
+        /// The epoch.
+        epoch: Epoch,
+    },
+}
+
+/// The epoch is neither retained nor the newest stable one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NotRetained {
+    /// The epoch.
+    pub epoch: Epoch,
 }
 
 impl Damage {
@@ -199,6 +233,12 @@ impl fmt::Display for OpenError {
                 "no store has so many segments that one is number {segment}; rename it back, or \
                  move it out if it was never one"
             ),
+            Self::Missing { segment } => write!(
+                f,
+                "segment {segment} is missing; what it held is unknown, so nothing is served from \
+                 this store; put it back, or move the directory away and start with an empty \
+                 one: the other stores have the data"
+            ),
             Self::TooLong { segment, bytes } => write!(
                 f,
                 "segment {segment} has {bytes} bytes, more than any that a store writes; move it \
@@ -218,6 +258,28 @@ impl fmt::Display for ReadError {
         match self {
             Self::Disk(error) => write!(f, "{error}"),
             Self::Damaged(damage) => write!(f, "{damage}"),
+            Self::NotRetained { epoch } => write!(f, "{}", NotRetained { epoch: *epoch }),
+        }
+    }
+}
+
+impl fmt::Display for NotRetained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "epoch {} is not retained", self.epoch)
+    }
+}
+
+impl fmt::Display for RetainError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disk(error) => write!(f, "{error}"),
+            Self::Gone { epoch } => {
+                write!(
+                    f,
+                    "epoch {epoch} was not retained, and later ones are stable"
+                )
+            }
+            Self::TooMany { max } => write!(f, "a store retains {max} epochs at most"),
         }
     }
 }
@@ -234,12 +296,26 @@ impl fmt::Display for PartError {
 }
 
 impl core::error::Error for PartError {}
+impl core::error::Error for NotRetained {}
+impl core::error::Error for RetainError {}
 impl core::error::Error for OpenError {}
 impl core::error::Error for ReadError {}
 
 impl From<DiskError> for OpenError {
     fn from(error: DiskError) -> Self {
         Self::Disk(error)
+    }
+}
+
+impl From<DiskError> for RetainError {
+    fn from(error: DiskError) -> Self {
+        Self::Disk(error)
+    }
+}
+
+impl From<NotRetained> for ReadError {
+    fn from(NotRetained { epoch }: NotRetained) -> Self {
+        Self::NotRetained { epoch }
     }
 }
 

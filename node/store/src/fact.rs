@@ -1,8 +1,11 @@
-//! Records that are about other records: what is undone, what is stable. A footer has a
-//! copy of each, and a new segment repeats what still counts.
+//! Records that are about other records: what is undone, what is stable, what is retained,
+//! which segments there are. A footer has a copy of each, and a new segment repeats what
+//! still counts.
 use alloc::vec::Vec;
+use platform::SegmentNumber;
+use types::Epoch;
 
-use crate::record::{Head, Meta, Position, StableMeta, Undone, put_record};
+use crate::record::{Head, Meta, Position, StableMeta, Undone, put_record, u32_at, u64_at};
 
 /// One of them.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -11,6 +14,12 @@ pub(crate) enum Fact {
     Stable(StableMeta),
     /// A decision, as far as it is about one node.
     Undone(Undone),
+    /// Epochs to be retained, instead of those named before.
+    Retained(Vec<Epoch>),
+    /// Segments that are needed beside the one with this record, and nobody else of before.
+    Existing(Vec<SegmentNumber>),
+    /// A segment that is not needed any more, and may be missing.
+    Dropped(SegmentNumber),
 }
 
 impl Fact {
@@ -19,21 +28,43 @@ impl Fact {
         match self {
             Self::Stable(stable) => Meta::Stable(*stable),
             Self::Undone(undone) => Meta::Undone(*undone),
+            Self::Retained(_) => Meta::Retained,
+            Self::Existing(_) => Meta::Existing,
+            &Self::Dropped(segment) => Meta::Dropped { segment },
         }
     }
 
     /// The record's payload.
     pub(crate) fn payload(&self) -> Vec<u8> {
         match self {
-            Self::Stable(_) | Self::Undone(_) => Vec::new(),
+            Self::Stable(_) | Self::Undone(_) | Self::Dropped(_) => Vec::new(),
+            Self::Retained(epochs) => {
+                let bytes = epochs.iter().flat_map(|epoch| epoch.0.to_le_bytes());
+                bytes.collect()
+            }
+            Self::Existing(segments) => {
+                let bytes = segments.iter().flat_map(|segment| segment.0.to_le_bytes());
+                bytes.collect()
+            }
         }
     }
 
     /// What the record says; `None` if it is none of these.
-    pub(crate) fn of(meta: &Meta, _payload: &[u8]) -> Option<Self> {
+    pub(crate) fn of(meta: &Meta, payload: &[u8]) -> Option<Self> {
         match *meta {
             Meta::Stable(stable) => Some(Self::Stable(stable)),
             Meta::Undone(undone) => Some(Self::Undone(undone)),
+            Meta::Retained => {
+                let epochs = payload.chunks_exact(8);
+                let epochs = epochs.map(|bytes| Epoch(u64_at(bytes, 0)));
+                Some(Self::Retained(epochs.collect()))
+            }
+            Meta::Existing => {
+                let segments = payload.chunks_exact(4);
+                let segments = segments.map(|bytes| SegmentNumber(u32_at(bytes, 0)));
+                Some(Self::Existing(segments.collect()))
+            }
+            Meta::Dropped { segment } => Some(Self::Dropped(segment)),
             _ => None,
         }
     }

@@ -8,7 +8,8 @@ use crate::fact::Fact;
 use crate::index::Entry;
 use crate::record::{HEAD_SIZE, IMAGE_LENGTH_MAX, Position, put, u32_at, u64_at};
 
-const ENTRY_SIZE: usize = 40;
+/// Bytes of the entry of a frame.
+pub(crate) const ENTRY_SIZE: usize = 40;
 
 /// What a segment holds, apart from the bytes of its pages.
 #[derive(Clone, Debug, Default)]

@@ -1,11 +1,13 @@
 //! What the log says about everything in it: which decisions undid what, which epochs are
-//! stable. Every segment repeats what still counts, so that those before it may go.
+//! stable, which are to be retained. Every segment repeats what still counts, so that those
+//! before it may go.
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use types::{Epoch, NodeId, Stamp};
 
 use crate::fact::Fact;
 use crate::record::{StableMeta, Undone};
+use crate::superseded::Retained;
 
 /// Stable epochs that are remembered.
 const SNAPSHOTS_MAX: usize = 1024;
@@ -30,14 +32,17 @@ pub(crate) struct History {
     undone: BTreeMap<NodeId, Vec<Undone>>,
     stable: Epoch,
     snapshots: VecDeque<Snapshot>,
+    retained: Retained,
 }
 
 impl History {
     /// Takes in a record of the log.
     pub(crate) fn note(&mut self, fact: &Fact) {
-        match *fact {
-            Fact::Undone(undone) => drop(self.note_undone(undone)),
-            Fact::Stable(meta) => self.note_stable(meta),
+        match fact {
+            Fact::Undone(undone) => drop(self.note_undone(*undone)),
+            Fact::Stable(meta) => self.note_stable(*meta),
+            Fact::Retained(epochs) => self.retained = epochs.iter().copied().collect(),
+            Fact::Existing(_) | Fact::Dropped(_) => (),
         }
     }
 
@@ -69,7 +74,9 @@ impl History {
             pages,
         });
         if self.snapshots.len() > SNAPSHOTS_MAX {
-            self.snapshots.pop_front();
+            let is_retained = |one: &Snapshot| self.retained.contains(&one.epoch);
+            let oldest = self.snapshots.iter().position(|one| !is_retained(one));
+            self.snapshots.remove(oldest.unwrap_or(0));
         }
     }
 
@@ -92,11 +99,24 @@ impl History {
         self.snapshots.iter()
     }
 
+    /// The epochs that are to be retained.
+    pub(crate) fn retained(&self) -> &Retained {
+        &self.retained
+    }
+
+    /// Whether this is an epoch whose versions are kept.
+    pub(crate) fn is_kept(&self, epoch: Epoch) -> bool {
+        epoch == self.stable || epoch < self.stable && self.retained.contains(&epoch)
+    }
+
     /// What a new segment repeats.
     pub(crate) fn repeated(&self) -> Vec<Fact> {
         let undone = self.undone.values().flatten().copied().map(Fact::Undone);
-        let stable = self.snapshots.back().copied().map(Snapshot::fact);
-        undone.chain(stable).collect()
+        let is_kept = |one: &&Snapshot| self.is_kept(one.epoch);
+        let stable = self.snapshots.iter().filter(is_kept);
+        let stable = stable.copied().map(Snapshot::fact);
+        let retained = Fact::Retained(self.retained.iter().copied().collect());
+        undone.chain(stable).chain([retained]).collect()
     }
 }
 

@@ -1,14 +1,15 @@
-//! Where each version of a page is. What is stable lies in a sorted list per extent, so
-//! that a page costs one entry and a lookup two searches; what is not lies apart, so that
-//! the versions that every epoch brings and supersedes do not move those lists about.
+//! Where each version is. The newest stable version of each page lies in a sorted list per
+//! extent, so that a page costs one entry and a lookup two searches; what is not stable lies
+//! apart, so that the versions that every epoch brings and supersedes do not move those
+//! lists about; and so do older versions, which few pages have.
 //!
-//! Kept per page: the newest version that is stable, which is what a fallback goes
-//! back to, and every version above it; all others are superseded.
+//! What is kept, and what is superseded, is decided in `superseded`.
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use types::{Epoch, Extent, PageId, PageIndex, Stamp, Version};
 
-use crate::record::Position;
+use crate::footer::ENTRY_SIZE;
+use crate::record::{HEAD_SIZE, Position};
 
 /// One version of a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,7 +19,7 @@ pub(crate) struct Entry {
     pub(crate) stamp: Stamp,
     /// Where its record begins.
     pub(crate) position: Position,
-    /// Bytes of its image.
+    /// Bytes of its payload.
     pub(crate) length: u16,
 }
 
@@ -26,148 +27,141 @@ pub(crate) struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     /// The newest stable version of each page, sorted by page; no list is empty.
-    settled: BTreeMap<Extent, Vec<Slot>>,
+    pub(crate) settled: BTreeMap<Extent, Vec<Slot>>,
+    /// Older stable versions that are still needed, of pages that are in `settled`.
+    pub(crate) older: BTreeMap<(PageId, Version), Place>,
     /// Versions that are not stable yet: few, and they come and go with every epoch.
-    pending: BTreeMap<(PageId, Version), Place>,
+    pub(crate) pending: BTreeMap<(PageId, Version), Place>,
     /// Pages in `settled`.
-    pages: u64,
+    pub(crate) pages: u64,
 }
 
 /// What is known of a version apart from its page and number.
 #[derive(Clone, Copy, Debug)]
-struct Place {
-    stamp: Stamp,
-    position: Position,
-    length: u16,
+pub(crate) struct Place {
+    pub(crate) stamp: Stamp,
+    pub(crate) position: Position,
+    pub(crate) length: u16,
 }
 
 /// The newest stable version of a page.
 #[derive(Clone, Copy, Debug)]
-struct Slot {
-    page: PageIndex,
-    version: Version,
-    place: Place,
+pub(crate) struct Slot {
+    pub(crate) page: PageIndex,
+    pub(crate) version: Version,
+    pub(crate) place: Place,
+}
+
+impl Entry {
+    /// Bytes on the disk that are there for it: its record, and its entry in a footer.
+    pub(crate) fn cost(&self) -> u64 {
+        let payload = usize::from(self.length).next_multiple_of(HEAD_SIZE);
+        (HEAD_SIZE + payload + ENTRY_SIZE) as u64
+    }
+}
+
+/// A page of which two epochs have different versions, or only one has any.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Difference {
+    /// The page.
+    pub page: PageId,
+    /// Its version in the first epoch.
+    pub before: Option<Version>,
+    /// Its version in the second.
+    pub after: Option<Version>,
 }
 
 impl Index {
-    /// The index of these versions, of which a page may have several: of those up to
-    /// `stable` the newest counts.
-    pub(crate) fn build(mut entries: Vec<Entry>, stable: Epoch) -> Self {
-        entries.sort_unstable_by_key(|entry| (entry.page, entry.version, entry.position));
-        let mut index = Self::default();
-        for versions in entries.chunk_by(|a, b| a.page == b.page) {
-            // Versions of a page grow with their epochs.
-            let first_pending = versions.partition_point(|one| one.stamp.epoch() <= stable);
-            let (settled, pending) = versions.split_at(first_pending);
-            if let Some(newest) = settled.last() {
-                index.pages += 1;
-                let extent = newest.page.extent();
-                let slots = index.settled.entry(extent).or_default();
-                slots.push(Slot::new(
-                    newest.page.index,
-                    newest.version,
-                    Place::of(newest),
-                ));
-            }
-            // A frame that was sent again counts where it was written last.
-            let pending = pending.iter();
-            let pending = pending.map(|one| ((one.page, one.version), Place::of(one)));
-            index.pending.extend(pending);
-        }
-        index
-    }
-
-    /// Adds a version, not stable yet. Gives the place of the same version if it was
-    /// there already: a frame may be sent again.
-    pub(crate) fn insert(&mut self, entry: Entry) -> Option<Position> {
-        let Entry { page, version, .. } = entry;
-        let replaced = self.pending.insert((page, version), Place::of(&entry));
-        replaced.map(|place| place.position)
-    }
-
     /// The newest version of a page.
     pub(crate) fn newest(&self, page: PageId) -> Option<Entry> {
-        let all = (page, Version(0))..=(page, Version(u64::MAX));
-        let pending = self.pending.range(all).next_back();
-        let (version, place) = match pending {
-            Some((&(_, version), &place)) => (version, place),
-            None => return self.settled(page),
-        };
-        Some(place.entry(page, version))
-    }
-
-    /// This version of a page.
-    pub(crate) fn version(&self, page: PageId, version: Version) -> Option<Entry> {
-        let pending = self.pending.get(&(page, version));
-        let pending = pending.map(|place| place.entry(page, version));
-        let settled = || self.settled(page).filter(|entry| entry.version == version);
-        pending.or_else(settled)
+        let newest = self.pending.range(all_of(page)).next_back();
+        match newest {
+            Some((&(_, version), place)) => Some(place.entry(page, version)),
+            None => self.settled(page),
+        }
     }
 
     /// The newest stable version of a page.
     pub(crate) fn settled(&self, page: PageId) -> Option<Entry> {
-        let slots = self.settled.get(&page.extent())?;
-        let at = slots.binary_search_by_key(&page.index, |slot| slot.page);
-        let slot = &slots[at.ok()?];
+        let slot = self.slot(page)?;
         Some(slot.place.entry(page, slot.version))
     }
 
-    /// The pages of an extent with a stable version, ascending.
-    pub(crate) fn settled_pages(
+    /// The newest version of a page in an epoch that is kept.
+    pub(crate) fn as_of(&self, page: PageId, epoch: Epoch) -> Option<Entry> {
+        let slot = self.slot(page)?;
+        self.slot_as_of(page, slot, epoch)
+    }
+
+    fn slot_as_of(&self, page: PageId, slot: &Slot, epoch: Epoch) -> Option<Entry> {
+        if slot.place.stamp.epoch() <= epoch {
+            return Some(slot.place.entry(page, slot.version));
+        }
+        let mut older = self.older.range(all_of(page)).rev();
+        let (&(_, version), place) = older.find(|(_, place)| place.stamp.epoch() <= epoch)?;
+        Some(place.entry(page, version))
+    }
+
+    /// The version of a page with this stamp.
+    pub(crate) fn with_stamp(&self, page: PageId, stamp: Stamp) -> Option<Entry> {
+        self.versions(page).find(|entry| entry.stamp == stamp)
+    }
+
+    /// All versions of a page that are kept, the newest stable one first.
+    pub(crate) fn versions(&self, page: PageId) -> impl Iterator<Item = Entry> + '_ {
+        let pending = self.pending.range(all_of(page));
+        let apart = pending.chain(self.older.range(all_of(page)));
+        let apart = apart.map(move |(&(_, version), place)| place.entry(page, version));
+        self.settled(page).into_iter().chain(apart)
+    }
+
+    /// Whether this is where a version is read from.
+    pub(crate) fn holds(&self, page: PageId, version: Version, position: Position) -> bool {
+        let is_it = |entry: Entry| entry.version == version && entry.position == position;
+        self.versions(page).any(is_it)
+    }
+
+    /// The pages of an extent with a version in an epoch that is kept, ascending.
+    pub(crate) fn pages_as_of(
         &self,
         extent: Extent,
+        epoch: Epoch,
     ) -> impl Iterator<Item = (PageId, Version)> + '_ {
         let slots = self.settled.get(&extent).into_iter().flatten();
-        slots.map(move |slot| {
-            let page = PageId {
-                region: extent.region,
-                index: slot.page,
-            };
-            (page, slot.version)
+        slots.filter_map(move |slot| {
+            let page = slot.page_in(extent);
+            let entry = self.slot_as_of(page, slot, epoch)?;
+            Some((page, entry.version))
         })
     }
 
-    /// Drops every version with such a stamp; `freed` gets their places.
-    pub(crate) fn drop_undone(
-        &mut self,
-        is_undone: impl Fn(Stamp) -> bool,
-        mut freed: impl FnMut(Position),
-    ) {
-        let mut is_kept = |place: &Place| {
-            let undone = is_undone(place.stamp);
-            if undone {
-                freed(place.position);
-            }
-            !undone
-        };
-        self.pending.retain(|_, place| is_kept(place));
-        self.settled.retain(|_, slots| {
-            slots.retain(|slot| is_kept(&slot.place));
-            !slots.is_empty()
-        });
-        let settled: usize = self.settled.values().map(Vec::len).sum();
-        self.pages = settled as u64;
+    /// Extents with a page in an epoch that is kept, ascending.
+    pub(crate) fn extents_as_of(&self, epoch: Epoch) -> impl Iterator<Item = Extent> + '_ {
+        let extents = self.settled.keys().copied();
+        extents.filter(move |&extent| self.pages_as_of(extent, epoch).next().is_some())
     }
 
-    /// Drops what is superseded by a version that is stable; `freed` gets the places.
-    pub(crate) fn settle(&mut self, stable: Epoch, mut freed: impl FnMut(Position)) {
-        let (settled, pages) = (&mut self.settled, &mut self.pages);
-        self.pending.retain(|&(page, version), place| {
-            let is_pending = place.stamp.epoch() > stable;
-            if !is_pending {
-                let slots = settled.entry(page.extent()).or_default();
-                let slot = Slot::new(page.index, version, *place);
-                // In ascending order of versions, so the newest is what stays.
-                match slots.binary_search_by_key(&page.index, |slot| slot.page) {
-                    Ok(at) => freed(core::mem::replace(&mut slots[at], slot).place.position),
-                    Err(at) => {
-                        slots.insert(at, slot);
-                        *pages += 1;
-                    }
-                }
+    /// Pages that differ between two epochs that are kept, ascending.
+    pub(crate) fn differences(
+        &self,
+        first: Epoch,
+        second: Epoch,
+    ) -> impl Iterator<Item = Difference> + '_ {
+        let all = self.settled.iter();
+        let all = all.flat_map(|(&extent, slots)| slots.iter().map(move |slot| (extent, slot)));
+        all.filter_map(move |(extent, slot)| {
+            if slot.place.stamp.epoch() <= first.min(second) {
+                return None;
             }
-            is_pending
-        });
+            let page = slot.page_in(extent);
+            let version = |epoch| Some(self.slot_as_of(page, slot, epoch)?.version);
+            let (before, after) = (version(first), version(second));
+            (before != after).then_some(Difference {
+                page,
+                before,
+                after,
+            })
+        })
     }
 
     /// Extents of which there is any page, ascending.
@@ -182,17 +176,32 @@ impl Index {
         self.pages
     }
 
-    /// Places of all versions.
-    pub(crate) fn positions(&self) -> impl Iterator<Item = Position> + '_ {
-        let settled = self.settled.values().flatten().map(|slot| &slot.place);
-        settled
-            .chain(self.pending.values())
-            .map(|place| place.position)
+    /// All versions, in no order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
+        let settled = self.settled.iter();
+        let settled = settled.flat_map(|(&extent, slots)| {
+            let entry = move |slot: &Slot| slot.place.entry(slot.page_in(extent), slot.version);
+            slots.iter().map(entry)
+        });
+        let apart = self.older.iter().chain(&self.pending);
+        let apart = apart.map(|(&(page, version), place)| place.entry(page, version));
+        settled.chain(apart)
+    }
+
+    pub(crate) fn slot(&self, page: PageId) -> Option<&Slot> {
+        let slots = self.settled.get(&page.extent())?;
+        let at = slots.binary_search_by_key(&page.index, |slot| slot.page);
+        Some(&slots[at.ok()?])
     }
 }
 
+/// The keys of all versions of a page.
+pub(crate) fn all_of(page: PageId) -> core::ops::RangeInclusive<(PageId, Version)> {
+    (page, Version(0))..=(page, Version(u64::MAX))
+}
+
 impl Place {
-    fn of(entry: &Entry) -> Self {
+    pub(crate) fn of(entry: &Entry) -> Self {
         let Entry {
             stamp,
             position,
@@ -206,7 +215,7 @@ impl Place {
         }
     }
 
-    fn entry(self, page: PageId, version: Version) -> Entry {
+    pub(crate) fn entry(self, page: PageId, version: Version) -> Entry {
         let Self {
             stamp,
             position,
@@ -223,93 +232,18 @@ impl Place {
 }
 
 impl Slot {
-    fn new(page: PageIndex, version: Version, place: Place) -> Self {
+    pub(crate) fn of(entry: &Entry) -> Self {
         Self {
-            page,
-            version,
-            place,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::vec;
-    use platform::SegmentNumber;
-    use types::{Interval, NodeId};
-
-    fn entry(page: u32, version: u64, epoch: u64) -> Entry {
-        let interval = Interval {
-            epoch: Epoch(epoch),
-            sub: 0,
-        };
-        Entry {
-            page: PageId::new(1, page),
-            version: Version(version),
-            stamp: Stamp {
-                node: NodeId(1),
-                interval,
-            },
-            position: at(u32::try_from(version).unwrap()),
-            length: 4096,
+            page: entry.page.index,
+            version: entry.version,
+            place: Place::of(entry),
         }
     }
 
-    fn at(offset: u32) -> Position {
-        Position {
-            segment: SegmentNumber(1),
-            offset,
+    pub(crate) fn page_in(&self, extent: Extent) -> PageId {
+        PageId {
+            region: extent.region,
+            index: self.page,
         }
-    }
-
-    #[test]
-    fn the_newest_stable_version_and_all_above_it_are_kept() {
-        let mut index = Index::default();
-        for (version, epoch) in [(1, 1), (2, 3), (3, 5), (4, 8), (5, 9)] {
-            assert_eq!(index.insert(entry(7, version, epoch)), None);
-        }
-        let mut freed = vec![];
-        index.settle(Epoch(6), |position| freed.push(position));
-        assert_eq!(freed, [at(1), at(2)]);
-        assert_eq!(index.newest(PageId::new(1, 7)).unwrap().version, Version(5));
-
-        index.drop_undone(
-            |stamp| stamp.epoch() > Epoch(6),
-            |position| freed.push(position),
-        );
-        assert_eq!(freed[2..], [at(4), at(5)]);
-        assert_eq!(index.newest(PageId::new(1, 7)).unwrap().version, Version(3));
-        assert_eq!(index.pages(), 1);
-    }
-
-    #[test]
-    fn a_page_of_which_everything_was_undone_is_gone() {
-        let mut index = Index::default();
-        index.insert(entry(7, 1, 4));
-        index.insert(entry(300, 1, 2));
-        index.drop_undone(|stamp| stamp.epoch() > Epoch(3), |_| ());
-        index.settle(Epoch(3), |_| ());
-        assert_eq!(index.newest(PageId::new(1, 7)), None);
-        assert_eq!(
-            index.extents().collect::<Vec<_>>(),
-            [PageId::new(1, 300).extent()]
-        );
-        assert_eq!(index.pages(), 1);
-    }
-
-    #[test]
-    fn a_frame_sent_again_replaces_itself() {
-        let mut index = Index::default();
-        index.insert(entry(7, 1, 4));
-        let again = Entry {
-            position: at(99),
-            ..entry(7, 1, 4)
-        };
-        assert_eq!(index.insert(again), Some(at(1)));
-        assert_eq!(index.newest(PageId::new(1, 7)), Some(again));
-        index.settle(Epoch(4), |_| ());
-        assert_eq!(index.newest(PageId::new(1, 7)), Some(again));
-        assert_eq!(index.pages(), 1);
     }
 }

@@ -29,12 +29,15 @@ mod memory_disk;
 mod reading;
 mod record;
 mod recover;
+mod retaining;
 mod scan;
 mod segments;
 mod store;
+mod superseded;
 
 pub use control_log::ControlLog;
-pub use error::{Damage, DamagedPart, OpenError, PartError, ReadError};
+pub use error::{Damage, DamagedPart, NotRetained, OpenError, PartError, ReadError, RetainError};
 pub use history::Snapshot;
+pub use index::Difference;
 pub use memory_disk::{MemoryDisk, SyncMode, Tail};
 pub use store::{Identity, Part, SEGMENT_SIZE, Stats, Store};

@@ -32,24 +32,24 @@ impl<D: Disk> Store<D> {
         }
     }
 
-    /// This version of the page; `None` if it is not there, or not any more.
+    /// This version of the page, if it is kept, stable or not.
     ///
     /// # Errors
-    /// If the disk failed, or the version is damaged.
+    /// If the disk failed, or that version is damaged.
     pub fn read_version(
         &mut self,
         page: PageId,
         version: Version,
         stamp: Stamp,
     ) -> Result<Option<PageVersion>, ReadError> {
-        let entry = self.index.version(page, version);
-        match entry.filter(|entry| entry.stamp == stamp) {
+        let found = self.index.with_stamp(page, stamp);
+        match found.filter(|entry| entry.version == version) {
             Some(entry) => self.read_entry(entry).map(Some),
             None => Ok(None),
         }
     }
 
-    fn read_entry(&mut self, entry: Entry) -> Result<PageVersion, ReadError> {
+    pub(crate) fn read_entry(&mut self, entry: Entry) -> Result<PageVersion, ReadError> {
         let Entry {
             version,
             stamp,

@@ -85,6 +85,12 @@ pub(crate) enum Meta {
     Footer { entries: u32, history: u32 },
     /// Last record of a sealed segment.
     Trailer { footer: u32 },
+    /// Epochs to be retained, instead of those named before. Payload: these, ascending.
+    Retained,
+    /// Segments that are needed beside this one. Payload: their numbers, ascending.
+    Existing,
+    /// A segment that is not needed any more, and may be missing.
+    Dropped { segment: SegmentNumber },
     /// A record of the control log. Payload: up to its user.
     Control,
     /// A record of the control log that stands for all before it.
@@ -248,16 +254,11 @@ fn encode_meta(meta: &Meta, bytes: &mut [u8; HEAD_SIZE]) -> u8 {
             field(8, epoch.0);
             3
         }
-        Meta::Stable(StableMeta {
-            epoch,
-            wall_ms,
-            bytes: written,
-            pages,
-        }) => {
-            field(0, epoch.0);
-            field(8, wall_ms);
-            field(16, written);
-            field(24, pages);
+        Meta::Stable(stable) => {
+            field(0, stable.epoch.0);
+            field(8, stable.wall_ms);
+            field(16, stable.bytes);
+            field(24, stable.pages);
             4
         }
         Meta::Undone(Undone { cut, first_epoch }) => {
@@ -277,6 +278,12 @@ fn encode_meta(meta: &Meta, bytes: &mut [u8; HEAD_SIZE]) -> u8 {
         }
         Meta::Control => 8,
         Meta::Checkpoint => 9,
+        Meta::Retained => 10,
+        Meta::Existing => 11,
+        Meta::Dropped { segment } => {
+            field(0, pair(segment.0, 0));
+            12
+        }
     }
 }
 
@@ -329,6 +336,11 @@ fn decode_meta(bytes: &[u8; HEAD_SIZE]) -> Option<Meta> {
         7 => Meta::Trailer { footer: half(0) },
         8 => Meta::Control,
         9 => Meta::Checkpoint,
+        10 => Meta::Retained,
+        11 => Meta::Existing,
+        12 => Meta::Dropped {
+            segment: SegmentNumber(half(0)),
+        },
         _ => return None,
     };
     Some(meta)
@@ -418,7 +430,7 @@ mod tests {
         offset: 640,
     };
 
-    fn heads() -> [Head; 9] {
+    fn heads() -> [Head; 12] {
         let stamp = Stamp {
             node: NodeId(7),
             interval: Interval {
@@ -467,6 +479,11 @@ mod tests {
             Meta::Trailer { footer: 8 },
             Meta::Control,
             Meta::Checkpoint,
+            Meta::Retained,
+            Meta::Existing,
+            Meta::Dropped {
+                segment: SegmentNumber(9),
+            },
         ]
         .map(|meta| Head {
             meta,

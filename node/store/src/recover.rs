@@ -14,6 +14,7 @@ use types::StoreId;
 use crate::error::{Damage, OpenError};
 use crate::record::Position;
 use crate::scan::{Loaded, load, short_segment};
+use crate::segments::expected;
 use crate::store::Identity;
 
 /// The highest number of a segment that is found: nothing is ever written so far, and the
@@ -24,6 +25,8 @@ const SEGMENT_NUMBER_MAX: u32 = 1 << 31;
 #[derive(Debug)]
 pub(crate) struct Recovered {
     pub(crate) segments: Vec<Loaded>,
+    /// Segments, and their sizes, of which the log says that they are not needed any more.
+    pub(crate) leftovers: Vec<(SegmentNumber, u32)>,
     /// Who wrote it, if anything is left of it.
     pub(crate) store: Option<StoreId>,
     pub(crate) damage: Vec<Damage>,
@@ -60,15 +63,29 @@ pub(crate) fn recover<D: Disk>(disk: &mut D, us: Identity) -> Result<Recovered, 
         let lost = short_segment(last.segment, last.end);
         return Err(OpenError::Damaged(last.fault.unwrap_or(lost)));
     }
+    let missing = find_missing(whole);
+    if let Some(segment) = missing.filter(|&missing| missing <= durable.segment) {
+        return Err(OpenError::Missing { segment });
+    }
     if let Some(at) = tear {
         cut(disk, &mut segments, at)?;
     }
+    if let Some(missing) = missing {
+        let at = segments.partition_point(|loaded| loaded.segment < missing);
+        delete_from(disk, &mut segments, at)?;
+    }
+    let expected = expected(&segments);
+    let is_leftover = |loaded: &mut Loaded| !expected.contains(&loaded.segment);
+    let leftovers = segments.extract_if(.., is_leftover);
+    let leftovers = leftovers.map(|loaded| (loaded.segment, loaded.end));
+    let leftovers = leftovers.collect();
     let damage = segments
         .iter()
         .flat_map(|loaded| loaded.damage.iter().copied())
         .collect();
     Ok(Recovered {
         segments,
+        leftovers,
         store,
         damage,
         durable,
@@ -103,13 +120,33 @@ fn find_tear(segments: &mut [Loaded]) -> Option<usize> {
 /// beginning of the log.
 fn cut<D: Disk>(disk: &mut D, segments: &mut Vec<Loaded>, at: usize) -> Result<(), DiskError> {
     let keep = if segments[at].end == 0 { at } else { at + 1 };
-    for torn in segments.drain(keep..).rev() {
-        disk.delete(torn.segment)?;
-    }
+    delete_from(disk, segments, keep)?;
     if keep > at {
         disk.truncate(segments[at].segment, segments[at].end.into())?;
     }
     Ok(())
+}
+
+fn delete_from<D: Disk>(
+    disk: &mut D,
+    segments: &mut Vec<Loaded>,
+    at: usize,
+) -> Result<(), DiskError> {
+    for torn in segments.drain(at..).rev() {
+        disk.delete(torn.segment)?;
+    }
+    Ok(())
+}
+
+/// The first segment that must be there and is not. If it never reached the device, that is
+/// a tear, too.
+fn find_missing(segments: &[Loaded]) -> Option<SegmentNumber> {
+    let is_there = |segment: SegmentNumber| {
+        let at = segments.binary_search_by_key(&segment, |loaded| loaded.segment);
+        at.is_ok()
+    };
+    let mut expected = expected(segments).into_iter();
+    expected.find(|&segment| !is_there(segment))
 }
 
 fn check_identity(

@@ -201,7 +201,11 @@ impl Loaded {
         let payload = || head.payload(stored).expect("its checksum was right");
         match head.meta {
             Meta::Frame { .. } => self.contents.entries.extend(frame_entry(position, head)),
-            Meta::Stable(_) | Meta::Undone(_) => {
+            Meta::Stable(_)
+            | Meta::Undone(_)
+            | Meta::Retained
+            | Meta::Existing
+            | Meta::Dropped { .. } => {
                 let fact = Fact::of(&head.meta, &payload());
                 self.contents.history.extend(fact);
             }

@@ -65,6 +65,8 @@ pub struct Stats {
     pub segments: u64,
     /// Bytes on the disk.
     pub bytes_stored: u64,
+    /// Of these, bytes that are there for versions that are kept.
+    pub bytes_live: u64,
     /// Pages of which there is a stable version.
     pub pages: u64,
 }
@@ -74,14 +76,15 @@ pub struct Stats {
 pub struct Store<D> {
     pub(crate) log: Log<D>,
     pub(crate) identity: Identity,
-    /// Its id is not on the device yet. Whoever meets the store remembers it: it must not
-    /// have another the next time.
-    is_new: bool,
+    /// The log is to be durable up to here even if nobody waits for an acknowledgement.
+    pub(crate) sync_wanted: Position,
     pub(crate) index: Index,
     pub(crate) history: History,
     pub(crate) segments: Segments,
     pub(crate) segment_size: u32,
     acks: Acks,
+    /// Where to go on looking for versions that belong to no epoch that is kept.
+    pub(crate) prune_from: Option<(PageId, Version)>,
     bytes_at_snapshot: u64,
     damage: Vec<Damage>,
     frames_written: u64,
@@ -119,12 +122,13 @@ impl<D: Disk> Store<D> {
         let mut store = Self {
             log: Log::resume(disk, end, found.durable),
             identity: Identity { store, ..identity },
-            is_new: found.store.is_none(),
+            sync_wanted: Position::START,
             index: Index::default(),
             history: History::default(),
             segments: Segments::default(),
             segment_size,
             acks: Acks::default(),
+            prune_from: None,
             bytes_at_snapshot: 0,
             damage: found.damage,
             frames_written: 0,
@@ -138,6 +142,12 @@ impl<D: Disk> Store<D> {
             }
             None => store.begin_segment(found.next)?,
         }
+        // Whoever meets the store remembers its id: it must not have another the next time.
+        // And what a crash has left is as good as what is said to be stored from now on.
+        store.sync_wanted = store.log.end();
+        store
+            .segments
+            .drop_later(&found.leftovers, store.sync_wanted);
         Ok(store)
     }
 
@@ -152,10 +162,11 @@ impl<D: Disk> Store<D> {
         }
         let entries = all().flat_map(|contents| &contents.entries).copied();
         let kept = entries.filter(|entry| !self.history.is_undone(entry.stamp));
-        self.index = Index::build(kept.collect(), self.stable());
-        for position in self.index.positions() {
-            self.segments.hold(position.segment);
+        self.index = Index::build(kept.collect(), self.stable(), self.history.retained());
+        for entry in self.index.entries() {
+            self.segments.hold(&entry);
         }
+        self.segments.find_dead();
     }
 
     /// The id of the disk.
@@ -192,7 +203,7 @@ impl<D: Disk> Store<D> {
         if epoch > self.stable() {
             self.acks.count(Part { node, epoch });
         }
-        if self.history.is_undone(stamp) || self.has_superseded(page, content) {
+        if self.history.is_undone(stamp) || !self.wants(page, content) {
             return Ok(());
         }
         let payload = image.encoded();
@@ -212,10 +223,11 @@ impl<D: Disk> Store<D> {
             length: u16::try_from(payload.len()).expect("a page at most"),
         };
         self.segments.contents.entries.push(entry);
-        self.segments.hold(position.segment);
-        if let Some(replaced) = self.index.insert(entry) {
-            self.segments.free(replaced.segment);
-        }
+        self.segments.hold(&entry);
+        let mut freed = Vec::new();
+        let (stable, retained) = (self.stable(), self.history.retained());
+        self.index.insert(entry, stable, retained, &mut freed);
+        self.free(&freed);
         self.frames_written += 1;
         self.seal_if_full()
     }
@@ -249,8 +261,9 @@ impl<D: Disk> Store<D> {
         while self.log.poll_sync()? {
             stored.append(&mut self.acks.end_sync());
         }
-        if (self.acks.is_waiting() || self.is_new) && !self.log.is_syncing() {
-            self.is_new = false;
+        self.prune();
+        self.drop_dead_segments()?;
+        if (self.acks.is_waiting() || !self.is_durable()) && !self.log.is_syncing() {
             self.log.start_sync()?;
             self.acks.begin_sync();
         }
@@ -271,7 +284,7 @@ impl<D: Disk> Store<D> {
 
     /// The pages of an extent of which there is a stable version, with that version.
     pub fn stable_pages(&self, extent: Extent) -> Vec<(PageId, Version)> {
-        self.index.settled_pages(extent).collect()
+        self.index.pages_as_of(extent, self.stable()).collect()
     }
 
     /// Extents of which there is any page, ascending.
@@ -296,10 +309,8 @@ impl<D: Disk> Store<D> {
             }
         }
         let mut freed = Vec::new();
-        self.index.drop_undone(
-            |stamp| view.is_undone(stamp),
-            |position| freed.push(position),
-        );
+        let is_undone = |stamp| view.is_undone(stamp);
+        self.index.drop_undone(is_undone, &mut freed);
         self.free(&freed);
         self.acks = Acks::default();
         Ok(())
@@ -315,7 +326,8 @@ impl<D: Disk> Store<D> {
             return Ok(());
         }
         let mut freed = Vec::new();
-        self.index.settle(epoch, |position| freed.push(position));
+        let retained = self.history.retained();
+        self.index.settle(epoch, retained, &mut freed);
         let bytes = self.log.bytes_written() - self.bytes_at_snapshot;
         let meta = StableMeta {
             epoch,
@@ -328,7 +340,7 @@ impl<D: Disk> Store<D> {
         self.acks.forget_counts(epoch);
         self.bytes_at_snapshot = self.log.bytes_written();
         self.free(&freed);
-        self.delete_dead_segments()
+        self.drop_dead_segments()
     }
 
     /// The last stable epochs, oldest first.
@@ -339,44 +351,42 @@ impl<D: Disk> Store<D> {
     /// Damage found when the store was opened, as far as it still matters.
     pub fn damage(&self) -> impl Iterator<Item = &Damage> {
         self.damage.iter().filter(|damage| {
-            damage.page.is_none_or(|(page, _)| {
-                let newest = self.index.newest(page).map(|entry| entry.position);
-                newest
-                    == Some(Position {
-                        segment: damage.segment,
-                        offset: damage.offset,
-                    })
-            })
+            let Damage {
+                segment, offset, ..
+            } = **damage;
+            let position = Position { segment, offset };
+            let matters = |(page, version)| self.index.holds(page, version, position);
+            damage.page.is_none_or(matters)
         })
     }
 
     /// What the store has done and has.
     pub fn stats(&self) -> Stats {
-        let sealed = self.segments.sealed.values();
-        let sealed_bytes: u64 = sealed.map(|sealed| u64::from(sealed.size)).sum();
         Stats {
             bytes_written: self.log.bytes_written(),
             frames_written: self.frames_written,
             syncs: self.log.syncs(),
             parts_stored: self.parts_stored,
             segments: self.segments.sealed.len() as u64 + 1,
-            bytes_stored: sealed_bytes + u64::from(self.log.end().offset),
+            bytes_stored: self.segments.sealed_bytes() + u64::from(self.log.end().offset),
+            bytes_live: self.segments.live_bytes(),
             pages: self.index.pages(),
         }
     }
 
-    /// Whether a version that is sent again, because its producer does not know yet that
-    /// it is stable, is not needed any more.
-    fn has_superseded(&self, page: PageId, content: &PageVersion) -> bool {
-        let settled = || self.index.settled(page);
-        content.stamp.epoch() <= self.stable()
-            && settled().is_some_and(|settled| settled.version >= content.version)
+    /// Whether a version is to be kept. One may come again, because its producer does not
+    /// know yet that it is stable, or late, because another store gives it.
+    fn wants(&self, page: PageId, content: &PageVersion) -> bool {
+        let PageVersion { version, stamp, .. } = *content;
+        let is_pending = stamp.epoch() > self.stable();
+        let retained = self.history.retained();
+        is_pending || self.index.wants_stable(page, version, stamp, retained)
     }
 
-    /// The versions in these places are not in the index any more.
-    fn free(&mut self, places: &[Position]) {
-        for position in places {
-            self.segments.free(position.segment);
+    /// These versions are not in the index any more.
+    pub(crate) fn free(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            self.segments.free(entry);
         }
     }
 }

@@ -7,10 +7,10 @@
 use crate::common::US;
 use platform::DiskError;
 use std::collections::{BTreeMap, BTreeSet};
-use store::{Damage, DamagedPart, MemoryDisk, Part, PartError, Store, SyncMode, Tail};
+use store::{Damage, DamagedPart, MemoryDisk, Part, PartError, RetainError, Store, SyncMode, Tail};
 use types::{
-    Durability, Epoch, Fallback, Interval, NodeId, PAGE_SIZE, PageId, Prng, Stamp, Version, View,
-    ViewNumber,
+    Durability, Epoch, Extent, Fallback, Interval, NodeId, PAGE_SIZE, PageId, Prng, Stamp, Version,
+    View, ViewNumber,
 };
 use wire::{Image, PageVersion};
 
@@ -28,6 +28,8 @@ struct Model {
     fallbacks: Vec<Fallback>,
     /// Parts of epochs that are closed and not stable yet, acknowledged or not.
     open: BTreeSet<Part>,
+    /// Sets of retained epochs that a crash may leave behind; the last is what was said last.
+    retained: Vec<BTreeSet<Epoch>>,
 }
 
 impl Model {
@@ -39,11 +41,12 @@ impl Model {
             stable: Epoch(0),
             fallbacks,
             open,
+            retained: vec![BTreeSet::new()],
         }
     }
 
     fn step(&mut self, store: &mut Store<MemoryDisk>, prng: &mut Prng) -> Result<(), DiskError> {
-        match prng.below(20) {
+        match prng.below(22) {
             0..12 => self.write(store, prng)?,
             12..15 => self.close_epoch(store)?,
             15..17 => {
@@ -51,6 +54,7 @@ impl Model {
                 self.poll(store)?;
             }
             17..19 => self.advance_stable(store)?,
+            19..21 => self.retain(store, prng)?,
             _ => {
                 self.fall_back();
                 store.apply_view(&self.view())?;
@@ -60,7 +64,7 @@ impl Model {
         match store.read(page) {
             Ok(found) => assert_eq!(found.as_ref(), self.newest(page), "page {page}"),
             Err(store::ReadError::Disk(error)) => return Err(error),
-            Err(store::ReadError::Damaged(damage)) => panic!("{damage}"),
+            Err(error) => panic!("{error}"),
         }
         Ok(())
     }
@@ -118,7 +122,52 @@ impl Model {
         for part in store.poll()? {
             assert!(self.open.remove(&part), "{part:?} acknowledged twice");
         }
+        if store.is_durable() {
+            self.retained.drain(..self.retained.len() - 1);
+        }
         Ok(())
+    }
+
+    /// Gives up some epochs, and adds the newest stable one or one to come.
+    fn retain(&mut self, store: &mut Store<MemoryDisk>, prng: &mut Prng) -> Result<(), DiskError> {
+        let mut epochs = self.retained.last().unwrap().clone();
+        epochs.retain(|_| prng.chance(3, 4));
+        epochs.insert(Epoch(self.stable.0 + prng.below(3)));
+        self.retained.push(epochs.clone());
+        store.retain(&epochs).map_err(|error| match error {
+            RetainError::Disk(error) => error,
+            error => panic!("{error}"),
+        })
+    }
+
+    fn as_of(&self, page: PageId, epoch: Epoch) -> Option<&PageVersion> {
+        let mut versions = self.pages.get(&page)?.iter().rev();
+        versions.find(|version| version.stamp.epoch() <= epoch)
+    }
+
+    /// Everything of every epoch that is kept is there.
+    fn check_kept(&self, store: &mut Store<MemoryDisk>) {
+        let retained = self.retained.last().unwrap();
+        let kept: Vec<Epoch> = retained.range(..self.stable).copied().collect();
+        for &epoch in kept.iter().chain([&self.stable]) {
+            let mut expected = vec![];
+            for page in pages() {
+                let found = store.read_as_of(page, epoch).unwrap();
+                assert_eq!(found.as_ref(), self.as_of(page, epoch), "{page} of {epoch}");
+                expected.extend(found.map(|found| (page, found.version)));
+            }
+            let extents: Vec<Extent> = store.extents_as_of(epoch).unwrap().collect();
+            let pages = extents.iter();
+            let pages = pages.flat_map(|extent| store.pages_as_of(*extent, epoch).unwrap());
+            assert!(pages.eq(expected.iter().copied()), "pages of {epoch}");
+            for &other in &kept {
+                let version = |page, epoch| self.as_of(page, epoch).map(|one| one.version);
+                let differences = pages_that(|page| version(page, epoch) != version(page, other));
+                let found = store.differences(epoch, other).unwrap();
+                let found: Vec<PageId> = found.map(|one| one.page).collect();
+                assert_eq!(found, differences, "from {epoch} to {other}");
+            }
+        }
     }
 
     fn advance_stable(&mut self, store: &mut Store<MemoryDisk>) -> Result<(), DiskError> {
@@ -160,11 +209,17 @@ impl Model {
     /// What a cluster does after a crash: it falls back, and every disk is told.
     fn restart(&mut self, disk: MemoryDisk) -> Store<MemoryDisk> {
         let mut store = open(disk);
+        let retained: BTreeSet<Epoch> = store.retained().collect();
+        assert!(
+            self.retained.contains(&retained),
+            "{retained:?} are retained, but {:?} were to be",
+            self.retained
+        );
+        self.retained = vec![retained];
         self.fall_back();
         store.apply_view(&self.view()).unwrap();
         store.set_stable(self.stable, 0).unwrap();
-        for index in 0..PAGES {
-            let page = PageId::new(1, u32::try_from(index).unwrap() * 100);
+        for page in pages() {
             let found = store.read(page).unwrap();
             assert_eq!(
                 found.as_ref(),
@@ -172,6 +227,7 @@ impl Model {
                 "page {page} after a crash"
             );
         }
+        self.check_kept(&mut store);
         let pages = self
             .pages
             .values()
@@ -193,6 +249,14 @@ fn end_part(store: &mut Store<MemoryDisk>, part: Part, frames: u32) -> Result<()
         PartError::Disk(error) => error,
         PartError::Incomplete { .. } => panic!("{error}"),
     })
+}
+
+fn pages() -> impl Iterator<Item = PageId> {
+    (0..PAGES).map(|index| PageId::new(1, u32::try_from(index).unwrap() * 100))
+}
+
+fn pages_that(is_one: impl Fn(PageId) -> bool) -> Vec<PageId> {
+    pages().filter(|page| is_one(*page)).collect()
 }
 
 fn open(disk: MemoryDisk) -> Store<MemoryDisk> {
@@ -249,10 +313,18 @@ fn segments_with_nothing_live_are_deleted() {
     let mut store = open(MemoryDisk::new());
     let mut model = Model::new();
     for _ in 0..3000 {
-        model.step(&mut store, &mut prng).unwrap();
+        model.write(&mut store, &mut prng).unwrap();
+        if prng.chance(1, 8) {
+            model.close_epoch(&mut store).unwrap();
+            model.advance_stable(&mut store).unwrap();
+        }
     }
     let stats = store.stats();
-    assert!(stats.bytes_written > 2_000_000, "{stats:?}");
-    assert!(stats.bytes_stored < 1_000_000, "{stats:?}");
+    // In each of the others there is a version that is needed, or will be for a moment.
+    let versions = PAGES + 40;
+    assert!(
+        stats.bytes_stored < versions * u64::from(SEGMENT_SIZE) * 3 / 2,
+        "{stats:?}"
+    );
     model.restart(store.into_disk().crash(Tail::Lost));
 }

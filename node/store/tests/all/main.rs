@@ -7,3 +7,4 @@ mod common;
 mod crash;
 mod faults;
 mod properties;
+mod retained;

@@ -1,0 +1,351 @@
+//! Which versions are kept: of each page the newest stable one, the newest one of each epoch
+//! that is to be retained, and every one that is not stable. All others are superseded.
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use types::{Epoch, PageId, Stamp, Version};
+
+use crate::index::{Entry, Index, Place, Slot, all_of};
+
+/// The epochs that are to be retained, apart from the newest stable one.
+pub(crate) type Retained = BTreeSet<Epoch>;
+
+impl Index {
+    /// The index of these versions. Of those that are there twice the one that was written
+    /// last counts.
+    pub(crate) fn build(mut entries: Vec<Entry>, stable: Epoch, retained: &Retained) -> Self {
+        entries.sort_unstable_by_key(|entry| (entry.page, entry.version, entry.position));
+        let mut index = Self::default();
+        let mut superseded = Vec::new();
+        for entry in entries {
+            index.insert(entry, stable, retained, &mut superseded);
+        }
+        index
+    }
+
+    /// Adds a version. `freed` gets those that it supersedes: itself, if it is not needed;
+    /// or the same one, if it was there already, for a frame may be sent again.
+    pub(crate) fn insert(
+        &mut self,
+        entry: Entry,
+        stable: Epoch,
+        retained: &Retained,
+        freed: &mut Vec<Entry>,
+    ) {
+        let Entry { page, version, .. } = entry;
+        if entry.stamp.epoch() <= stable {
+            return self.insert_stable(entry, retained, freed);
+        }
+        let replaced = self.pending.insert((page, version), Place::of(&entry));
+        freed.extend(replaced.map(|place| place.entry(page, version)));
+    }
+
+    /// Whether a stable version would be kept. One that is there already is not.
+    pub(crate) fn wants_stable(
+        &self,
+        page: PageId,
+        version: Version,
+        stamp: Stamp,
+        retained: &Retained,
+    ) -> bool {
+        let Some(newest) = self.settled(page) else {
+            return true;
+        };
+        let is_new = !self.older.contains_key(&(page, version));
+        version > newest.version
+            || version < newest.version
+                && is_new
+                && self.is_retained(page, version, stamp.epoch(), retained)
+    }
+
+    fn insert_stable(&mut self, entry: Entry, retained: &Retained, freed: &mut Vec<Entry>) {
+        let Entry { page, version, .. } = entry;
+        let slots = self.settled.entry(page.extent()).or_default();
+        let at = match slots.binary_search_by_key(&page.index, |slot| slot.page) {
+            Err(at) => {
+                slots.insert(at, Slot::of(&entry));
+                self.pages += 1;
+                return;
+            }
+            Ok(at) => at,
+        };
+        if version >= slots[at].version {
+            let slot = core::mem::replace(&mut slots[at], Slot::of(&entry));
+            let replaced = slot.place.entry(page, slot.version);
+            if version > slot.version && self.is_needed(&replaced, retained) {
+                let place = Place::of(&replaced);
+                self.older.insert((page, replaced.version), place);
+            } else {
+                freed.push(replaced);
+            }
+        } else if self.is_needed(&entry, retained) {
+            let replaced = self.older.insert((page, version), Place::of(&entry));
+            freed.extend(replaced.map(|place| place.entry(page, version)));
+            self.drop_if_superseded(page, version, retained, freed);
+        } else {
+            freed.push(entry);
+        }
+    }
+
+    /// The version below this one has become the newest of fewer epochs.
+    fn drop_if_superseded(
+        &mut self,
+        page: PageId,
+        below: Version,
+        retained: &Retained,
+        freed: &mut Vec<Entry>,
+    ) {
+        let lower = self.older.range((page, Version(0))..(page, below));
+        let mut lower = lower.map(|(&(_, version), place)| place.entry(page, version));
+        let Some(entry) = lower.next_back() else {
+            return;
+        };
+        if !self.is_needed(&entry, retained) {
+            self.older.remove(&(page, entry.version));
+            freed.push(entry);
+        }
+    }
+
+    /// Whether a version that is not the newest stable one is needed all the same.
+    fn is_needed(&self, entry: &Entry, retained: &Retained) -> bool {
+        self.is_retained(entry.page, entry.version, entry.stamp.epoch(), retained)
+    }
+
+    /// Whether such a version is the newest one of an epoch that is to be retained.
+    fn is_retained(
+        &self,
+        page: PageId,
+        version: Version,
+        epoch: Epoch,
+        retained: &Retained,
+    ) -> bool {
+        let above = (page, version.next())..=(page, Version(u64::MAX));
+        let next = self.older.range(above).next();
+        let next = next.map(|(_, place)| place.stamp).or_else(|| {
+            let newest = self.slot(page)?;
+            Some(newest.place.stamp)
+        });
+        let end = next.map_or(Epoch(u64::MAX), Stamp::epoch);
+        epoch < end && retained.range(epoch..end).next().is_some()
+    }
+
+    /// Everything up to this epoch has become stable.
+    pub(crate) fn settle(&mut self, stable: Epoch, retained: &Retained, freed: &mut Vec<Entry>) {
+        let mut settled = Vec::new();
+        self.pending.retain(|&(page, version), place| {
+            let is_pending = place.stamp.epoch() > stable;
+            if !is_pending {
+                settled.push(place.entry(page, version));
+            }
+            is_pending
+        });
+        for entry in settled {
+            self.insert_stable(entry, retained, freed);
+        }
+    }
+
+    /// Drops every version with such a stamp.
+    pub(crate) fn drop_undone(
+        &mut self,
+        is_undone: impl Fn(Stamp) -> bool,
+        freed: &mut Vec<Entry>,
+    ) {
+        let mut is_kept = |page, version, place: &Place| {
+            let undone = is_undone(place.stamp);
+            if undone {
+                freed.push(place.entry(page, version));
+            }
+            !undone
+        };
+        self.pending
+            .retain(|&(page, version), place| is_kept(page, version, place));
+        self.older
+            .retain(|&(page, version), place| is_kept(page, version, place));
+        let mut uncovered = Vec::new();
+        for (&extent, slots) in &mut self.settled {
+            slots.retain(|slot| {
+                let page = slot.page_in(extent);
+                let is_kept = is_kept(page, slot.version, &slot.place);
+                if !is_kept {
+                    uncovered.push(page);
+                }
+                is_kept
+            });
+        }
+        self.settled.retain(|_, slots| !slots.is_empty());
+        self.pages -= uncovered.len() as u64;
+        for page in uncovered {
+            self.uncover(page);
+        }
+    }
+
+    /// The newest stable version of the page was undone: the one before it is that now.
+    fn uncover(&mut self, page: PageId) {
+        let older = self.older.range(all_of(page)).next_back();
+        let Some((&(_, version), &place)) = older else {
+            return;
+        };
+        self.older.remove(&(page, version));
+        let nothing_else = Retained::new();
+        self.insert_stable(place.entry(page, version), &nothing_else, &mut Vec::new());
+    }
+
+    /// Drops what is not to be retained any more, looking at so many versions from `from`
+    /// on. Gives where to go on, if that was not all.
+    pub(crate) fn prune(
+        &mut self,
+        from: (PageId, Version),
+        count: usize,
+        retained: &Retained,
+        freed: &mut Vec<Entry>,
+    ) -> Option<(PageId, Version)> {
+        let mut looked_at = self.older.range(from..);
+        let step = looked_at.by_ref().take(count);
+        let step: Vec<Entry> = step
+            .map(|(&(page, version), place)| place.entry(page, version))
+            .collect();
+        let next = looked_at.next().map(|(key, _)| *key);
+        for entry in step {
+            if !self.is_needed(&entry, retained) {
+                self.older.remove(&(entry.page, entry.version));
+                freed.push(entry);
+            }
+        }
+        next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Position;
+    use platform::SegmentNumber;
+    use types::{Interval, NodeId};
+
+    const PAGE: PageId = PageId::new(1, 7);
+
+    fn entry(page: u32, version: u64, epoch: u64) -> Entry {
+        let interval = Interval {
+            epoch: Epoch(epoch),
+            sub: 0,
+        };
+        Entry {
+            page: PageId::new(1, page),
+            version: Version(version),
+            stamp: Stamp {
+                node: NodeId(1),
+                interval,
+            },
+            position: at(u32::try_from(version).unwrap()),
+            length: 4096,
+        }
+    }
+
+    fn at(offset: u32) -> Position {
+        Position {
+            segment: SegmentNumber(1),
+            offset,
+        }
+    }
+
+    fn epochs(epochs: &[u64]) -> Retained {
+        epochs.iter().copied().map(Epoch).collect()
+    }
+
+    /// An index in which these (version, epoch) of the page were written before anything
+    /// was stable.
+    fn index(written: &[(u64, u64)]) -> Index {
+        let mut index = Index::default();
+        let mut freed = Vec::new();
+        for &(version, epoch) in written {
+            let entry = entry(7, version, epoch);
+            index.insert(entry, Epoch(0), &Retained::new(), &mut freed);
+        }
+        assert_eq!(freed, []);
+        index
+    }
+
+    fn versions(freed: &[Entry]) -> Vec<u64> {
+        freed.iter().map(|entry| entry.version.0).collect()
+    }
+
+    #[test]
+    fn the_newest_stable_version_and_all_above_it_are_kept() {
+        let mut index = index(&[(1, 1), (2, 3), (3, 5), (4, 8), (5, 9)]);
+        let mut freed = Vec::new();
+        index.settle(Epoch(6), &Retained::new(), &mut freed);
+        assert_eq!(versions(&freed), [1, 2]);
+        assert_eq!(index.newest(PAGE).unwrap().version, Version(5));
+        index.drop_undone(|stamp| stamp.epoch() > Epoch(6), &mut freed);
+        assert_eq!(versions(&freed), [1, 2, 4, 5]);
+        assert_eq!(index.newest(PAGE).unwrap().version, Version(3));
+        assert_eq!(index.pages(), 1);
+    }
+
+    #[test]
+    fn the_newest_version_of_each_retained_epoch_is_kept() {
+        let mut index = index(&[(1, 1), (2, 3), (3, 5), (4, 8), (5, 9)]);
+        let (mut freed, retained) = (Vec::new(), epochs(&[4, 7, 20]));
+        index.settle(Epoch(9), &retained, &mut freed);
+        assert_eq!(versions(&freed), [1, 4]);
+        let as_of = |index: &Index, epoch| index.as_of(PAGE, Epoch(epoch)).unwrap().version.0;
+        assert_eq!([4, 7, 9].map(|epoch| as_of(&index, epoch)), [2, 3, 5]);
+        let after = index.prune((PAGE, Version(0)), 1, &epochs(&[4]), &mut freed);
+        assert_eq!(after, Some((PAGE, Version(3))));
+        let after = index.prune(after.unwrap(), 1, &epochs(&[4]), &mut freed);
+        assert_eq!((after, versions(&freed)), (None, [1, 4, 3].into()));
+        assert_eq!([4, 9].map(|epoch| as_of(&index, epoch)), [2, 5]);
+    }
+
+    #[test]
+    fn a_stable_version_that_comes_late_takes_its_place() {
+        let mut index = index(&[(2, 3), (6, 9)]);
+        let (mut freed, retained) = (Vec::new(), epochs(&[4, 7]));
+        index.settle(Epoch(9), &retained, &mut freed);
+        assert_eq!(freed, []);
+        // Of epoch 4 the one that is there was not the newest, of epoch 6 none is wanted.
+        for (version, epoch, wanted) in [(3, 4, true), (5, 8, false), (4, 5, true)] {
+            let entry = entry(7, version, epoch);
+            let Entry { stamp, version, .. } = entry;
+            assert_eq!(index.wants_stable(PAGE, version, stamp, &retained), wanted);
+            index.insert(entry, Epoch(9), &retained, &mut freed);
+            assert!(!index.wants_stable(PAGE, version, stamp, &retained));
+        }
+        assert_eq!(versions(&freed), [2, 5]);
+        assert_eq!(index.as_of(PAGE, Epoch(7)).unwrap().version, Version(4));
+        assert_eq!(index.as_of(PAGE, Epoch(4)).unwrap().version, Version(3));
+    }
+
+    #[test]
+    fn a_page_of_which_everything_was_undone_is_gone() {
+        let mut index = index(&[(1, 4)]);
+        let mut freed = Vec::new();
+        index.insert(
+            entry(300, 1, 2),
+            Epoch(0),
+            &Retained::new(),
+            &mut Vec::new(),
+        );
+        index.drop_undone(|stamp| stamp.epoch() > Epoch(3), &mut freed);
+        index.settle(Epoch(3), &Retained::new(), &mut freed);
+        assert_eq!(index.newest(PAGE), None);
+        let extents: Vec<_> = index.extents().collect();
+        assert_eq!(extents, [PageId::new(1, 300).extent()]);
+        assert_eq!(index.pages(), 1);
+    }
+
+    #[test]
+    fn a_frame_sent_again_replaces_itself() {
+        let mut index = index(&[(1, 4)]);
+        let again = Entry {
+            position: at(99),
+            ..entry(7, 1, 4)
+        };
+        let mut freed = Vec::new();
+        index.insert(again, Epoch(0), &Retained::new(), &mut freed);
+        assert_eq!(freed, [entry(7, 1, 4)]);
+        assert_eq!(index.newest(PAGE), Some(again));
+        index.settle(Epoch(4), &Retained::new(), &mut freed);
+        assert_eq!(index.newest(PAGE), Some(again));
+        assert_eq!(index.pages(), 1);
+    }
+}
