@@ -14,6 +14,7 @@ use store::Store;
 use types::{Duration, Instant, NodeId, ViewNumber};
 use wire::{Envelope, Message};
 
+use crate::cleaning::Cleaning;
 use crate::copies::Copies;
 use crate::leader::Leadership;
 use crate::members::Joining;
@@ -49,6 +50,8 @@ pub(crate) struct Core<P: Platform, D: Disk> {
     pub(crate) replies: Vec<Reply>,
     /// Copies that other stores should have.
     pub(crate) copies: Copies,
+    /// When the store is cleaned.
+    pub(crate) cleaning: Cleaning,
     /// How often this node has gone back to an earlier state of its own.
     pub(crate) resets: u64,
     /// Messages of a view that this node has not entered yet.
@@ -92,6 +95,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             steps: BTreeMap::new(),
             replies: Vec::new(),
             copies: Copies::new(now),
+            cleaning: Cleaning::new(now),
             resets: 0,
             early: Vec::new(),
             own: VecDeque::new(),
@@ -136,6 +140,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
         self.now = self.platform.now();
         self.on_time();
         self.on_disk();
+        self.on_cleaning();
         let begun = self.platform.now();
         self.inherit();
         self.dtm
@@ -162,6 +167,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             // Only once: who has no lease any more waits for events.
             lease_end.filter(|end| *end > self.now),
             self.copies.next_deadline(),
+            Some(self.cleaning.next_deadline()),
             Some(self.figures.next_report(self.config.report_every)),
         ];
         Wait::Until(deadlines.into_iter().flatten().fold(until, Ord::min))
@@ -328,6 +334,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
         self.on_voter_time();
         self.on_leadership_time();
         self.on_copies_time();
+        self.on_cleaning_time();
         self.on_join_time();
         if self.figures.next_report(self.config.report_every) <= self.now {
             self.report();

@@ -19,6 +19,7 @@ extern crate alloc;
 
 mod apps;
 mod call;
+mod cleaning;
 mod config;
 mod copies;
 mod core;

@@ -3,7 +3,7 @@ use core::fmt;
 use platform::{ClusterId, DiskError, SegmentNumber};
 use types::{Epoch, PageId, StoreId, Version};
 
-use crate::record::{FORMAT_VERSION, HeadFault};
+use crate::record::{FORMAT_VERSION, HeadFault, Position};
 
 /// Which part of a record is damaged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,6 +23,8 @@ pub enum DamagedPart {
     Length,
     /// Another record is there than the index says.
     Place,
+    /// The device does not give the bytes.
+    Unreadable,
 }
 
 /// Bytes on the disk that are not what was once written and synced.
@@ -149,6 +151,14 @@ pub struct NotRetained {
 }
 
 impl Damage {
+    /// Where the record begins.
+    pub(crate) fn position(&self) -> Position {
+        let Self {
+            segment, offset, ..
+        } = *self;
+        Position { segment, offset }
+    }
+
     pub(crate) fn from_head(segment: SegmentNumber, offset: u32, fault: HeadFault) -> Self {
         let (part, expected, found) = match fault {
             HeadFault::Magic { expected, found } => (DamagedPart::Magic, expected, found),
@@ -177,6 +187,7 @@ impl fmt::Display for DamagedPart {
             Self::Image => "image of a page in a record",
             Self::Length => "length of the segment",
             Self::Place => "offset of the record",
+            Self::Unreadable => "reading of a record",
         })
     }
 }

@@ -5,7 +5,9 @@ use alloc::vec::Vec;
 use platform::SegmentNumber;
 use types::Epoch;
 
-use crate::record::{Head, Meta, Position, StableMeta, Undone, put_record, u32_at, u64_at};
+use crate::record::{
+    HEAD_SIZE, Head, Meta, Position, StableMeta, Undone, put_record, u32_at, u64_at,
+};
 
 /// One of them.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -47,6 +49,12 @@ impl Fact {
                 bytes.collect()
             }
         }
+    }
+
+    /// Bytes of the record.
+    pub(crate) fn size(&self) -> u32 {
+        let payload = self.payload().len().next_multiple_of(HEAD_SIZE);
+        u32::try_from(HEAD_SIZE + payload).expect("facts are short")
     }
 
     /// What the record says; `None` if it is none of these.

@@ -48,6 +48,17 @@ pub(crate) fn decode(
     Some(Contents { entries, history })
 }
 
+/// Entries, as far as they are some.
+pub(crate) fn decode_entries(
+    bytes: &[u8],
+    segment: SegmentNumber,
+) -> impl Iterator<Item = Entry> + '_ {
+    let (entries, _) = bytes.as_chunks::<ENTRY_SIZE>();
+    entries
+        .iter()
+        .filter_map(move |bytes| decode_entry(bytes, segment))
+}
+
 fn encode_entry(entry: &Entry) -> [u8; ENTRY_SIZE] {
     let mut bytes = [0; ENTRY_SIZE];
     let length = u64::from(entry.length);

@@ -115,6 +115,40 @@ impl Index {
         self.settled(page).into_iter().chain(apart)
     }
 
+    /// What is known of the version that is in this place, if it is kept and is read from
+    /// there.
+    pub(crate) fn find(&self, sought: &Entry) -> Option<Entry> {
+        let Entry {
+            page,
+            version,
+            position,
+            ..
+        } = *sought;
+        let is_it = |place: &&Place| place.position == position;
+        let slot = self.slot(page).filter(|slot| slot.version == version);
+        let place = slot.map(|slot| &slot.place).filter(is_it);
+        let place = place.or_else(|| self.older.get(&(page, version)).filter(is_it));
+        let place = place.or_else(|| self.pending.get(&(page, version)).filter(is_it));
+        place.map(|place| place.entry(page, version))
+    }
+
+    /// The version is read from another place from now on.
+    pub(crate) fn relocate(&mut self, entry: &Entry, position: Position) {
+        let key = (entry.page, entry.version);
+        let slots = self.settled.get_mut(&entry.page.extent());
+        let slot = slots.and_then(|slots| {
+            let at = slots.binary_search_by_key(&entry.page.index, |slot| slot.page);
+            Some(&mut slots[at.ok()?])
+        });
+        let slot = slot.filter(|slot| slot.version == entry.version);
+        let settled = slot.map(|slot| &mut slot.place);
+        let apart = self.older.get_mut(&key).into_iter();
+        let apart = apart.chain(self.pending.get_mut(&key));
+        let mut places = settled.into_iter().chain(apart);
+        let place = places.find(|place| place.position == entry.position);
+        place.expect("it is in the index").position = position;
+    }
+
     /// Whether this is where a version is read from.
     pub(crate) fn holds(&self, page: PageId, version: Version, position: Position) -> bool {
         let is_it = |entry: Entry| entry.version == version && entry.position == position;

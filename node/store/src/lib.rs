@@ -17,6 +17,7 @@
 extern crate alloc;
 
 mod acks;
+mod cleaning;
 mod control_log;
 mod error;
 mod fact;
@@ -35,6 +36,7 @@ mod segments;
 mod store;
 mod superseded;
 
+pub use cleaning::{Cleaned, Pace};
 pub use control_log::ControlLog;
 pub use error::{Damage, DamagedPart, NotRetained, OpenError, PartError, ReadError, RetainError};
 pub use history::Snapshot;

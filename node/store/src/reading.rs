@@ -1,11 +1,11 @@
 //! Reading versions back: a record is the frame that the index says it is, or damage.
-use platform::Disk;
+use alloc::vec::Vec;
+use platform::{Disk, DiskError};
 use types::{PAGE_SIZE, PageId, Stamp, Version};
 use wire::{Image, NoImage, PageVersion};
 
 use crate::error::{Damage, DamagedPart, ReadError};
-use crate::index::Entry;
-use crate::mask;
+use crate::index::{Entry, Index};
 use crate::record::{HEAD_SIZE, Head, Meta, Position, payload_checksum};
 use crate::store::Store;
 
@@ -50,30 +50,68 @@ impl<D: Disk> Store<D> {
     }
 
     pub(crate) fn read_entry(&mut self, entry: Entry) -> Result<PageVersion, ReadError> {
-        let Entry {
-            version,
-            stamp,
-            position,
-            length,
-            ..
-        } = entry;
-        let mut record = [0; HEAD_SIZE + PAGE_SIZE];
-        let size = HEAD_SIZE + usize::from(length);
-        self.log.read(position, &mut record[..size])?;
-        let (head, payload) = record[..size]
-            .split_first_chunk_mut()
-            .expect("a head was read");
-        let image = check_frame(&entry, head, payload).map_err(ReadError::Damaged)?;
+        let (_, payload) = self.read_record(&entry)?;
+        let image = Image::decode(&payload).map_err(|NoImage { length }| {
+            let found = u32::try_from(length).expect("a page at most");
+            ReadError::Damaged(damage_of(&entry, DamagedPart::Image, 0, found))
+        })?;
+        let Entry { version, stamp, .. } = entry;
         Ok(PageVersion {
             version,
             stamp,
             image,
         })
     }
+
+    /// The record of a version, whose checksums are right.
+    pub(crate) fn read_record(&mut self, entry: &Entry) -> Result<(Meta, Vec<u8>), ReadError> {
+        let mut record = [0; HEAD_SIZE + PAGE_SIZE];
+        let record = &mut record[..HEAD_SIZE + usize::from(entry.length)];
+        match self.log.read(entry.position, record) {
+            Ok(()) => check_frame(entry, record).map_err(ReadError::Damaged),
+            // A place that cannot be read any more is as good as one that reads wrongly.
+            Err(DiskError::Io { .. } | DiskError::NotFound(_) | DiskError::PastEnd(_)) => {
+                let damage = damage_of(entry, DamagedPart::Unreadable, 0, 0);
+                Err(ReadError::Damaged(damage))
+            }
+            Err(error) => Err(ReadError::Disk(error)),
+        }
+    }
+
+    /// Remembers damage; whether it is news.
+    pub(crate) fn note_damage(&mut self, damage: Damage) -> bool {
+        let is_known =
+            |known: &Damage| known.page.is_some() && known.position() == damage.position();
+        let is_new = !self.damage.iter().any(is_known);
+        if is_new {
+            let index = &self.index;
+            self.damage.retain(|known| matters(index, known));
+            self.damage.push(damage);
+        }
+        is_new
+    }
 }
 
-/// The image in the record, if that is the frame that the index says it is.
-fn check_frame(entry: &Entry, head: &[u8; HEAD_SIZE], payload: &mut [u8]) -> Result<Image, Damage> {
+/// Whether something that is needed is damaged.
+pub(crate) fn matters(index: &Index, damage: &Damage) -> bool {
+    let holds = |(page, version)| index.holds(page, version, damage.position());
+    damage.page.is_none_or(holds)
+}
+
+fn damage_of(entry: &Entry, part: DamagedPart, expected: u32, found: u32) -> Damage {
+    let Position { segment, offset } = entry.position;
+    Damage {
+        segment,
+        offset,
+        part,
+        expected,
+        found,
+        page: Some((entry.page, entry.version)),
+    }
+}
+
+/// What the record says, and its payload, if it is the frame that the index says it is.
+fn check_frame(entry: &Entry, record: &[u8]) -> Result<(Meta, Vec<u8>), Damage> {
     let Entry {
         page,
         version,
@@ -82,42 +120,29 @@ fn check_frame(entry: &Entry, head: &[u8; HEAD_SIZE], payload: &mut [u8]) -> Res
         ..
     } = *entry;
     let Position { segment, offset } = position;
-    let named = |damage| Damage {
+    let (head, stored) = record.split_first_chunk().expect("a head was read");
+    let head = Head::decode(head, position).map_err(|fault| Damage {
         page: Some((page, version)),
-        ..damage
+        ..Damage::from_head(segment, offset, fault)
+    })?;
+    let damage = |part, expected, found| Err(damage_of(entry, part, expected, found));
+    let frame = Meta::Frame {
+        page,
+        version,
+        stamp,
     };
-    let head = Head::decode(head, position)
-        .map_err(|fault| named(Damage::from_head(segment, offset, fault)))?;
-    let damage = |part, expected, found| {
-        Err(named(Damage {
-            segment,
-            offset,
-            part,
-            expected,
-            found,
-            page: None,
-        }))
-    };
-    if head.meta
-        != (Meta::Frame {
-            page,
-            version,
-            stamp,
-        })
-    {
+    if head.meta != frame {
         return damage(DamagedPart::Place, offset, offset);
     }
-    if head.payload_length as usize != payload.len() {
-        let found = u32::try_from(payload.len()).expect("a page at most");
+    if head.payload_length as usize != stored.len() {
+        let found = u32::try_from(stored.len()).expect("a page at most");
         return damage(DamagedPart::Length, head.payload_length, found);
     }
-    let found = payload_checksum(payload);
-    if found != head.payload_checksum {
-        return damage(DamagedPart::Payload, head.payload_checksum, found);
+    match head.payload(stored) {
+        Some(payload) => Ok((head.meta, payload)),
+        None => {
+            let found = payload_checksum(stored);
+            damage(DamagedPart::Payload, head.payload_checksum, found)
+        }
     }
-    mask::apply(head.mask, payload);
-    Image::decode(payload).or_else(|NoImage { length }| {
-        let found = u32::try_from(length).expect("a page at most");
-        damage(DamagedPart::Image, 0, found)
-    })
 }

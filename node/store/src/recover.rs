@@ -13,7 +13,7 @@ use types::StoreId;
 
 use crate::error::{Damage, OpenError};
 use crate::record::Position;
-use crate::scan::{Loaded, load, short_segment};
+use crate::scan::{Loaded, load, read_and_scan, short_segment};
 use crate::segments::expected;
 use crate::store::Identity;
 
@@ -25,8 +25,6 @@ const SEGMENT_NUMBER_MAX: u32 = 1 << 31;
 #[derive(Debug)]
 pub(crate) struct Recovered {
     pub(crate) segments: Vec<Loaded>,
-    /// Segments, and their sizes, of which the log says that they are not needed any more.
-    pub(crate) leftovers: Vec<(SegmentNumber, u32)>,
     /// Who wrote it, if anything is left of it.
     pub(crate) store: Option<StoreId>,
     pub(crate) damage: Vec<Damage>,
@@ -56,6 +54,7 @@ pub(crate) fn recover<D: Disk>(disk: &mut D, us: Identity) -> Result<Recovered, 
         .map(|loaded| loaded.durable)
         .max()
         .unwrap_or(Position::START);
+    rescan(disk, &mut segments, durable)?;
     let tear = find_tear(&mut segments);
     let whole = &segments[..tear.map_or(segments.len(), |at| at + 1)];
     if end(whole) < durable {
@@ -74,23 +73,44 @@ pub(crate) fn recover<D: Disk>(disk: &mut D, us: Identity) -> Result<Recovered, 
         let at = segments.partition_point(|loaded| loaded.segment < missing);
         delete_from(disk, &mut segments, at)?;
     }
-    let expected = expected(&segments);
-    let is_leftover = |loaded: &mut Loaded| !expected.contains(&loaded.segment);
-    let leftovers = segments.extract_if(.., is_leftover);
-    let leftovers = leftovers.map(|loaded| (loaded.segment, loaded.end));
-    let leftovers = leftovers.collect();
     let damage = segments
         .iter()
         .flat_map(|loaded| loaded.damage.iter().copied())
         .collect();
     Ok(Recovered {
         segments,
-        leftovers,
         store,
         damage,
         durable,
         next,
     })
+}
+
+/// Footers say nothing of pages. Of segments that may not have reached the device as a whole
+/// these are looked at, too: versions that cleaning has written again are still where they
+/// were before, and must be read from there if the new place is damaged.
+fn rescan<D: Disk>(
+    disk: &mut D,
+    segments: &mut [Loaded],
+    durable: Position,
+) -> Result<(), DiskError> {
+    for loaded in segments.iter_mut().rev() {
+        let Loaded { segment, end, .. } = *loaded;
+        let end = Position {
+            segment,
+            offset: end,
+        };
+        if end <= durable {
+            break;
+        }
+        if loaded.is_sealed {
+            *loaded = Loaded {
+                identity: loaded.identity,
+                ..read_and_scan(disk, segment, end.offset)?
+            };
+        }
+    }
+    Ok(())
 }
 
 /// Where the log ends.

@@ -46,14 +46,21 @@ pub(crate) fn load<D: Disk>(disk: &mut D, segment: SegmentNumber) -> Result<Load
     let identity = read_identity(disk, segment, length)?;
     let mut loaded = match load_sealed(disk, segment, length)? {
         Some(loaded) => loaded,
-        None => {
-            let mut bytes = vec![0; length as usize];
-            disk.read(segment, 0, &mut bytes)?;
-            scan(segment, &bytes)
-        }
+        None => read_and_scan(disk, segment, length)?,
     };
     loaded.identity = identity;
     Ok(loaded)
+}
+
+/// Reads a segment of this length record by record, whether it has a footer or not.
+pub(crate) fn read_and_scan<D: Disk>(
+    disk: &mut D,
+    segment: SegmentNumber,
+    length: u32,
+) -> Result<Loaded, DiskError> {
+    let mut bytes = vec![0; length as usize];
+    disk.read(segment, 0, &mut bytes)?;
+    Ok(scan(segment, &bytes))
 }
 
 /// Who wrote the segment, if its header is whole.

@@ -15,6 +15,9 @@ use crate::record::{Meta, Position};
 use crate::scan::Loaded;
 use crate::store::Store;
 
+/// The header of a segment.
+const HEADER_SIZE: u32 = 64;
+
 /// What is known of the segments of a store.
 #[derive(Debug, Default)]
 pub(crate) struct Segments {
@@ -23,10 +26,18 @@ pub(crate) struct Segments {
     pub(crate) contents: Contents,
     /// What is in the index of the segment that is being written.
     live: Live,
+    /// What it has repeated of earlier segments.
+    fixed: u32,
     /// Sealed, and nothing in them is in the index.
     dead: Vec<SegmentNumber>,
     /// Deleted when the log is durable up to there.
     dropped: VecDeque<(SegmentNumber, Position)>,
+    /// Of all segments.
+    live_bytes: u64,
+    /// What all sealed segments take.
+    sealed_bytes: u64,
+    /// Grows whenever a segment may have become worth cleaning.
+    changes: u64,
 }
 
 /// A sealed segment.
@@ -34,8 +45,18 @@ pub(crate) struct Segments {
 pub(crate) struct Sealed {
     pub(crate) size: u32,
     pub(crate) live: Live,
+    /// Bytes that another segment would have, too.
+    fixed: u32,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    Needed,
+    /// What is live in it is damaged: it cannot be cleaned.
+    Damaged,
     /// A record says that it is not needed any more.
-    is_dropped: bool,
+    Dropped,
 }
 
 /// Versions that are in the index.
@@ -46,19 +67,50 @@ pub(crate) struct Live {
     pub(crate) bytes: u64,
 }
 
-impl Segments {
-    /// A sealed segment that was found.
-    pub(crate) fn found(&mut self, segment: SegmentNumber, size: u32) {
-        self.seal(segment, size, Live::default());
+impl Sealed {
+    /// Bytes that would be free without it, beside those that are copied.
+    pub(crate) fn dead_bytes(&self) -> u64 {
+        u64::from(self.size).saturating_sub(self.live.bytes + u64::from(self.fixed))
     }
 
-    fn seal(&mut self, segment: SegmentNumber, size: u32, live: Live) {
+    /// Whether there is something to be copied, and nothing against it.
+    pub(crate) fn is_cleanable(&self) -> bool {
+        self.state == State::Needed && self.live.versions > 0
+    }
+}
+
+impl Segments {
+    /// A sealed segment that was found.
+    pub(crate) fn found(&mut self, loaded: &Loaded) {
+        let mut facts = loaded.contents.history.iter();
+        // The last that is repeated.
+        let repeated = facts.position(|fact| matches!(fact, Fact::Existing(_)));
+        let repeated = repeated.map_or(0, |last| last + 1);
+        let repeated = &loaded.contents.history[..repeated];
+        let begin = HEADER_SIZE + repeated.iter().map(Fact::size).sum::<u32>();
+        self.insert(loaded.segment, loaded.end, begin);
+    }
+
+    fn insert(&mut self, segment: SegmentNumber, size: u32, begin: u32) {
         let sealed = Sealed {
             size,
-            live,
-            is_dropped: false,
+            live: Live::default(),
+            fixed: fixed(begin),
+            state: State::Needed,
         };
         self.sealed.insert(segment, sealed);
+        self.sealed_bytes += u64::from(size);
+        self.changes += 1;
+    }
+
+    /// The segment that was being written is sealed.
+    fn seal(&mut self, segment: SegmentNumber, size: u32) {
+        let live = core::mem::take(&mut self.live);
+        self.insert(segment, size, self.fixed);
+        self.live_mut(segment).clone_from(&live);
+        if live.versions == 0 {
+            self.dead.push(segment);
+        }
     }
 
     /// A version is in the index.
@@ -66,6 +118,7 @@ impl Segments {
         let live = self.live_mut(entry.position.segment);
         live.versions += 1;
         live.bytes += entry.cost();
+        self.live_bytes += entry.cost();
     }
 
     /// A version is not in the index any more.
@@ -75,7 +128,10 @@ impl Segments {
         let versions = live.versions.checked_sub(1);
         live.versions = versions.expect("each version is freed once");
         live.bytes -= entry.cost();
-        if live.versions == 0 && self.sealed.contains_key(&segment) {
+        let is_empty = live.versions == 0;
+        self.live_bytes -= entry.cost();
+        self.changes += 1;
+        if is_empty && self.sealed.contains_key(&segment) {
             self.dead.push(segment);
         }
     }
@@ -89,46 +145,66 @@ impl Segments {
 
     /// Looks for segments in which nothing is live.
     pub(crate) fn find_dead(&mut self) {
-        let dead = self
-            .sealed
-            .iter()
-            .filter(|(_, sealed)| sealed.live.versions == 0);
+        let sealed = self.sealed.iter();
+        let dead = sealed.filter(|(_, sealed)| sealed.live.versions == 0);
         self.dead = dead.map(|(segment, _)| *segment).collect();
+    }
+
+    /// Whether anything in the sealed segment is live.
+    pub(crate) fn is_needed(&self, segment: SegmentNumber) -> bool {
+        let sealed = self.sealed.get(&segment);
+        sealed.is_some_and(|sealed| sealed.live.versions > 0)
+    }
+
+    /// The segment was cleaned. If something is left of it, that is damaged.
+    pub(crate) fn set_aside(&mut self, segment: SegmentNumber) {
+        let sealed = self.sealed.get_mut(&segment);
+        if let Some(sealed) = sealed.filter(|sealed| sealed.live.versions > 0) {
+            sealed.state = State::Damaged;
+        }
     }
 
     /// What all versions in the index take.
     pub(crate) fn live_bytes(&self) -> u64 {
-        let sealed = self.sealed.values();
-        sealed.map(|sealed| sealed.live.bytes).sum::<u64>() + self.live.bytes
+        self.live_bytes
     }
 
     /// What all sealed segments take.
     pub(crate) fn sealed_bytes(&self) -> u64 {
-        let sealed = self.sealed.values();
-        sealed.map(|sealed| u64::from(sealed.size)).sum()
+        self.sealed_bytes
     }
 
-    /// Segments that were dropped and are still there. They go when the log is durable up to
-    /// `at`: what says that they are not needed may not have reached the device.
-    pub(crate) fn drop_later(&mut self, leftovers: &[(SegmentNumber, u32)], at: Position) {
-        for &(segment, size) in leftovers {
-            let sealed = Sealed {
-                size,
-                live: Live::default(),
-                is_dropped: true,
-            };
-            self.sealed.insert(segment, sealed);
-            self.dropped.push_back((segment, at));
-        }
+    /// What is not needed of the segment that is being written, which is so long.
+    pub(crate) fn dead_bytes_of_last(&self, size: u32) -> u64 {
+        u64::from(size).saturating_sub(self.live.bytes + u64::from(fixed(self.fixed)))
+    }
+
+    /// Grows whenever a segment may have become worth cleaning.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    fn deleted(&mut self, segment: SegmentNumber) {
+        let sealed = self.sealed.remove(&segment).expect("it was there");
+        self.sealed_bytes -= u64::from(sealed.size);
     }
 
     fn existing(&self) -> Fact {
-        let needed = self.sealed.iter().filter(|(_, sealed)| !sealed.is_dropped);
+        let sealed = self.sealed.iter();
+        let needed = sealed.filter(|(_, sealed)| sealed.state != State::Dropped);
         Fact::Existing(needed.map(|(segment, _)| *segment).collect())
     }
 }
 
-/// The segments that must be there, as these say themselves.
+/// What a segment that has said so much at its beginning has that another would have, too:
+/// the footer says it once more.
+fn fixed(begin: u32) -> u32 {
+    2 * begin + HEADER_SIZE
+}
+
+/// The segments that must be there, as these say themselves. Others may be: one that was
+/// dropped is back if its deletion did not reach the device. Nothing in it is needed, unless
+/// what stands for it was torn.
 pub(crate) fn expected(segments: &[Loaded]) -> BTreeSet<SegmentNumber> {
     let mut expected = BTreeSet::new();
     for loaded in segments {
@@ -158,7 +234,8 @@ impl<D: Disk> Store<D> {
         self.seal()
     }
 
-    fn seal(&mut self) -> Result<(), DiskError> {
+    /// Ends the segment that is being written, and begins the next.
+    pub(crate) fn seal(&mut self) -> Result<(), DiskError> {
         let contents = core::mem::take(&mut self.segments.contents);
         let count = |length| u32::try_from(length).expect("segments are sealed early");
         let entries = count(contents.entries.len());
@@ -172,17 +249,15 @@ impl<D: Disk> Store<D> {
             segment,
             offset: size,
         } = self.log.end();
-        let live = core::mem::take(&mut self.segments.live);
-        self.segments.seal(segment, size, live);
-        if live.versions == 0 {
-            self.segments.dead.push(segment);
-        }
+        self.segments.seal(segment, size);
         self.begin_segment(SegmentNumber(segment.0 + 1))
     }
 
     pub(crate) fn begin_segment(&mut self, segment: SegmentNumber) -> Result<(), DiskError> {
         self.log.begin_segment(segment, self.identity)?;
-        self.repeat_history()
+        self.repeat_history()?;
+        self.segments.fixed = self.log.end().offset;
+        Ok(())
     }
 
     /// Every segment says which decisions there are, which epochs are kept and which
@@ -212,11 +287,11 @@ impl<D: Disk> Store<D> {
         let segments = &mut self.segments;
         while let Some((segment, _)) = segments.dropped.pop_front_if(|(_, at)| *at <= durable) {
             self.log.delete(segment)?;
-            segments.sealed.remove(&segment);
+            segments.deleted(segment);
         }
         for segment in core::mem::take(&mut self.segments.dead) {
             let sealed = self.segments.sealed.get_mut(&segment);
-            sealed.expect("it is not deleted yet").is_dropped = true;
+            sealed.expect("it is not deleted yet").state = State::Dropped;
             self.append_fact(Fact::Dropped(segment))?;
             let at = self.log.end();
             self.segments.dropped.push_back((segment, at));

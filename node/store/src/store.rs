@@ -9,11 +9,13 @@ use types::{Epoch, Extent, NodeId, PageId, StoreId, Version, View};
 use wire::PageVersion;
 
 use crate::acks::Acks;
+use crate::cleaning::Cleaner;
 use crate::error::{Damage, OpenError, PartError};
 use crate::fact::Fact;
 use crate::history::{History, Snapshot};
 use crate::index::{Entry, Index};
 use crate::log::Log;
+use crate::reading::matters;
 use crate::record::{Meta, Position, StableMeta, Undone};
 use crate::recover::recover;
 use crate::scan::Loaded;
@@ -55,6 +57,8 @@ pub struct Part {
 pub struct Stats {
     /// Bytes written, everything included.
     pub bytes_written: u64,
+    /// Of these, by cleaning.
+    pub bytes_cleaned: u64,
     /// Frames written.
     pub frames_written: u64,
     /// Syncs; far fewer than parts when they come close together.
@@ -86,7 +90,8 @@ pub struct Store<D> {
     /// Where to go on looking for versions that belong to no epoch that is kept.
     pub(crate) prune_from: Option<(PageId, Version)>,
     bytes_at_snapshot: u64,
-    damage: Vec<Damage>,
+    pub(crate) cleaner: Cleaner,
+    pub(crate) damage: Vec<Damage>,
     frames_written: u64,
     parts_stored: u64,
 }
@@ -130,6 +135,7 @@ impl<D: Disk> Store<D> {
             acks: Acks::default(),
             prune_from: None,
             bytes_at_snapshot: 0,
+            cleaner: Cleaner::default(),
             damage: found.damage,
             frames_written: 0,
             parts_stored: 0,
@@ -142,19 +148,17 @@ impl<D: Disk> Store<D> {
             }
             None => store.begin_segment(found.next)?,
         }
+        store.rewrite_shadowed()?;
         // Whoever meets the store remembers its id: it must not have another the next time.
         // And what a crash has left is as good as what is said to be stored from now on.
         store.sync_wanted = store.log.end();
-        store
-            .segments
-            .drop_later(&found.leftovers, store.sync_wanted);
         Ok(store)
     }
 
     /// Builds the index from what was found.
     fn load(&mut self, sealed: &[Loaded], active: Option<&Loaded>) {
         for loaded in sealed {
-            self.segments.found(loaded.segment, loaded.end);
+            self.segments.found(loaded);
         }
         let all = || sealed.iter().chain(active).map(|loaded| &loaded.contents);
         for fact in all().flat_map(|contents| &contents.history) {
@@ -162,7 +166,10 @@ impl<D: Disk> Store<D> {
         }
         let entries = all().flat_map(|contents| &contents.entries).copied();
         let kept = entries.filter(|entry| !self.history.is_undone(entry.stamp));
-        self.index = Index::build(kept.collect(), self.stable(), self.history.retained());
+        let damaged = self.damage.iter().filter(|damage| damage.page.is_some());
+        let damaged = damaged.map(Damage::position).collect();
+        let (stable, retained) = (self.stable(), self.history.retained());
+        self.index = Index::build(kept.collect(), &damaged, stable, retained);
         for entry in self.index.entries() {
             self.segments.hold(&entry);
         }
@@ -348,22 +355,17 @@ impl<D: Disk> Store<D> {
         self.history.snapshots()
     }
 
-    /// Damage found when the store was opened, as far as it still matters.
+    /// Damage that was found, as far as it still matters.
     pub fn damage(&self) -> impl Iterator<Item = &Damage> {
-        self.damage.iter().filter(|damage| {
-            let Damage {
-                segment, offset, ..
-            } = **damage;
-            let position = Position { segment, offset };
-            let matters = |(page, version)| self.index.holds(page, version, position);
-            damage.page.is_none_or(matters)
-        })
+        let is_news = |damage: &&Damage| matters(&self.index, damage);
+        self.damage.iter().filter(is_news)
     }
 
     /// What the store has done and has.
     pub fn stats(&self) -> Stats {
         Stats {
             bytes_written: self.log.bytes_written(),
+            bytes_cleaned: self.cleaner.bytes,
             frames_written: self.frames_written,
             syncs: self.log.syncs(),
             parts_stored: self.parts_stored,

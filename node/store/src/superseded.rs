@@ -5,15 +5,24 @@ use alloc::vec::Vec;
 use types::{Epoch, PageId, Stamp, Version};
 
 use crate::index::{Entry, Index, Place, Slot, all_of};
+use crate::record::Position;
 
 /// The epochs that are to be retained, apart from the newest stable one.
 pub(crate) type Retained = BTreeSet<Epoch>;
 
 impl Index {
     /// The index of these versions. Of those that are there twice the one that was written
-    /// last counts.
-    pub(crate) fn build(mut entries: Vec<Entry>, stable: Epoch, retained: &Retained) -> Self {
-        entries.sort_unstable_by_key(|entry| (entry.page, entry.version, entry.position));
+    /// last counts, unless it is one of those that are known to be damaged.
+    pub(crate) fn build(
+        mut entries: Vec<Entry>,
+        damaged: &BTreeSet<Position>,
+        stable: Epoch,
+        retained: &Retained,
+    ) -> Self {
+        entries.sort_unstable_by_key(|entry| {
+            let is_good = !damaged.contains(&entry.position);
+            (entry.page, entry.version, is_good, entry.position)
+        });
         let mut index = Self::default();
         let mut superseded = Vec::new();
         for entry in entries {
@@ -217,7 +226,6 @@ impl Index {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Position;
     use platform::SegmentNumber;
     use types::{Interval, NodeId};
 

@@ -73,3 +73,14 @@ pub(crate) fn filled(pages: u32, segment_size: u32) -> MemoryDisk {
     while store.poll().unwrap().is_empty() {}
     store.into_disk().crash(Tail::Lost)
 }
+
+/// The disk with a part more, so that everything before is known to be durable.
+pub(crate) fn known_durable(disk: MemoryDisk, segment_size: u32) -> MemoryDisk {
+    let mut store = Store::open_with(disk, US, segment_size).unwrap();
+    while !store.is_durable() {
+        store.poll().unwrap();
+    }
+    store.end_part(part(1, 2), 0).unwrap();
+    while store.poll().unwrap().is_empty() {}
+    store.into_disk().crash(Tail::Lost)
+}

@@ -7,7 +7,9 @@
 use crate::common::US;
 use platform::DiskError;
 use std::collections::{BTreeMap, BTreeSet};
-use store::{Damage, DamagedPart, MemoryDisk, Part, PartError, RetainError, Store, SyncMode, Tail};
+use store::{
+    Damage, DamagedPart, MemoryDisk, Pace, Part, PartError, RetainError, Store, SyncMode, Tail,
+};
 use types::{
     Durability, Epoch, Extent, Fallback, Interval, NodeId, PAGE_SIZE, PageId, Prng, Stamp, Version,
     View, ViewNumber,
@@ -17,6 +19,7 @@ use wire::{Image, PageVersion};
 const SEGMENT_SIZE: u32 = 30_000;
 const NODES: u64 = 3;
 const PAGES: u64 = 12;
+const PACES: [Pace; 2] = [Pace::Earned, Pace::Idle];
 
 /// Everything that was ever written, and what became of it.
 #[derive(Clone)]
@@ -46,7 +49,7 @@ impl Model {
     }
 
     fn step(&mut self, store: &mut Store<MemoryDisk>, prng: &mut Prng) -> Result<(), DiskError> {
-        match prng.below(22) {
+        match prng.below(26) {
             0..12 => self.write(store, prng)?,
             12..15 => self.close_epoch(store)?,
             15..17 => {
@@ -55,6 +58,7 @@ impl Model {
             }
             17..19 => self.advance_stable(store)?,
             19..21 => self.retain(store, prng)?,
+            21..25 => drop(store.clean(PACES[index(prng, 2)])?),
             _ => {
                 self.fall_back();
                 store.apply_view(&self.view())?;
@@ -251,6 +255,10 @@ fn end_part(store: &mut Store<MemoryDisk>, part: Part, frames: u32) -> Result<()
     })
 }
 
+fn index(prng: &mut Prng, count: u64) -> usize {
+    usize::try_from(prng.below(count)).unwrap()
+}
+
 fn pages() -> impl Iterator<Item = PageId> {
     (0..PAGES).map(|index| PageId::new(1, u32::try_from(index).unwrap() * 100))
 }
@@ -305,26 +313,4 @@ fn whatever_write_fails_what_was_acknowledged_is_there_and_nothing_undone_is_ser
         }
         assert!(failing > 40, "seed {seed} wrote only {failing} times");
     }
-}
-
-#[test]
-fn segments_with_nothing_live_are_deleted() {
-    let mut prng = Prng::new(5);
-    let mut store = open(MemoryDisk::new());
-    let mut model = Model::new();
-    for _ in 0..3000 {
-        model.write(&mut store, &mut prng).unwrap();
-        if prng.chance(1, 8) {
-            model.close_epoch(&mut store).unwrap();
-            model.advance_stable(&mut store).unwrap();
-        }
-    }
-    let stats = store.stats();
-    // In each of the others there is a version that is needed, or will be for a moment.
-    let versions = PAGES + 40;
-    assert!(
-        stats.bytes_stored < versions * u64::from(SEGMENT_SIZE) * 3 / 2,
-        "{stats:?}"
-    );
-    model.restart(store.into_disk().crash(Tail::Lost));
 }

@@ -3,6 +3,7 @@
     clippy::tests_outside_test_module,
     reason = "the whole crate is a test"
 )]
+mod cleaning;
 mod common;
 mod crash;
 mod faults;

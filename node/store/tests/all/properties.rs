@@ -1,5 +1,5 @@
 //! One property of the store at a time.
-use crate::common::{FIRST, FRAME, HEAD, US, content, filled, page, part, view};
+use crate::common::{FIRST, FRAME, HEAD, US, content, filled, known_durable, page, part, view};
 use platform::{ClusterId, Disk, DiskError, DiskOperation};
 use store::{
     ControlLog, DamagedPart, Identity, MemoryDisk, OpenError, ReadError, Store, SyncMode, Tail,
@@ -151,7 +151,8 @@ fn stable_epochs_are_listed_with_what_they_cost() {
 
 #[test]
 fn opening_sealed_segments_reads_footers_only() {
-    let disk = filled(2000, 1 << 20);
+    // What may not have reached the device would be read.
+    let disk = known_durable(filled(2000, 1 << 20), 1 << 20);
     let mut store = Store::open_with(disk, US, 1 << 20).unwrap();
     let disk = store.disk_mut();
     let (reads, bytes_read) = (disk.reads(), disk.bytes_read());
@@ -226,7 +227,7 @@ fn a_flipped_bit_in_a_page_is_named_and_only_that_page_refused() {
 
 #[test]
 fn a_flipped_bit_in_a_sealed_segment_is_found_when_the_page_is_read() {
-    let mut disk = filled(40, 100_000);
+    let mut disk = known_durable(filled(40, 100_000), 100_000);
     disk.flip_bit(FIRST, HEAD + FRAME + 30, 0);
     disk.flip_bit(FIRST, HEAD + 2 * FRAME + 3000, 0);
     let mut store = Store::open_with(disk, US, 100_000).unwrap();
@@ -244,7 +245,7 @@ fn a_flipped_bit_in_a_sealed_segment_is_found_when_the_page_is_read() {
 
 #[test]
 fn a_damaged_footer_costs_a_scan_and_no_page() {
-    let mut disk = filled(40, 100_000);
+    let mut disk = known_durable(filled(40, 100_000), 100_000);
     let length = usize::try_from(disk.length(FIRST).unwrap()).unwrap();
     disk.flip_bit(FIRST, length - HEAD - 100, 0);
     let mut store = Store::open_with(disk, US, 100_000).unwrap();
