@@ -248,7 +248,8 @@ impl<D: Disk> Store<D> {
         match self.read_record(entry) {
             Ok((meta, payload)) => {
                 let position = self.log.append(meta, &payload)?;
-                self.moved(entry, position);
+                let new = Entry { position, ..*entry };
+                self.moved(entry, new);
                 self.seal_if_full()
             }
             Err(ReadError::Disk(error)) => Err(error),
@@ -281,12 +282,11 @@ impl<D: Disk> Store<D> {
     }
 
     /// The version has been written again.
-    pub(crate) fn moved(&mut self, entry: &Entry, position: Position) {
-        let moved = Entry { position, ..*entry };
-        self.segments.contents.entries.push(moved);
-        self.segments.hold(&moved);
-        self.index.relocate(entry, position);
-        self.segments.free(entry);
+    pub(crate) fn moved(&mut self, old: &Entry, new: Entry) {
+        self.segments.contents.entries.push(new);
+        self.segments.hold(&new);
+        self.index.relocate(old, &new);
+        self.segments.free(old);
     }
 
     /// A store that is idle has its space also if most of that is in one segment.

@@ -6,6 +6,7 @@
 //! What is kept, and what is superseded, is decided in `superseded`.
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::ops::Bound;
 use types::{Epoch, Extent, PageId, PageIndex, Stamp, Version};
 
 use crate::footer::ENTRY_SIZE;
@@ -133,20 +134,47 @@ impl Index {
     }
 
     /// The version is read from another place from now on.
-    pub(crate) fn relocate(&mut self, entry: &Entry, position: Position) {
-        let key = (entry.page, entry.version);
-        let slots = self.settled.get_mut(&entry.page.extent());
+    pub(crate) fn relocate(&mut self, old: &Entry, new: &Entry) {
+        let key = (old.page, old.version);
+        let slots = self.settled.get_mut(&old.page.extent());
         let slot = slots.and_then(|slots| {
-            let at = slots.binary_search_by_key(&entry.page.index, |slot| slot.page);
+            let at = slots.binary_search_by_key(&old.page.index, |slot| slot.page);
             Some(&mut slots[at.ok()?])
         });
-        let slot = slot.filter(|slot| slot.version == entry.version);
+        let slot = slot.filter(|slot| slot.version == old.version);
         let settled = slot.map(|slot| &mut slot.place);
         let apart = self.older.get_mut(&key).into_iter();
         let apart = apart.chain(self.pending.get_mut(&key));
         let mut places = settled.into_iter().chain(apart);
-        let place = places.find(|place| place.position == entry.position);
-        place.expect("it is in the index").position = position;
+        let place = places.find(|place| place.position == old.position);
+        *place.expect("it is in the index") = Place::of(new);
+    }
+
+    /// So many versions after this one at most, in the order of pages and versions.
+    pub(crate) fn entries_after(
+        &self,
+        last: Option<(PageId, Version)>,
+        count: usize,
+    ) -> Vec<Entry> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let extents = last.map_or(Bound::Unbounded, |(page, _)| Bound::Included(page.extent()));
+        let settled = self.settled.range((extents, Bound::Unbounded));
+        let settled = settled.flat_map(|(&extent, slots)| {
+            let first = last.map_or(0, |(page, _)| {
+                slots.partition_point(|slot| slot.page_in(extent) < page)
+            });
+            let entry = move |slot: &Slot| slot.place.entry(slot.page_in(extent), slot.version);
+            slots[first..].iter().map(entry)
+        });
+        let is_after = |entry: &Entry| last.is_none_or(|last| (entry.page, entry.version) > last);
+        let mut found: Vec<Entry> = settled.filter(is_after).take(count).collect();
+        for apart in [&self.older, &self.pending] {
+            let apart = apart.range((from, Bound::Unbounded)).take(count);
+            found.extend(apart.map(|(&(page, version), place)| place.entry(page, version)));
+        }
+        found.sort_unstable_by_key(|entry| (entry.page, entry.version));
+        found.truncate(count);
+        found
     }
 
     /// Whether this is where a version is read from.

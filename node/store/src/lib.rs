@@ -32,6 +32,7 @@ mod record;
 mod recover;
 mod retaining;
 mod scan;
+mod scrub;
 mod segments;
 mod store;
 mod superseded;
@@ -42,4 +43,5 @@ pub use error::{Damage, DamagedPart, NotRetained, OpenError, PartError, ReadErro
 pub use history::Snapshot;
 pub use index::Difference;
 pub use memory_disk::{MemoryDisk, SyncMode, Tail};
+pub use scrub::{Replaced, Scrubbed};
 pub use store::{Identity, Part, SEGMENT_SIZE, Stats, Store};

@@ -117,6 +117,16 @@ impl MemoryDisk {
         file.bytes[offset] ^= 1 << bit;
     }
 
+    /// Puts bytes where others were: a write that went elsewhere, or was lost.
+    ///
+    /// # Panics
+    /// If nothing was there.
+    pub fn overwrite(&mut self, segment: SegmentNumber, offset: usize, bytes: &[u8]) {
+        let file = self.files.get_mut(&segment);
+        let file = file.expect("the segment is on the disk");
+        file.bytes[offset..offset + bytes.len()].copy_from_slice(bytes);
+    }
+
     /// The disk as it is found after a crash.
     #[must_use]
     pub fn crash(&self, mut tail: Tail<'_>) -> Self {

@@ -19,6 +19,7 @@ use crate::reading::matters;
 use crate::record::{Meta, Position, StableMeta, Undone};
 use crate::recover::recover;
 use crate::scan::Loaded;
+use crate::scrub;
 use crate::segments::Segments;
 
 /// A segment is sealed when it has grown to this.
@@ -91,6 +92,8 @@ pub struct Store<D> {
     pub(crate) prune_from: Option<(PageId, Version)>,
     bytes_at_snapshot: u64,
     pub(crate) cleaner: Cleaner,
+    /// The version after which scrubbing goes on.
+    pub(crate) scrub_from: Option<scrub::Place>,
     pub(crate) damage: Vec<Damage>,
     frames_written: u64,
     parts_stored: u64,
@@ -136,6 +139,7 @@ impl<D: Disk> Store<D> {
             prune_from: None,
             bytes_at_snapshot: 0,
             cleaner: Cleaner::default(),
+            scrub_from: None,
             damage: found.damage,
             frames_written: 0,
             parts_stored: 0,

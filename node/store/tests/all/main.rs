@@ -9,3 +9,4 @@ mod crash;
 mod faults;
 mod properties;
 mod retained;
+mod scrub;
