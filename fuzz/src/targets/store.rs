@@ -1,7 +1,9 @@
 //! The store of a node, on a disk that has suffered: it opens with what is left, or says why
 //! not; and what has been opened can be used and opened again.
+use std::collections::BTreeSet;
+
 use platform::{ClusterId, DiskError};
-use store::{Identity, MemoryDisk, OpenError, Part, Store, Tail};
+use store::{Identity, MemoryDisk, OpenError, Pace, Part, RetainError, Store, Tail};
 use types::{
     Durability, Epoch, Fallback, Interval, NodeId, PAGE_SIZE, PageId, Prng, Stamp, StoreId,
     Version, View, ViewNumber,
@@ -38,6 +40,7 @@ fn use_store(disk: MemoryDisk) {
         Err(error) => return assert!(!error.to_string().is_empty()),
     };
     read_all(&mut store);
+    work(&mut store);
     let epoch = Epoch(store.stable().0.saturating_add(1));
     let written = store.put_frame(OWN_PAGE, &content(u64::MAX, epoch, 7));
     written.expect("the disk is well");
@@ -76,6 +79,30 @@ fn read_all(store: &mut Store<MemoryDisk>) {
     store
         .damage()
         .for_each(|damage| assert!(!damage.to_string().is_empty()));
+}
+
+/// Whatever is damaged: scrubbing and cleaning come to an end, and epochs are retained.
+fn work(store: &mut Store<MemoryDisk>) {
+    let mut epochs: BTreeSet<Epoch> = store.retained().collect();
+    epochs.pop_first();
+    epochs.insert(store.stable());
+    match store.retain(&epochs) {
+        Ok(()) | Err(RetainError::TooMany { .. }) => {}
+        Err(error) => panic!("none of them is gone: {error}"),
+    }
+    let mut steps = 0;
+    while !store.scrub_step(5).expect("the disk is well").is_round {
+        steps += 1;
+    }
+    assert!(steps < 1 << 20, "scrubbing has no end");
+    for _ in 0..64 {
+        let cleaned = store.clean(Pace::Idle).expect("the disk is well");
+        store.poll().expect("the disk is well");
+        if !cleaned.is_more {
+            break;
+        }
+    }
+    read_all(store);
 }
 
 fn write_part(store: &mut Store<MemoryDisk>, epoch: Epoch) -> Result<(), DiskError> {
@@ -127,7 +154,13 @@ fn live(store: &mut Store<MemoryDisk>, number: u64) -> Result<(), DiskError> {
     match number % 3 {
         0 => store.apply_view(&fallen_back(epoch)),
         _ => store.set_stable(epoch, 1_000 * number),
+    }?;
+    if number == 2 {
+        let retained = store.retain(&BTreeSet::from([epoch]));
+        retained.expect("it is stable");
     }
+    store.clean(Pace::Idle)?;
+    Ok(())
 }
 
 fn fallen_back(epoch: Epoch) -> View {

@@ -1,6 +1,5 @@
 //! Who waits for the device: parts and copies that have ended, until a sync that began
 //! after their end has completed. A part has ended only if all of it is here.
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use types::{Epoch, Extent, NodeId};
 
@@ -14,8 +13,9 @@ pub(crate) struct Acks {
     waiting: Ended,
     /// What the sync on its way covers.
     syncing: Ended,
-    /// Frames of parts that have not ended.
-    frames: BTreeMap<Part, u32>,
+    /// Frames of parts that have not ended. They come part by part, so the last is looked at
+    /// first.
+    frames: Vec<(Part, u32)>,
     /// Copies that are durable, to be taken.
     pub(crate) copies_stored: Vec<(NodeId, Extent)>,
 }
@@ -30,12 +30,17 @@ struct Ended {
 impl Acks {
     /// A frame of this part has come.
     pub(crate) fn count(&mut self, part: Part) {
-        *self.frames.entry(part).or_default() += 1;
+        let mut latest = self.frames.iter_mut().rev();
+        match latest.find(|(known, _)| *known == part) {
+            Some((_, count)) => *count += 1,
+            None => self.frames.push((part, 1)),
+        }
     }
 
     /// The part had so many frames.
     pub(crate) fn check_count(&mut self, part: Part, expected: u32) -> Result<(), PartError> {
-        let found = self.frames.remove(&part).unwrap_or(0);
+        let at = self.frames.iter().position(|(known, _)| *known == part);
+        let found = at.map_or(0, |at| self.frames.remove(at).1);
         if found < expected {
             return Err(PartError::Incomplete { expected, found });
         }
@@ -44,7 +49,7 @@ impl Acks {
 
     /// Whoever sends a frame of an epoch that is stable repeats something, or gives a copy.
     pub(crate) fn forget_counts(&mut self, stable: Epoch) {
-        self.frames.retain(|part, _| part.epoch > stable);
+        self.frames.retain(|(part, _)| part.epoch > stable);
     }
 
     pub(crate) fn end_part(&mut self, part: Part) {

@@ -57,6 +57,8 @@ pub struct MemoryDisk {
     completed: VecDeque<SyncToken>,
     /// Writes that still succeed; `None`: all.
     writes_left: Option<u64>,
+    /// Bytes that there is room for; `None`: any.
+    bytes_left: Option<u64>,
     failure: Option<DiskError>,
     is_poisoned: bool,
     reads: u64,
@@ -103,6 +105,25 @@ impl MemoryDisk {
     /// half of its bytes written, and the disk is poisoned.
     pub fn fail_after(&mut self, count: u64) {
         self.writes_left = Some(count);
+    }
+
+    /// Has the disk full when so many more bytes were written.
+    pub fn fill_after(&mut self, bytes: u64) {
+        self.bytes_left = Some(bytes);
+    }
+
+    /// Counts bytes that are written, and says how many there is room for.
+    fn room(&mut self, bytes: usize) -> usize {
+        let Some(left) = &mut self.bytes_left else {
+            return bytes;
+        };
+        let written = bytes.min(usize::try_from(*left).unwrap_or(usize::MAX));
+        *left -= written as u64;
+        if written < bytes {
+            self.is_poisoned = true;
+            self.failure.get_or_insert(DiskError::NoSpace);
+        }
+        written
     }
 
     /// Flips a bit of what is stored.
@@ -249,7 +270,7 @@ impl Disk for MemoryDisk {
         let result = self.write(DiskOperation::Append);
         let half = bytes.len() / 2;
         let written = match result {
-            Ok(()) => &bytes[..],
+            Ok(()) => &bytes[..self.room(bytes.len())],
             Err(_) if self.failure.is_some() => &bytes[..half],
             Err(_) => &[],
         };

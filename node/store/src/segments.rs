@@ -19,12 +19,13 @@ use crate::store::Store;
 const HEADER_SIZE: u32 = 64;
 
 /// What is known of the segments of a store.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Segments {
     pub(crate) sealed: BTreeMap<SegmentNumber, Sealed>,
     /// What the segment that is being written holds: its footer to be.
     pub(crate) contents: Contents,
-    /// What is in the index of the segment that is being written.
+    /// The segment that is being written, and what of it is in the index.
+    active: SegmentNumber,
     live: Live,
     /// What it has repeated of earlier segments.
     fixed: u32,
@@ -80,6 +81,22 @@ impl Sealed {
 }
 
 impl Segments {
+    /// Of a log that goes on in this segment, if it is not sealed.
+    pub(crate) fn new(active: Option<SegmentNumber>) -> Self {
+        Self {
+            sealed: BTreeMap::new(),
+            contents: Contents::default(),
+            active: active.unwrap_or(SegmentNumber(0)),
+            live: Live::default(),
+            fixed: 0,
+            dead: Vec::new(),
+            dropped: VecDeque::new(),
+            live_bytes: 0,
+            sealed_bytes: 0,
+            changes: 0,
+        }
+    }
+
     /// A sealed segment that was found.
     pub(crate) fn found(&mut self, loaded: &Loaded) {
         let mut facts = loaded.contents.history.iter();
@@ -105,10 +122,10 @@ impl Segments {
 
     /// The segment that was being written is sealed.
     fn seal(&mut self, segment: SegmentNumber, size: u32) {
-        let live = core::mem::take(&mut self.live);
         self.insert(segment, size, self.fixed);
-        self.live_mut(segment).clone_from(&live);
-        if live.versions == 0 {
+        let sealed = self.sealed.get_mut(&segment).expect("just inserted");
+        sealed.live = core::mem::take(&mut self.live);
+        if sealed.live.versions == 0 {
             self.dead.push(segment);
         }
     }
@@ -131,16 +148,17 @@ impl Segments {
         let is_empty = live.versions == 0;
         self.live_bytes -= entry.cost();
         self.changes += 1;
-        if is_empty && self.sealed.contains_key(&segment) {
+        if is_empty && segment != self.active {
             self.dead.push(segment);
         }
     }
 
     fn live_mut(&mut self, segment: SegmentNumber) -> &mut Live {
-        match self.sealed.get_mut(&segment) {
-            Some(sealed) => &mut sealed.live,
-            None => &mut self.live,
+        if segment == self.active {
+            return &mut self.live;
         }
+        let sealed = self.sealed.get_mut(&segment);
+        &mut sealed.expect("it has live versions").live
     }
 
     /// Looks for segments in which nothing is live.
@@ -255,6 +273,7 @@ impl<D: Disk> Store<D> {
 
     pub(crate) fn begin_segment(&mut self, segment: SegmentNumber) -> Result<(), DiskError> {
         self.log.begin_segment(segment, self.identity)?;
+        self.segments.active = segment;
         self.repeat_history()?;
         self.segments.fixed = self.log.end().offset;
         Ok(())

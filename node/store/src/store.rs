@@ -133,7 +133,7 @@ impl<D: Disk> Store<D> {
             sync_wanted: Position::START,
             index: Index::default(),
             history: History::default(),
-            segments: Segments::default(),
+            segments: Segments::new(active.as_ref().map(|active| active.segment)),
             segment_size,
             acks: Acks::default(),
             prune_from: None,

@@ -271,8 +271,17 @@ fn open(disk: MemoryDisk) -> Store<MemoryDisk> {
     Store::open_with(disk, US, SEGMENT_SIZE).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Runs until the disk fails at its `failing`th write; whether it did.
-fn run(seed: u64, failing: u64) -> bool {
+/// How the disk fails.
+#[derive(Clone, Copy)]
+enum Failing {
+    /// At its write of this number, half of which it does.
+    Write(u64),
+    /// It is full after so many bytes.
+    Full(u64),
+}
+
+/// Runs until the disk fails; whether it did.
+fn run(seed: u64, failing: Failing) -> bool {
     let mut prng = Prng::new(seed);
     let mut disk = MemoryDisk::new();
     disk.set_sync_mode(if seed.is_multiple_of(2) {
@@ -281,11 +290,20 @@ fn run(seed: u64, failing: u64) -> bool {
         SyncMode::Immediate
     });
     let mut store = open(disk);
-    store.disk_mut().fail_after(failing);
+    let number = match failing {
+        Failing::Write(number) => {
+            store.disk_mut().fail_after(number);
+            number
+        }
+        Failing::Full(bytes) => {
+            store.disk_mut().fill_after(bytes);
+            bytes
+        }
+    };
     let mut model = Model::new();
     let failed = (0..150).any(|_| model.step(&mut store, &mut prng).is_err());
     let disk = store.into_disk();
-    let torn = seed ^ failing << 32;
+    let torn = seed ^ number << 32;
     for tail in 0..6 {
         let mut model = model.clone();
         let mut prng = Prng::new(torn ^ tail << 56);
@@ -308,9 +326,21 @@ fn run(seed: u64, failing: u64) -> bool {
 fn whatever_write_fails_what_was_acknowledged_is_there_and_nothing_undone_is_served() {
     for seed in 0..8 {
         let mut failing = 0;
-        while run(seed, failing) {
+        while run(seed, Failing::Write(failing)) {
             failing += 1;
         }
         assert!(failing > 40, "seed {seed} wrote only {failing} times");
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_at_any_byte_loses_nothing_that_was_acknowledged() {
+    for seed in 0..2 {
+        // Not a multiple of anything that is written.
+        let mut room = 0;
+        while run(seed, Failing::Full(room)) {
+            room += 3001;
+        }
+        assert!(room > 100_000, "seed {seed} wrote only {room} bytes");
     }
 }
