@@ -23,6 +23,8 @@ pub enum DamagedPart {
     Length,
     /// Another record is there than the index says.
     Place,
+    /// The version from which this one says what differs.
+    Base,
     /// The device does not give the bytes.
     Unreadable,
 }
@@ -187,6 +189,7 @@ impl fmt::Display for DamagedPart {
             Self::Image => "image of a page in a record",
             Self::Length => "length of the segment",
             Self::Place => "offset of the record",
+            Self::Base => "base of a version",
             Self::Unreadable => "reading of a record",
         })
     }

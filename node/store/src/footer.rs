@@ -61,7 +61,7 @@ pub(crate) fn decode_entries(
 
 fn encode_entry(entry: &Entry) -> [u8; ENTRY_SIZE] {
     let mut bytes = [0; ENTRY_SIZE];
-    let length = u64::from(entry.length);
+    let length = u64::from(entry.base) << 16 | u64::from(entry.length);
     put(&mut bytes, 0, &entry.page.to_u64().to_le_bytes());
     put(&mut bytes, 8, &entry.version.0.to_le_bytes());
     put(&mut bytes, 16, &entry.stamp.interval.epoch.0.to_le_bytes());
@@ -77,7 +77,7 @@ fn encode_entry(entry: &Entry) -> [u8; ENTRY_SIZE] {
 
 /// `None` if its image would be longer than a page.
 fn decode_entry(bytes: &[u8; ENTRY_SIZE], segment: SegmentNumber) -> Option<Entry> {
-    let length = u32_at(bytes, 36);
+    let (length, base) = (u32_at(bytes, 36) & 0xFFFF, u32_at(bytes, 36) >> 16);
     if length > IMAGE_LENGTH_MAX {
         return None;
     }
@@ -97,6 +97,7 @@ fn decode_entry(bytes: &[u8; ENTRY_SIZE], segment: SegmentNumber) -> Option<Entr
             offset: u32_at(bytes, 32),
         },
         length: u16::try_from(length).expect("checked above"),
+        base: u16::try_from(base).expect("half of a word"),
     })
 }
 
@@ -116,6 +117,7 @@ mod tests {
                 offset: 64,
             },
             length,
+            base: 0,
         };
         encode(&Contents {
             entries: [entry].into(),
@@ -128,7 +130,7 @@ mod tests {
         assert!(decode(&footer(4096), SEGMENT, 1, 0).is_some());
         assert!(decode(&footer(4097), SEGMENT, 1, 0).is_none());
         let mut longer = footer(0);
-        longer[36..40].copy_from_slice(&u32::MAX.to_le_bytes());
+        longer[36..38].copy_from_slice(&u16::MAX.to_le_bytes());
         assert!(decode(&longer, SEGMENT, 1, 0).is_none());
     }
 }

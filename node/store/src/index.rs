@@ -22,6 +22,8 @@ pub(crate) struct Entry {
     pub(crate) position: Position,
     /// Bytes of its payload.
     pub(crate) length: u16,
+    /// How many versions before it that is from which its payload says what differs; 0: none.
+    pub(crate) base: u16,
 }
 
 /// All versions that may still be needed.
@@ -35,6 +37,8 @@ pub(crate) struct Index {
     pub(crate) pending: BTreeMap<(PageId, Version), Place>,
     /// Pages in `settled`.
     pub(crate) pages: u64,
+    /// Versions that were added as deltas: while there is none, nobody looks for them.
+    pub(crate) deltas: u64,
 }
 
 /// What is known of a version apart from its page and number.
@@ -43,6 +47,7 @@ pub(crate) struct Place {
     pub(crate) stamp: Stamp,
     pub(crate) position: Position,
     pub(crate) length: u16,
+    pub(crate) base: u16,
 }
 
 /// The newest stable version of a page.
@@ -54,6 +59,12 @@ pub(crate) struct Slot {
 }
 
 impl Entry {
+    /// The version without which it cannot be read.
+    pub(crate) fn base(&self) -> Option<Version> {
+        let is_delta = self.base > 0;
+        is_delta.then(|| Version(self.version.0.saturating_sub(self.base.into())))
+    }
+
     /// Bytes on the disk that are there for it: its record, and its entry in a footer.
     pub(crate) fn cost(&self) -> u64 {
         let payload = usize::from(self.length).next_multiple_of(HEAD_SIZE);
@@ -75,11 +86,12 @@ pub struct Difference {
 impl Index {
     /// The newest version of a page.
     pub(crate) fn newest(&self, page: PageId) -> Option<Entry> {
-        let newest = self.pending.range(all_of(page)).next_back();
-        match newest {
-            Some((&(_, version), place)) => Some(place.entry(page, version)),
-            None => self.settled(page),
-        }
+        let settled = self.settled(page);
+        let pending = self.pending.range(all_of(page)).next_back();
+        let pending = pending.map(|(&(_, version), place)| place.entry(page, version));
+        // What was undone elsewhere may still be pending below what is stable.
+        let newest = settled.into_iter().chain(pending);
+        newest.max_by_key(|entry| entry.version)
     }
 
     /// The newest stable version of a page.
@@ -106,6 +118,17 @@ impl Index {
     /// The version of a page with this stamp.
     pub(crate) fn with_stamp(&self, page: PageId, stamp: Stamp) -> Option<Entry> {
         self.versions(page).find(|entry| entry.stamp == stamp)
+    }
+
+    /// A version of a page.
+    pub(crate) fn version(&self, page: PageId, version: Version) -> Option<Entry> {
+        self.versions(page).find(|entry| entry.version == version)
+    }
+
+    /// Whether a version of a page is kept as a stable one.
+    pub(crate) fn is_stable(&self, page: PageId, version: Version) -> bool {
+        let newest = self.slot(page).is_some_and(|slot| slot.version == version);
+        newest || self.older.contains_key(&(page, version))
     }
 
     /// All versions of a page that are kept, the newest stable one first.
@@ -268,12 +291,14 @@ impl Place {
             stamp,
             position,
             length,
+            base,
             ..
         } = *entry;
         Self {
             stamp,
             position,
             length,
+            base,
         }
     }
 
@@ -282,6 +307,7 @@ impl Place {
             stamp,
             position,
             length,
+            base,
         } = self;
         Entry {
             page,
@@ -289,6 +315,7 @@ impl Place {
             stamp,
             position,
             length,
+            base,
         }
     }
 }

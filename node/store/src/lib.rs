@@ -19,6 +19,7 @@ extern crate alloc;
 mod acks;
 mod cleaning;
 mod control_log;
+mod delta;
 mod error;
 mod fact;
 mod footer;

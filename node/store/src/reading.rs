@@ -4,6 +4,7 @@ use platform::{Disk, DiskError};
 use types::{PAGE_SIZE, PageId, Stamp, Version};
 use wire::{Image, NoImage, PageVersion};
 
+use crate::delta;
 use crate::error::{Damage, DamagedPart, ReadError};
 use crate::index::{Entry, Index};
 use crate::record::{HEAD_SIZE, Head, Meta, Position, payload_checksum};
@@ -50,16 +51,37 @@ impl<D: Disk> Store<D> {
     }
 
     pub(crate) fn read_entry(&mut self, entry: Entry) -> Result<PageVersion, ReadError> {
-        let (_, payload) = self.read_record(&entry)?;
-        let image = Image::decode(&payload).map_err(|NoImage { length }| {
-            let found = u32::try_from(length).expect("a page at most");
-            ReadError::Damaged(damage_of(&entry, DamagedPart::Image, 0, found))
-        })?;
+        let mut image = self.read_image(&entry)?;
+        if let Some(base) = entry.base() {
+            image = delta::exclusive_or(&image, &self.read_base(&entry, base)?);
+        }
         let Entry { version, stamp, .. } = entry;
         Ok(PageVersion {
             version,
             stamp,
             image,
+        })
+    }
+
+    /// The base of a version. If it is damaged, what is said to be damaged is the version,
+    /// for that is what is asked for.
+    fn read_base(&mut self, entry: &Entry, base: Version) -> Result<Image, ReadError> {
+        let damage = ReadError::Damaged(damage_of(entry, DamagedPart::Base, 0, 0));
+        // It was stable when this version came. That may be forgotten.
+        let base = self.index.version(entry.page, base);
+        let base = base.filter(|base| base.base == 0).ok_or(damage)?;
+        self.read_image(&base).map_err(|error| match error {
+            ReadError::Disk(_) => error,
+            ReadError::Damaged(_) | ReadError::NotRetained { .. } => damage,
+        })
+    }
+
+    /// The image in the record of a version.
+    fn read_image(&mut self, entry: &Entry) -> Result<Image, ReadError> {
+        let (_, payload) = self.read_record(entry)?;
+        Image::decode(&payload).map_err(|NoImage { length }| {
+            let found = u32::try_from(length).expect("a page at most");
+            ReadError::Damaged(damage_of(entry, DamagedPart::Image, 0, found))
         })
     }
 
@@ -117,6 +139,7 @@ fn check_frame(entry: &Entry, record: &[u8]) -> Result<(Meta, Vec<u8>), Damage> 
         version,
         stamp,
         position,
+        base,
         ..
     } = *entry;
     let Position { segment, offset } = position;
@@ -130,6 +153,7 @@ fn check_frame(entry: &Entry, record: &[u8]) -> Result<(Meta, Vec<u8>), Damage> 
         page,
         version,
         stamp,
+        base,
     };
     if head.meta != frame {
         return damage(DamagedPart::Place, offset, offset);

@@ -70,6 +70,9 @@ pub(crate) enum Meta {
         page: PageId,
         version: Version,
         stamp: Stamp,
+        /// How many versions before this one its base is, from which the payload says what
+        /// differs; 0: there is none, the payload is the page's.
+        base: u16,
     },
     /// A producer's part of an epoch is complete.
     PartEnd {
@@ -238,7 +241,9 @@ fn encode_meta(meta: &Meta, bytes: &mut [u8; HEAD_SIZE]) -> u8 {
             page,
             version,
             stamp,
+            base,
         } => {
+            field(32, base.into());
             field(0, page.to_u64());
             field(8, version.0);
             field(16, stamp.interval.epoch.0);
@@ -307,6 +312,7 @@ fn decode_meta(bytes: &[u8; HEAD_SIZE]) -> Option<Meta> {
                     sub: half(28),
                 },
             },
+            base: u16::from_le_bytes([bytes[META + 32], bytes[META + 33]]),
         },
         3 => Meta::PartEnd {
             node: NodeId(half(0)),
@@ -455,6 +461,7 @@ mod tests {
                 page: PageId::new(300, 12),
                 version: Version(5),
                 stamp,
+                base: 4,
             },
             Meta::PartEnd {
                 node: NodeId(1),

@@ -247,6 +247,7 @@ mod tests {
                 node: NodeId(1),
                 interval,
             },
+            base: 0,
         };
         let header = record(HEADER, &[], Position::START, 0);
         let frame = record(frame, &[1; 4097], Position::START, 64);

@@ -295,6 +295,7 @@ fn frame_entry(position: Position, head: &Head) -> Option<Entry> {
         page,
         version,
         stamp,
+        base,
     } = head.meta
     else {
         return None;
@@ -304,6 +305,7 @@ fn frame_entry(position: Position, head: &Head) -> Option<Entry> {
         page,
         version,
         stamp,
+        base,
         position,
         length: length.expect("a head of a frame that names more than a page is refused"),
     })

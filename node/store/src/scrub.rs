@@ -78,6 +78,7 @@ impl<D: Disk> Store<D> {
             page,
             version,
             stamp,
+            base: 0,
         };
         let payload = image.encoded();
         let position = self.log.append(frame, payload)?;
@@ -85,9 +86,14 @@ impl<D: Disk> Store<D> {
         let new = Entry {
             position,
             length,
+            base: 0,
             ..old
         };
         self.moved(&old, new);
+        // A base may be needed no more.
+        let (mut freed, retained) = (alloc::vec![old], self.history.retained());
+        self.index.release_bases(0, retained, &mut freed);
+        self.free(&freed[1..]);
         self.sync_wanted = self.log.end();
         self.seal_if_full()?;
         Ok(Replaced::Written)

@@ -10,6 +10,7 @@ use wire::PageVersion;
 
 use crate::acks::Acks;
 use crate::cleaning::Cleaner;
+use crate::delta::Bases;
 use crate::error::{Damage, OpenError, PartError};
 use crate::fact::Fact;
 use crate::history::{History, Snapshot};
@@ -91,6 +92,7 @@ pub struct Store<D> {
     /// Where to go on looking for versions that belong to no epoch that is kept.
     pub(crate) prune_from: Option<(PageId, Version)>,
     bytes_at_snapshot: u64,
+    bases: Bases,
     pub(crate) cleaner: Cleaner,
     /// The version after which scrubbing goes on.
     pub(crate) scrub_from: Option<scrub::Place>,
@@ -138,6 +140,7 @@ impl<D: Disk> Store<D> {
             acks: Acks::default(),
             prune_from: None,
             bytes_at_snapshot: 0,
+            bases: Bases::default(),
             cleaner: Cleaner::default(),
             scrub_from: None,
             damage: found.damage,
@@ -217,12 +220,16 @@ impl<D: Disk> Store<D> {
         if self.history.is_undone(stamp) || !self.wants(page, content) {
             return Ok(());
         }
+        let is_late = epoch <= self.stable();
+        let delta = (!is_late).then(|| self.bases.delta(page, content, &self.index));
+        let (base, image) = delta.flatten().unwrap_or_else(|| (0, image.clone()));
         let payload = image.encoded();
         let position = self.log.append(
             Meta::Frame {
                 page,
                 version,
                 stamp,
+                base,
             },
             payload,
         )?;
@@ -232,6 +239,7 @@ impl<D: Disk> Store<D> {
             stamp,
             position,
             length: u16::try_from(payload.len()).expect("a page at most"),
+            base,
         };
         self.segments.contents.entries.push(entry);
         self.segments.hold(&entry);
@@ -321,7 +329,8 @@ impl<D: Disk> Store<D> {
         }
         let mut freed = Vec::new();
         let is_undone = |stamp| view.is_undone(stamp);
-        self.index.drop_undone(is_undone, &mut freed);
+        let retained = self.history.retained();
+        self.index.drop_undone(is_undone, retained, &mut freed);
         self.free(&freed);
         self.acks = Acks::default();
         Ok(())

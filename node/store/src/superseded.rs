@@ -1,5 +1,6 @@
 //! Which versions are kept: of each page the newest stable one, the newest one of each epoch
-//! that is to be retained, and every one that is not stable. All others are superseded.
+//! that is to be retained, every one that is not stable, and the bases of deltas among
+//! these. All others are superseded.
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use types::{Epoch, PageId, Stamp, Version};
@@ -25,8 +26,21 @@ impl Index {
         });
         let mut index = Self::default();
         let mut superseded = Vec::new();
-        for entry in entries {
+        for &entry in &entries {
             index.insert(entry, stable, retained, &mut superseded);
+        }
+        // A base may have been superseded before its delta came.
+        let deltas: Vec<Entry> = index.entries().filter(|entry| entry.base > 0).collect();
+        for delta in deltas {
+            let Some(base) = delta.base() else { continue };
+            let end = entries.partition_point(|one| (one.page, one.version) <= (delta.page, base));
+            let found = entries[..end].last();
+            let found = found.filter(|one| one.page == delta.page && one.version == base);
+            if let Some(found) = found
+                && index.version(delta.page, base).is_none()
+            {
+                index.older.insert((delta.page, base), Place::of(found));
+            }
         }
         index
     }
@@ -41,11 +55,43 @@ impl Index {
         freed: &mut Vec<Entry>,
     ) {
         let Entry { page, version, .. } = entry;
+        self.deltas += u64::from(entry.base > 0);
+        let first = freed.len();
         if entry.stamp.epoch() <= stable {
-            return self.insert_stable(entry, retained, freed);
+            self.insert_stable(entry, retained, freed);
+        } else {
+            let replaced = self.pending.insert((page, version), Place::of(&entry));
+            freed.extend(replaced.map(|place| place.entry(page, version)));
         }
-        let replaced = self.pending.insert((page, version), Place::of(&entry));
-        freed.extend(replaced.map(|place| place.entry(page, version)));
+        self.release_bases(first, retained, freed);
+    }
+
+    /// Of the deltas that were freed from `first` on: drops the bases that no other needs.
+    pub(crate) fn release_bases(
+        &mut self,
+        first: usize,
+        retained: &Retained,
+        freed: &mut Vec<Entry>,
+    ) {
+        if self.deltas == 0 {
+            return;
+        }
+        for at in first..freed.len() {
+            let Entry { page, .. } = freed[at];
+            let base = freed[at].base();
+            let base =
+                base.and_then(|base| self.older.get(&(page, base))?.entry(page, base).into());
+            if let Some(base) = base.filter(|base: &Entry| !self.is_needed(base, retained)) {
+                self.older.remove(&(page, base.version));
+                freed.push(base);
+            }
+        }
+    }
+
+    /// Whether a delta that is kept needs this version.
+    fn is_base(&self, page: PageId, version: Version) -> bool {
+        let mut above = self.versions(page).filter(|entry| entry.version > version);
+        self.deltas > 0 && above.any(|entry| entry.base() == Some(version))
     }
 
     /// Whether a stable version would be kept. One that is there already is not.
@@ -116,7 +162,11 @@ impl Index {
 
     /// Whether a version that is not the newest stable one is needed all the same.
     fn is_needed(&self, entry: &Entry, retained: &Retained) -> bool {
+        if retained.is_empty() && self.deltas == 0 {
+            return false;
+        }
         self.is_retained(entry.page, entry.version, entry.stamp.epoch(), retained)
+            || self.is_base(entry.page, entry.version)
     }
 
     /// Whether such a version is the newest one of an epoch that is to be retained.
@@ -147,17 +197,22 @@ impl Index {
             }
             is_pending
         });
-        for entry in settled {
+        let first = freed.len();
+        // The newest first: a base is needed if its delta is.
+        for entry in settled.into_iter().rev() {
             self.insert_stable(entry, retained, freed);
         }
+        self.release_bases(first, retained, freed);
     }
 
     /// Drops every version with such a stamp.
     pub(crate) fn drop_undone(
         &mut self,
         is_undone: impl Fn(Stamp) -> bool,
+        retained: &Retained,
         freed: &mut Vec<Entry>,
     ) {
+        let first = freed.len();
         let mut is_kept = |page, version, place: &Place| {
             let undone = is_undone(place.stamp);
             if undone {
@@ -185,6 +240,7 @@ impl Index {
         for page in uncovered {
             self.uncover(page);
         }
+        self.release_bases(first, retained, freed);
     }
 
     /// The newest stable version of the page was undone: the one before it is that now.
@@ -213,12 +269,14 @@ impl Index {
             .map(|(&(page, version), place)| place.entry(page, version))
             .collect();
         let next = looked_at.next().map(|(key, _)| *key);
+        let first = freed.len();
         for entry in step {
             if !self.is_needed(&entry, retained) {
                 self.older.remove(&(entry.page, entry.version));
                 freed.push(entry);
             }
         }
+        self.release_bases(first, retained, freed);
         next
     }
 }
@@ -245,6 +303,7 @@ mod tests {
             },
             position: at(u32::try_from(version).unwrap()),
             length: 4096,
+            base: 0,
         }
     }
 
@@ -273,7 +332,9 @@ mod tests {
     }
 
     fn versions(freed: &[Entry]) -> Vec<u64> {
-        freed.iter().map(|entry| entry.version.0).collect()
+        let mut versions: Vec<u64> = freed.iter().map(|entry| entry.version.0).collect();
+        versions.sort_unstable();
+        versions
     }
 
     #[test]
@@ -283,7 +344,11 @@ mod tests {
         index.settle(Epoch(6), &Retained::new(), &mut freed);
         assert_eq!(versions(&freed), [1, 2]);
         assert_eq!(index.newest(PAGE).unwrap().version, Version(5));
-        index.drop_undone(|stamp| stamp.epoch() > Epoch(6), &mut freed);
+        index.drop_undone(
+            |stamp| stamp.epoch() > Epoch(6),
+            &Retained::new(),
+            &mut freed,
+        );
         assert_eq!(versions(&freed), [1, 2, 4, 5]);
         assert_eq!(index.newest(PAGE).unwrap().version, Version(3));
         assert_eq!(index.pages(), 1);
@@ -300,7 +365,7 @@ mod tests {
         let after = index.prune((PAGE, Version(0)), 1, &epochs(&[4]), &mut freed);
         assert_eq!(after, Some((PAGE, Version(3))));
         let after = index.prune(after.unwrap(), 1, &epochs(&[4]), &mut freed);
-        assert_eq!((after, versions(&freed)), (None, [1, 4, 3].into()));
+        assert_eq!((after, versions(&freed)), (None, [1, 3, 4].into()));
         assert_eq!([4, 9].map(|epoch| as_of(&index, epoch)), [2, 5]);
     }
 
@@ -333,12 +398,58 @@ mod tests {
             &Retained::new(),
             &mut Vec::new(),
         );
-        index.drop_undone(|stamp| stamp.epoch() > Epoch(3), &mut freed);
+        index.drop_undone(
+            |stamp| stamp.epoch() > Epoch(3),
+            &Retained::new(),
+            &mut freed,
+        );
         index.settle(Epoch(3), &Retained::new(), &mut freed);
         assert_eq!(index.newest(PAGE), None);
         let extents: Vec<_> = index.extents().collect();
         assert_eq!(extents, [PageId::new(1, 300).extent()]);
         assert_eq!(index.pages(), 1);
+    }
+
+    #[test]
+    fn a_base_is_kept_as_long_as_a_delta_needs_it() {
+        let mut index = index(&[(1, 1)]);
+        let (mut freed, none) = (Vec::new(), Retained::new());
+        index.settle(Epoch(1), &none, &mut freed);
+        let delta = |version, epoch, base| Entry {
+            base,
+            ..entry(7, version, epoch)
+        };
+        let all = [
+            delta(2, 2, 1),
+            delta(3, 3, 2),
+            delta(4, 4, 3),
+            delta(5, 5, 0),
+        ];
+        index.insert(all[0], Epoch(1), &none, &mut freed);
+        index.insert(all[1], Epoch(1), &none, &mut freed);
+        index.settle(Epoch(3), &epochs(&[2]), &mut freed);
+        assert_eq!(freed, []);
+        index.insert(all[2], Epoch(3), &none, &mut freed);
+        index.settle(Epoch(4), &epochs(&[2]), &mut freed);
+        assert_eq!(versions(&freed), [3]);
+        index.insert(all[3], Epoch(4), &none, &mut freed);
+        index.settle(Epoch(5), &epochs(&[2]), &mut freed);
+        // The version of the retained epoch still needs it.
+        assert_eq!(versions(&freed), [3, 4]);
+        let after = index.prune((PAGE, Version(0)), 10, &none, &mut freed);
+        assert_eq!((after, versions(&freed)), (None, [1, 2, 3, 4].into()));
+        let written = [&[entry(7, 1, 1)], &all[..]].concat();
+        for (stable, expected) in [(3, 3), (4, 2), (5, 1)] {
+            let until = written
+                .iter()
+                .filter(|entry| entry.stamp.epoch().0 <= stable);
+            let until = until.copied().collect();
+            let index = Index::build(until, &BTreeSet::new(), Epoch(stable), &epochs(&[2]));
+            let kept = index.versions(PAGE).count();
+            assert!(kept >= expected, "{kept} versions when {stable} is stable");
+            let bases: Vec<_> = index.versions(PAGE).filter_map(|one| one.base()).collect();
+            assert!(bases.iter().all(|base| index.is_stable(PAGE, *base)));
+        }
     }
 
     #[test]
