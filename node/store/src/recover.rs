@@ -103,7 +103,7 @@ fn rescan<D: Disk>(
         if end <= durable {
             break;
         }
-        if loaded.is_sealed {
+        if loaded.is_by_footer {
             *loaded = Loaded {
                 identity: loaded.identity,
                 ..read_and_scan(disk, segment, end.offset)?
@@ -269,6 +269,25 @@ mod tests {
             panic!("it lacks 64 bytes");
         };
         assert_eq!((damage.part, damage.offset), (DamagedPart::Length, 64));
+    }
+
+    /// Bytes that were written after a trailer are looked at, whatever the trailer says.
+    #[test]
+    fn a_trailer_in_the_middle_seals_nothing() {
+        let header = record(HEADER, &[], Position::START, 0);
+        let trailer = record(Meta::Trailer { footer: 0 }, &[], Position::START, 64);
+        let beyond = Position {
+            segment: FIRST,
+            offset: 128,
+        };
+        let after = record(Meta::Dropped { segment: FIRST }, &[], beyond, 128);
+        let bytes = [&header[..], &trailer, &after, &[0; 300]].concat();
+        let mut disk = disk(FIRST, bytes);
+        let found = recover(&mut disk, US).unwrap();
+        assert!(!found.segments[0].is_sealed);
+        assert_eq!(found.segments[0].end, 192);
+        assert_eq!(disk.length(FIRST), Ok(192));
+        assert!(recover(&mut disk, US).is_ok());
     }
 
     #[test]

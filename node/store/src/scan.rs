@@ -24,6 +24,8 @@ pub(crate) struct Loaded {
     /// Where the next record would go.
     pub(crate) end: u32,
     pub(crate) is_sealed: bool,
+    /// Its footer was believed: nothing else of it was looked at.
+    pub(crate) is_by_footer: bool,
     /// Payloads of control records.
     pub(crate) control: Vec<Vec<u8>>,
     /// The first of them stands for all before it.
@@ -129,6 +131,7 @@ fn load_sealed<D: Disk>(
         contents,
         end: length,
         is_sealed: true,
+        is_by_footer: true,
         durable,
         ..Loaded::new(segment)
     }))
@@ -194,6 +197,7 @@ impl Loaded {
             contents: Contents::default(),
             end: 0,
             is_sealed: false,
+            is_by_footer: false,
             control: vec![],
             has_checkpoint: false,
             identity: None,
@@ -205,6 +209,8 @@ impl Loaded {
 
     fn add(&mut self, position: Position, head: &Head, stored: &[u8]) {
         assert!(self.end <= position.offset, "records follow one another");
+        // A trailer is the last record, or there was none.
+        self.is_sealed = matches!(head.meta, Meta::Trailer { .. });
         let payload = || head.payload(stored).expect("its checksum was right");
         match head.meta {
             Meta::Frame { .. } => self.contents.entries.extend(frame_entry(position, head)),
@@ -221,8 +227,10 @@ impl Loaded {
                 self.has_checkpoint = self.control.is_empty();
                 self.control.push(payload());
             }
-            Meta::Trailer { .. } => self.is_sealed = true,
-            Meta::Header { .. } | Meta::PartEnd { .. } | Meta::Footer { .. } => (),
+            Meta::Header { .. }
+            | Meta::PartEnd { .. }
+            | Meta::Footer { .. }
+            | Meta::Trailer { .. } => (),
         }
     }
 }
