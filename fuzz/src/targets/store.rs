@@ -42,7 +42,7 @@ fn use_store(disk: MemoryDisk) {
     read_all(&mut store);
     work(&mut store);
     let epoch = Epoch(store.stable().0.saturating_add(1));
-    let written = store.put_frame(OWN_PAGE, &content(u64::MAX, epoch, 7));
+    let written = store.receive_frame(NodeId(1), OWN_PAGE, &content(u64::MAX, epoch, 7));
     written.expect("the disk is well");
     write_part(&mut store, epoch).expect("the disk is well");
     let mut again = match open(store.into_disk()) {
@@ -147,7 +147,7 @@ fn live(store: &mut Store<MemoryDisk>, number: u64) -> Result<(), DiskError> {
     for index in 0..4 {
         let fill = [0, 8, 60, 250][usize::try_from(index).expect("small")];
         let page = PageId::new(300, index * 200);
-        store.put_frame(page, &content(number, epoch, fill))?;
+        store.receive_frame(NodeId(1), page, &content(number, epoch, fill))?;
     }
     write_part(store, epoch)?;
     store.put_frame(PageId::new(5, 0), &content(number, epoch.next(), 20))?;

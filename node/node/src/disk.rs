@@ -19,7 +19,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
         let from = envelope.from;
         match envelope.message {
             Message::StoreFrame { page, content } => {
-                if let Err(error) = self.store.put_frame(page, &content) {
+                if let Err(error) = self.store.receive_frame(from, page, &content) {
                     self.store_failed(&error);
                 }
             }

@@ -1,7 +1,7 @@
 //! Who waits for the device: parts and copies that have ended, until a sync that began
 //! after their end has completed. A part has ended only if all of it is here.
 use alloc::vec::Vec;
-use types::{Epoch, Extent, NodeId};
+use types::{Extent, NodeId};
 
 use crate::error::PartError;
 use crate::store::Part;
@@ -13,9 +13,9 @@ pub(crate) struct Acks {
     waiting: Ended,
     /// What the sync on its way covers.
     syncing: Ended,
-    /// Frames of parts that have not ended. They come part by part, so the last is looked at
-    /// first.
-    frames: Vec<(Part, u32)>,
+    /// Frames that came from each node since the end of its last part: a part ends before the
+    /// next one begins.
+    frames: Vec<(NodeId, u32)>,
     /// Copies that are durable, to be taken.
     pub(crate) copies_stored: Vec<(NodeId, Extent)>,
 }
@@ -28,28 +28,25 @@ struct Ended {
 }
 
 impl Acks {
-    /// A frame of this part has come.
-    pub(crate) fn count(&mut self, part: Part) {
-        let mut latest = self.frames.iter_mut().rev();
-        match latest.find(|(known, _)| *known == part) {
+    /// A frame has come from this node.
+    pub(crate) fn count(&mut self, from: NodeId) {
+        let mut known = self.frames.iter_mut();
+        match known.find(|(node, _)| *node == from) {
             Some((_, count)) => *count += 1,
-            None => self.frames.push((part, 1)),
+            None => self.frames.push((from, 1)),
         }
     }
 
-    /// The part had so many frames.
-    pub(crate) fn check_count(&mut self, part: Part, expected: u32) -> Result<(), PartError> {
-        let at = self.frames.iter().position(|(known, _)| *known == part);
-        let found = at.map_or(0, |at| self.frames.remove(at).1);
+    /// The part of this node had so many frames. Copies of stable versions that it has sent
+    /// meanwhile are counted among them.
+    pub(crate) fn check_count(&mut self, from: NodeId, expected: u32) -> Result<(), PartError> {
+        let mut known = self.frames.iter_mut();
+        let count = known.find(|(node, _)| *node == from);
+        let found = count.map_or(0, |(_, count)| core::mem::take(count));
         if found < expected {
             return Err(PartError::Incomplete { expected, found });
         }
         Ok(())
-    }
-
-    /// Whoever sends a frame of an epoch that is stable repeats something, or gives a copy.
-    pub(crate) fn forget_counts(&mut self, stable: Epoch) {
-        self.frames.retain(|(part, _)| part.epoch > stable);
     }
 
     pub(crate) fn end_part(&mut self, part: Part) {

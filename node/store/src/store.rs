@@ -203,6 +203,20 @@ impl<D: Disk> Store<D> {
         self.log.disk
     }
 
+    /// Keeps a version of a page that a node has sent, of its part or as a copy.
+    ///
+    /// # Errors
+    /// If the disk failed.
+    pub fn receive_frame(
+        &mut self,
+        from: NodeId,
+        page: PageId,
+        content: &PageVersion,
+    ) -> Result<(), DiskError> {
+        self.acks.count(from);
+        self.put_frame(page, content)
+    }
+
     /// Keeps a version of a page. One that was undone is not kept.
     ///
     /// # Errors
@@ -213,14 +227,10 @@ impl<D: Disk> Store<D> {
             stamp,
             ref image,
         } = *content;
-        let (node, epoch) = (stamp.node, stamp.epoch());
-        if epoch > self.stable() {
-            self.acks.count(Part { node, epoch });
-        }
         if self.history.is_undone(stamp) || !self.wants(page, content) {
             return Ok(());
         }
-        let is_late = epoch <= self.stable();
+        let is_late = stamp.epoch() <= self.stable();
         let delta = (!is_late).then(|| self.bases.delta(page, content, &self.index));
         let (base, image) = delta.flatten().unwrap_or_else(|| (0, image.clone()));
         let payload = image.encoded();
@@ -254,12 +264,11 @@ impl<D: Disk> Store<D> {
     /// The part is complete; [`Store::poll`] says when it is durable.
     ///
     /// # Errors
-    /// If the disk failed, or not all of its frames have come: then it is never acknowledged.
+    /// If the disk failed, or its node has not sent so many frames ([`Store::receive_frame`])
+    /// since its last one: then it is never acknowledged.
     pub fn end_part(&mut self, part: Part, frames: u32) -> Result<(), PartError> {
         let Part { node, epoch } = part;
-        if epoch > self.stable() {
-            self.acks.check_count(part, frames)?;
-        }
+        self.acks.check_count(node, frames)?;
         let end = Meta::PartEnd {
             node,
             epoch,
@@ -357,7 +366,6 @@ impl<D: Disk> Store<D> {
         };
         self.append_fact(Fact::Stable(meta))?;
         self.history.note_stable(meta);
-        self.acks.forget_counts(epoch);
         self.bytes_at_snapshot = self.log.bytes_written();
         self.free(&freed);
         self.drop_dead_segments()

@@ -63,7 +63,8 @@ pub(crate) fn filled(pages: u32, segment_size: u32) -> MemoryDisk {
     let mut store = Store::open_with(MemoryDisk::new(), US, segment_size).unwrap();
     for index in 0..pages {
         store
-            .put_frame(
+            .receive_frame(
+                NodeId(1),
                 page(index),
                 &content(1, 1, u8::try_from(index % 250).unwrap() + 1),
             )

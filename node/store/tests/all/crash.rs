@@ -102,7 +102,7 @@ impl Model {
             image: Image::of(&bytes),
         };
         versions.push(content.clone());
-        store.put_frame(page, &content)
+        store.receive_frame(node, page, &content)
     }
 
     fn close_epoch(&mut self, store: &mut Store<MemoryDisk>) -> Result<(), DiskError> {

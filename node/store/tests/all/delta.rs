@@ -31,7 +31,7 @@ fn live(store: &mut Store<MemoryDisk>, version: u64) -> u64 {
         store.put_frame(page(index), &full(version)).unwrap();
     }
     let bytes = (store.stats().bytes_written - before) / 50;
-    store.end_part(part(1, version), 50).unwrap();
+    store.end_part(part(1, version), 0).unwrap();
     while store.poll().unwrap().is_empty() {}
     store.set_stable(Epoch(version), 0).unwrap();
     bytes
@@ -82,7 +82,9 @@ fn a_delta_that_is_undone_uncovers_its_base() {
     live(&mut store, 1);
     store.put_frame(page(3), &full(2)).unwrap();
     assert_eq!(store.read(page(3)).unwrap(), Some(full(2)));
-    let offered = store.read_version(page(3), full(2).stamp).unwrap();
+    let offered = store
+        .read_version(page(3), Version(2), full(2).stamp)
+        .unwrap();
     assert_eq!(offered, Some(full(2)));
     store.apply_view(&view(&[(1, 9)])).unwrap();
     assert_eq!(store.read(page(3)).unwrap(), Some(full(1)));

@@ -2,7 +2,7 @@
 use crate::common::{FIRST, FRAME, HEAD, US, content, filled, page, part, view};
 use platform::{Disk, DiskError, DiskOperation, SegmentNumber, SyncToken};
 use store::{MemoryDisk, OpenError, PartError, Store};
-use types::{Epoch, PAGE_SIZE};
+use types::{Epoch, NodeId, PAGE_SIZE};
 use wire::{Image, PageVersion};
 
 /// A disk that fails once and then goes on as if nothing had happened.
@@ -86,7 +86,9 @@ fn forgetful(failing: Option<DiskOperation>) -> Forgetful {
 fn after_a_failure_that_the_disk_forgets_nothing_is_tried_again() {
     for failing in [DiskOperation::Append, DiskOperation::Sync] {
         let mut store = Store::open(forgetful(None), US).unwrap();
-        store.put_frame(page(1), &content(1, 1, 1)).unwrap();
+        store
+            .receive_frame(NodeId(1), page(1), &content(1, 1, 1))
+            .unwrap();
         store.end_part(part(1, 1), 1).unwrap();
         store.disk_mut().failing = Some(failing);
         let failed = store.poll().unwrap_err();
@@ -115,7 +117,9 @@ fn after_a_failure_that_the_disk_forgets_nothing_is_tried_again() {
 #[test]
 fn a_part_that_lacks_a_frame_is_never_acknowledged() {
     let mut store = Store::open(MemoryDisk::new(), US).unwrap();
-    store.put_frame(page(1), &content(1, 1, 1)).unwrap();
+    store
+        .receive_frame(NodeId(1), page(1), &content(1, 1, 1))
+        .unwrap();
     let error = store.end_part(part(1, 1), 2).unwrap_err();
     let (expected, found) = (2, 1);
     assert_eq!(error, PartError::Incomplete { expected, found });
@@ -125,7 +129,9 @@ fn a_part_that_lacks_a_frame_is_never_acknowledged() {
     // In the next view all of it is sent again.
     store.apply_view(&view(&[(0, 1)])).unwrap();
     for index in 1..3 {
-        store.put_frame(page(index), &content(1, 1, 1)).unwrap();
+        store
+            .receive_frame(NodeId(1), page(index), &content(1, 1, 1))
+            .unwrap();
     }
     store.end_part(part(1, 1), 2).unwrap();
     store.poll().unwrap();

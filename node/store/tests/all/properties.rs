@@ -192,7 +192,7 @@ fn a_torn_tail_is_cut_and_the_log_goes_on() {
             "{lost} bytes lost"
         );
         store.put_frame(page(1), &content(2, 2, 79)).unwrap();
-        store.end_part(part(1, 2), 1).unwrap();
+        store.end_part(part(1, 2), 0).unwrap();
         while store.poll().unwrap().is_empty() {}
         let mut store = Store::open(store.into_disk().crash(Tail::Lost), US).unwrap();
         assert_eq!(

@@ -95,6 +95,6 @@ fn a_place_that_cannot_be_read_is_damage_and_a_sealed_segment_that_is_short_too(
     store.disk_mut().delete(SegmentNumber(2)).unwrap();
     assert!(round(&mut store).1.contains(&(page(30), Version(1))));
     store.put_frame(page(3), &content(2, 3, 7)).unwrap();
-    store.end_part(part(1, 3), 1).unwrap();
+    store.end_part(part(1, 3), 0).unwrap();
     while store.poll().unwrap().is_empty() {}
 }
