@@ -88,6 +88,7 @@ impl<D: Disk> Store<D> {
     /// # Errors
     /// If the disk failed.
     pub fn clean(&mut self, pace: Pace) -> Result<Cleaned, DiskError> {
+        self.log.check()?;
         let mut cleaned = Cleaned::default();
         let written = self.log.bytes_written() - self.cleaner.accounted;
         let earned = written * self.share().0 / 2;

@@ -102,7 +102,8 @@ impl<D: Disk> Log<D> {
         self.written(deleted)
     }
 
-    fn check(&self) -> Result<(), DiskError> {
+    /// Whether anything can still be written.
+    pub(crate) fn check(&self) -> Result<(), DiskError> {
         if self.is_poisoned {
             return Err(DiskError::Poisoned);
         }

@@ -29,6 +29,7 @@ impl<D: Disk> Store<D> {
     /// If an epoch was not retained while later ones became stable, there are too many, or
     /// the disk failed. Then the old ones are retained.
     pub fn retain(&mut self, epochs: &Retained) -> Result<(), RetainError> {
+        self.log.check()?;
         let max = RETAINED_MAX;
         if epochs.len() > max {
             return Err(RetainError::TooMany { max });

@@ -37,6 +37,7 @@ impl<D: Disk> Store<D> {
     /// # Errors
     /// If the disk failed.
     pub fn scrub_step(&mut self, versions_max: usize) -> Result<Scrubbed, DiskError> {
+        self.log.check()?;
         let mut scrubbed = Scrubbed::default();
         let from = self.scrub_from.take();
         let entries = self.index.entries_after(from, versions_max);
@@ -70,6 +71,7 @@ impl<D: Disk> Store<D> {
             stamp,
             ref image,
         } = *content;
+        self.log.check()?;
         let kept = self.index.with_stamp(page, stamp);
         let Some(old) = kept.filter(|kept| kept.version == version) else {
             return Ok(Replaced::NotKept);

@@ -227,6 +227,7 @@ impl<D: Disk> Store<D> {
             stamp,
             ref image,
         } = *content;
+        self.log.check()?;
         if self.history.is_undone(stamp) || !self.wants(page, content) {
             return Ok(());
         }
@@ -327,6 +328,7 @@ impl<D: Disk> Store<D> {
     /// # Errors
     /// If the disk failed.
     pub fn apply_view(&mut self, view: &View) -> Result<(), DiskError> {
+        self.log.check()?;
         for fallback in &view.fallbacks {
             let first_epoch = fallback.first_epoch;
             for &cut in &fallback.cuts {
@@ -351,6 +353,7 @@ impl<D: Disk> Store<D> {
     /// # Errors
     /// If the disk failed.
     pub fn set_stable(&mut self, epoch: Epoch, wall_ms: u64) -> Result<(), DiskError> {
+        self.log.check()?;
         if epoch <= self.stable() {
             return Ok(());
         }

@@ -1,7 +1,8 @@
 //! Disks that fail, lie and forget, and pages that look like records.
 use crate::common::{FIRST, FRAME, HEAD, US, content, filled, page, part, view};
 use platform::{Disk, DiskError, DiskOperation, SegmentNumber, SyncToken};
-use store::{MemoryDisk, OpenError, PartError, Store};
+use std::collections::BTreeSet;
+use store::{MemoryDisk, OpenError, Pace, PartError, RetainError, Store};
 use types::{Epoch, NodeId, PAGE_SIZE};
 use wire::{Image, PageVersion};
 
@@ -111,6 +112,11 @@ fn after_a_failure_that_the_disk_forgets_nothing_is_tried_again() {
         assert_eq!(store.set_stable(Epoch(1), 0), Err(poisoned));
         assert_eq!(store.apply_view(&view(&[(2, 10)])), Err(poisoned));
         assert!(store.read(page(1)).is_err());
+        assert_eq!(store.clean(Pace::Earned), Err(poisoned));
+        assert_eq!(store.scrub_step(1), Err(poisoned));
+        assert_eq!(store.replace(page(9), &content(1, 1, 1)), Err(poisoned));
+        let retained = store.retain(&BTreeSet::from([Epoch(1)]));
+        assert_eq!(retained, Err(RetainError::Disk(poisoned)));
     }
 }
 
