@@ -63,7 +63,11 @@ pub(crate) fn recover<D: Disk>(disk: &mut D, us: Identity) -> Result<Recovered, 
         return Err(OpenError::Damaged(last.fault.unwrap_or(lost)));
     }
     let missing = find_missing(whole);
-    if let Some(segment) = missing.filter(|&missing| missing <= durable.segment) {
+    let before = |missing| whole.partition_point(|loaded| loaded.segment < missing);
+    let is_lost = |&missing: &SegmentNumber| {
+        missing <= durable.segment || end(&whole[..before(missing)]) < durable
+    };
+    if let Some(segment) = missing.filter(is_lost) {
         return Err(OpenError::Missing { segment });
     }
     if let Some(at) = tear {
@@ -288,6 +292,40 @@ mod tests {
         assert_eq!(found.segments[0].end, 192);
         assert_eq!(disk.length(FIRST), Ok(192));
         assert!(recover(&mut disk, US).is_ok());
+    }
+
+    /// Segments 1 and 4; 4 needs 3, which is missing, and says whether something in 2 was durable.
+    #[test]
+    fn what_is_left_before_a_missing_segment_must_be_all_that_was_durable() {
+        let fourth = SegmentNumber(4);
+        let beyond = Position {
+            segment: SegmentNumber(2),
+            offset: 64,
+        };
+        for (durable, is_lost) in [(Position::START, false), (beyond, true)] {
+            let mut disk = disk(FIRST, record(HEADER, &[], Position::START, 0));
+            let header = Meta::Header {
+                version: FORMAT_VERSION,
+                segment: fourth,
+                cluster: US.cluster,
+                store: US.store,
+            };
+            let mut bytes = record(header, &[], Position::START, 0);
+            let at = Position {
+                segment: fourth,
+                offset: 64,
+            };
+            let needed = 3_u32.to_le_bytes();
+            put_record(&mut bytes, Meta::Existing, &needed, durable, at);
+            disk.create(fourth).unwrap();
+            disk.append(fourth, bytes).unwrap();
+            // The first ends with a trailer.
+            let trailer = record(Meta::Trailer { footer: 0 }, &[], Position::START, 64);
+            disk.append(FIRST, trailer).unwrap();
+            let segment = SegmentNumber(3);
+            let lost = is_lost.then_some(OpenError::Missing { segment });
+            assert_eq!(recover(&mut disk, US).err(), lost);
+        }
     }
 
     #[test]
