@@ -334,7 +334,7 @@ impl Leader {
         self.joiners.retain(|_, other| *other != process);
         if is_ours || self.joiners.values().any(|other| other.store == store) {
             self.refuse(joiner, store, RefusedWhy::SameStore);
-        } else if self.is_served(store) {
+        } else if self.is_well_served(store) {
             // What its process asked before it was a member comes late, over a connection
             // that it has given up; or it is dead, and its successor asks again when that is
             // noticed. Nobody is taken for dead because of a question.
@@ -342,13 +342,28 @@ impl Leader {
             self.refuse(joiner, store, RefusedWhy::Full);
         } else {
             self.joiners.insert(joiner, process);
+            if let Some(node) = self.member_of(store)
+                && self.roll.fail_unseen(node, self.config.lease)
+            {
+                // It asks although it was let in: perhaps over a connection of which it does
+                // not know any more, so that it has not heard of it.
+                let why = FailedWhy::LeftEarly;
+                self.event(Event::MemberFailed { node, why });
+            }
         }
     }
 
-    /// Whether a member that has not failed has this disk.
-    fn is_served(&self, store: StoreId) -> bool {
+    /// The member that has this disk.
+    fn member_of(&self, store: StoreId) -> Option<NodeId> {
         let mut members = self.view().into_iter().flat_map(|view| &view.members);
-        members.any(|member| member.store == store && self.roll.is_well(member.node))
+        let member = members.find(|member| member.store == store);
+        member.map(|member| member.node)
+    }
+
+    /// Whether a member has this disk that is well and has said something in this view.
+    fn is_well_served(&self, store: StoreId) -> bool {
+        let node = self.member_of(store);
+        node.is_some_and(|node| self.roll.is_well(node) && self.roll.is_heard(node))
     }
 
     fn refuse(&mut self, joiner: JoinerId, store: StoreId, why: RefusedWhy) {

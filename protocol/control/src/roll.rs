@@ -132,6 +132,11 @@ impl Roll {
         is_first
     }
 
+    /// Whether it has said anything in this view.
+    pub(crate) fn is_heard(&self, node: NodeId) -> bool {
+        self.entries.get(&node).is_some_and(|entry| entry.is_heard)
+    }
+
     /// Members to whom a heartbeat goes now: those that have answered the last one.
     pub(crate) fn ask(&mut self) -> Vec<NodeId> {
         let mut asked = Vec::new();

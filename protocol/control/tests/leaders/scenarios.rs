@@ -210,6 +210,7 @@ fn a_late_process_joins_under_an_id_that_nobody_had() {
 #[test]
 fn a_question_that_comes_late_harms_no_member() {
     let mut world = World::running(1);
+    world.pass(LEASE, &[]);
     let (view, member) = (world.view(), world.node(OWN + 1));
     world.join(OWN + 1);
     world.pass(LEASE.doubled(), &[]);
@@ -219,9 +220,22 @@ fn a_question_that_comes_late_harms_no_member() {
     assert!(!world.events.iter().any(failed), "{member} is well");
 }
 
+/// It was let in over a connection that it knows no more, and hears nothing of it.
+#[test]
+fn who_does_not_know_that_it_was_let_in_is_let_in_after_a_lease() {
+    let mut world = World::running(1);
+    let old = world.node(OWN + 1);
+    world.join(OWN + 1);
+    assert_eq!(world.node(OWN + 1), old, "it may know it, and act");
+    world.pass(LEASE, &[old]);
+    assert_eq!(world.stores(), [OWN, OWN + 1]);
+    assert!(world.node(OWN + 1) > old);
+}
+
 #[test]
 fn a_process_that_comes_back_before_it_is_missed_is_let_in_when_it_is() {
     let mut world = World::running(1);
+    world.pass(LEASE, &[]);
     let old = world.node(OWN + 1);
     world.join(OWN + 1);
     assert_eq!(world.node(OWN + 1), old);
