@@ -6,7 +6,6 @@ use platform::Wait;
 use types::{Duration, Epoch, Instant, NodeId, View, ViewNumber};
 use wire::{Envelope, Message};
 
-use crate::life::LEASE;
 use crate::names::Pid;
 use crate::report::Property;
 use crate::world::World;
@@ -28,8 +27,6 @@ pub(crate) struct Checks {
     /// The newest epoch that was called stable.
     stable: Epoch,
     reports: BTreeMap<Pid, Report>,
-    /// Who said last that it leads, in which view.
-    leading: Option<(Pid, u64)>,
 }
 
 #[derive(Debug)]
@@ -160,20 +157,30 @@ impl World {
         }
     }
 
-    /// Who says that it leads does so after all who have led in earlier views.
+    /// A leader whose view another has ended may not know it yet, but commits nothing more.
     pub(crate) fn check_status(&mut self, who: Pid, status: &Status) {
-        if status.leader == 0 {
+        let view = ViewNumber(status.view);
+        let next = self.checks.views.range(ViewNumber(view.0 + 1)..).next();
+        let Some((number, told)) = next.filter(|(_, told)| told.by != who) else {
             return;
-        }
-        let view = status.view;
-        match self.checks.leading {
-            Some((other, newest))
-                if other != who && view < newest && !self.has_slept(who, self.now - LEASE) =>
-            {
-                let detail = format!("{who} leads in view {view}, {other} in view {newest} before");
-                self.fail(Property::OneLeader, detail);
-            }
-            _ => self.checks.leading = Some((who, view)),
+        };
+        let (number, by, began) = (number.0, told.by, told.at);
+        let before = self.story.statuses.get(&who);
+        let before = before.filter(|said| said.status.view == view.0 && said.at > began + SLACK);
+        let grows = before.is_some_and(|said| own_commits(&said.status) < own_commits(status));
+        if status.leader != 0 && grows && !self.has_slept(who, began) {
+            let (name, view) = (self.name_of(who), view.0);
+            let detail = format!(
+                "{name} leads and commits in view {view}; {by} has begun view {number} at {began:?}"
+            );
+            self.fail(Property::OneLeader, detail);
         }
     }
+}
+
+/// What a leader's own node has committed; `None` if it does not say that it leads.
+fn own_commits(status: &Status) -> Option<u64> {
+    let mut nodes = status.nodes.iter();
+    let own = nodes.find(|node| node.node == status.leader)?;
+    Some(own.transactions)
 }

@@ -80,7 +80,7 @@ pub(crate) enum Fault {
         sync: Duration,
         time: Duration,
     },
-    /// A machine's disks are lost; it comes back with empty ones. Only if all is well.
+    /// A machine's disks are lost; it comes back with empty ones. Once in a run, if all is well.
     LoseDisks { who: Who, away: Duration },
     /// A machine with empty disks comes.
     Join,
@@ -368,9 +368,11 @@ impl World {
         let voters = self.leader().map_or(0, |(_, status)| {
             status.voters.iter().filter(|voter| voter.is_there).count()
         });
-        let Some(members) = self.members_if_whole().filter(|_| voters > 2) else {
+        let may = voters > 2 && !self.story.have_lost_disks;
+        let Some(members) = self.members_if_whole().filter(|_| may) else {
             return;
         };
+        self.story.have_lost_disks = true;
         let machine = self.find(who);
         self.note(format_args!("{machine} of {members} loses its disks"));
         self.kill_for(machine, Death::Silent, away);

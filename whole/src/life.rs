@@ -18,7 +18,7 @@ use crate::stage::Stage;
 
 /// As `plurix node` has them.
 const FAILURE_TIMEOUT: Duration = Duration::from_millis(2_000);
-pub(crate) const LEASE: Duration = Duration::from_millis(150);
+const LEASE: Duration = Duration::from_millis(150);
 const REFERRAL_TIME: Duration = Duration::from_millis(500);
 const JOIN_GRACE: Duration = Duration::from_millis(5_000);
 /// Reports show what a node does; so there are many.

@@ -9,7 +9,6 @@ use wire::Envelope;
 use crate::clock::Clock;
 use crate::names::{LineId, MachineId, Pid, Side};
 use crate::network::{Packet, Wire};
-use crate::plant::Planted;
 use crate::silence::{self, Verdict, Watch};
 
 /// Longest time for a call to be taken.
@@ -71,7 +70,6 @@ pub(crate) struct Links {
     process: Pid,
     machine: MachineId,
     clock: Clock,
-    planted: Planted,
     me: NodeId,
     pub(crate) address: String,
     connections: BTreeMap<LineId, Connection>,
@@ -85,14 +83,8 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    pub(crate) fn new(
-        (process, machine): (Pid, MachineId),
-        clock: Clock,
-        address: String,
-        planted: Planted,
-    ) -> Self {
+    pub(crate) fn new((process, machine): (Pid, MachineId), clock: Clock, address: String) -> Self {
         Self {
-            planted,
             process,
             machine,
             clock,
@@ -303,7 +295,6 @@ impl Links {
         let connection = self.connections.remove(&line);
         let connection = connection.expect("its caller has found it");
         let was_up = matches!(connection.state, State::Up(_));
-        let why = self.planted.word(why);
         match connection.state {
             State::Door | State::Held { .. } => {}
             State::Dialing(End::Joiner(joiner))

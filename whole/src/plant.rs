@@ -3,7 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use platform::LostWhy;
 use types::Duration;
 
 use crate::fault::{Death, Fault, Who};
@@ -23,18 +22,11 @@ pub enum Plant {
     LyingLog,
     /// The clock of one machine runs at a tenth of its speed.
     SlowClock,
-    /// What breaks a connection passes for the end of the process at its other end.
-    FalseDeath,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 4] = [
-        Self::LyingStore,
-        Self::LyingLog,
-        Self::SlowClock,
-        Self::FalseDeath,
-    ];
+    pub const ALL: [Self; 3] = [Self::LyingStore, Self::LyingLog, Self::SlowClock];
 
     /// Its name on the command line.
     #[must_use]
@@ -43,7 +35,6 @@ impl Plant {
             Self::LyingStore => "lying-store",
             Self::LyingLog => "lying-log",
             Self::SlowClock => "slow-clock",
-            Self::FalseDeath => "false-death",
         }
     }
 }
@@ -84,7 +75,6 @@ pub(crate) fn prepare(plant: Plant, scenario: &mut Scenario) {
             who: Who::Node(0),
             time,
         },
-        Plant::FalseDeath => Fault::Isolate { who: leader, time },
     };
     let at = |number: u64| Duration::from_millis(4_500 + 6_000 * number);
     let faults = (0..3).map(|number| (at(number), fault(number)));
@@ -125,14 +115,6 @@ impl Planted {
         match self.0 {
             Some(Plant::SlowClock) if machine == MachineId(0) => -900_000,
             _ => drawn,
-        }
-    }
-
-    /// What a node is told of the end of a connection.
-    pub(crate) fn word(self, why: LostWhy) -> LostWhy {
-        match self.0 {
-            Some(Plant::FalseDeath) if why == LostWhy::Silent => LostWhy::Closed,
-            _ => why,
         }
     }
 }

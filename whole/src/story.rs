@@ -71,6 +71,8 @@ pub(crate) struct Story {
     pub(crate) statuses: BTreeMap<Pid, Said>,
     /// Faults under way or to come.
     pub(crate) faults_left: usize,
+    /// One machine has lost its disks.
+    pub(crate) have_lost_disks: bool,
     /// Faults that wait for their cue.
     pub(crate) cues: Vec<Waiting>,
     /// The story's own question is not answered.
@@ -90,6 +92,7 @@ impl Story {
             diary: Diary::default(),
             statuses: BTreeMap::new(),
             faults_left: scenario.faults.len(),
+            have_lost_disks: false,
             cues: Vec::new(),
             is_asking: false,
             reading: None,

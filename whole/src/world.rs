@@ -416,7 +416,7 @@ impl World {
             paused_until: Instant::default(),
             slept_until: Instant::default(),
             spent: Duration::ZERO,
-            links: Links::new((id, machine), clock, address, self.planted),
+            links: Links::new((id, machine), clock, address),
             inbox: VecDeque::new(),
             requests: BTreeMap::new(),
             is_woken: false,

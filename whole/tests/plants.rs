@@ -32,8 +32,3 @@ fn a_voter_that_speaks_before_its_record_is_synced_takes_decisions_back() {
 fn a_lease_on_a_slow_clock_outlives_its_end() {
     assert_caught(Plant::SlowClock, &[Property::Lease, Property::OneLeader]);
 }
-
-#[test]
-fn a_leader_that_is_taken_for_dead_and_lives_leads_beside_the_next() {
-    assert_caught(Plant::FalseDeath, &[Property::OneLeader]);
-}
