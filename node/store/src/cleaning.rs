@@ -103,10 +103,11 @@ impl<D: Disk> Store<D> {
             return Ok(cleaned);
         }
         let before = self.log.bytes_written();
-        self.clean_slice(pace, &mut cleaned)?;
+        let looked_at = self.clean_slice(pace, &mut cleaned)?;
         let copied = self.log.bytes_written() - before;
         self.cleaner.bytes += copied;
-        self.cleaner.credit = self.cleaner.credit.saturating_sub(copied);
+        let cost = copied + u64::from(looked_at) * ENTRY_SIZE as u64;
+        self.cleaner.credit = self.cleaner.credit.saturating_sub(cost);
         self.cleaner.accounted = self.log.bytes_written();
         Ok(cleaned)
     }
@@ -121,12 +122,21 @@ impl<D: Disk> Store<D> {
         }
     }
 
-    fn clean_slice(&mut self, pace: Pace, cleaned: &mut Cleaned) -> Result<(), DiskError> {
+    /// Gives how many entries it has looked at.
+    fn clean_slice(&mut self, pace: Pace, cleaned: &mut Cleaned) -> Result<u32, DiskError> {
         let end = self.log.bytes_written() + SLICE;
         let mut looked_at = 0;
         while self.log.bytes_written() < end && looked_at < ENTRIES_PER_SLICE {
-            let Some(mut victim) = self.cleaner.victim.take().or_else(|| self.next_victim()) else {
-                return self.seal_early(pace, cleaned);
+            let Some(mut victim) = self
+                .cleaner
+                .victim
+                .take()
+                .or_else(|| self.next_victim(pace))
+            else {
+                // It is looked for again when another slice has been earned.
+                self.cleaner.credit = 0;
+                self.seal_early(pace, cleaned)?;
+                break;
             };
             cleaned.is_more = true;
             // All of it may have been superseded meanwhile.
@@ -143,27 +153,34 @@ impl<D: Disk> Store<D> {
                 self.segments.set_aside(victim.segment);
             }
         }
-        Ok(())
+        Ok(looked_at)
     }
 
-    /// The segment with the most benefit for its cost.
-    fn next_victim(&mut self) -> Option<Victim> {
+    /// The segment with the most benefit for its cost. While something is written the
+    /// youngest is left alone: what is written all the time is soon superseded in it.
+    fn next_victim(&mut self, pace: Pace) -> Option<Victim> {
         let changes = self.segments.changes();
         if self.cleaner.fruitless == Some(changes) {
             return None;
         }
         let now = self.log.end().segment.0;
+        let age_min = match pace {
+            Pace::Earned => 2,
+            Pace::Idle => 1,
+        };
         let worth = |(segment, sealed): (&SegmentNumber, &Sealed)| {
             let dead = sealed.dead_bytes();
-            let is_worth_it = sealed.is_cleanable() && dead * WORTH >= sealed.size.into();
             let age = u128::from(now - segment.0);
+            let is_worth_it =
+                age >= age_min && sealed.is_cleanable() && dead * WORTH >= sealed.size.into();
             let cost = u128::from(u64::from(sealed.size) + sealed.live.bytes);
             let benefit = u128::from(dead) * age * 1024;
             is_worth_it.then_some((benefit / cost, *segment))
         };
         let best = self.segments.sealed.iter().filter_map(worth).max();
         let Some((_, segment)) = best else {
-            self.cleaner.fruitless = Some(changes);
+            // For the other pace there may be one.
+            self.cleaner.fruitless = (pace == Pace::Idle).then_some(changes);
             return None;
         };
         let victim = Victim {

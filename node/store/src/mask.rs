@@ -8,7 +8,12 @@ use crate::record::{HEAD_SIZE, MAGIC};
 /// none as they are. Each mark excludes one mask, so that there is one for every payload of
 /// less than 16 KiB. Longer ones come from no guest; they may be left as they are.
 pub(crate) fn mask_for(payload: &[u8]) -> u8 {
-    let [first, second] = MAGIC.to_le_bytes();
+    let mark = MAGIC.to_le_bytes();
+    let mut blocks = payload.chunks(HEAD_SIZE);
+    if !blocks.any(|block| block.starts_with(&mark)) {
+        return 0;
+    }
+    let [first, second] = mark;
     let mut excluded = [false; 256];
     for block in payload.chunks(HEAD_SIZE) {
         if let [one, other, ..] = *block
