@@ -50,21 +50,15 @@ pub enum Plant {
     HiddenLoss,
     /// Members say more about pages over a link that has lost something.
     UnheardGap,
-    /// Of the dead is kept what follows a part that is lost.
-    GappedParts,
-    /// Of the dead is kept what is not whole.
-    HalfParts,
     /// Parts do not say on what they depend.
     LooseParts,
-    /// What the dead have left gets no copies before it is called stable.
-    Disinherited,
     /// Work is called safe before the stores have it.
     EarlySafe,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 19] = [
         Self::SkippedAck,
         Self::AckEpoch,
         Self::DoomedMapping,
@@ -82,10 +76,7 @@ impl Plant {
         Self::UncutSleeper,
         Self::HiddenLoss,
         Self::UnheardGap,
-        Self::GappedParts,
-        Self::HalfParts,
         Self::LooseParts,
-        Self::Disinherited,
         Self::EarlySafe,
     ];
 
@@ -110,10 +101,7 @@ impl Plant {
             Self::UncutSleeper => "uncut-sleeper",
             Self::HiddenLoss => "hidden-loss",
             Self::UnheardGap => "unheard-gap",
-            Self::GappedParts => "gapped-parts",
-            Self::HalfParts => "half-parts",
             Self::LooseParts => "loose-parts",
-            Self::Disinherited => "disinherited",
             Self::EarlySafe => "early-safe",
         }
     }
@@ -169,16 +157,11 @@ pub(crate) fn prepare(plant: Plant, scenario: &mut Scenario) {
             scenario.config.ageing_losses = u32::MAX;
         }
         Plant::ForgottenDecisions => {
-            scenario.hunt = false;
-            let crash = |victims, disks| Fault::Crash {
-                victims,
-                noticed_after: Duration::from_micros(300),
-                disks,
-            };
-            let at = |part: u64| Instant::from_nanos(scenario.heal_at.as_nanos() / 8 * part);
-            let away = Disks::Return(Duration::from_nanos(scenario.heal_at.as_nanos() / 2));
-            // One disk is away while others are lost; it comes back with what was undone.
-            scenario.faults = vec![(at(2), crash(1, away)), (at(4), crash(1, Disks::Lost))];
+            scenario.nodes = scenario.nodes.max(5);
+            let away = Disks::Return(Duration::from_nanos(scenario.heal_at.as_nanos() / 4));
+            // A disk is away while others are lost; it comes back with what was undone.
+            scenario.faults = in_parts(scenario, at_once(away));
+            with_parts_on_their_way(scenario);
         }
         Plant::ReadmittedSleeper | Plant::UncutSleeper => {
             scenario.hunt = false;
@@ -202,26 +185,10 @@ pub(crate) fn prepare(plant: Plant, scenario: &mut Scenario) {
             scenario.durability = Durability::Memory;
             prepare(Plant::LooseParts, scenario);
         }
-        Plant::GappedParts | Plant::HalfParts | Plant::LooseParts | Plant::Disinherited => {
-            scenario.hunt = false;
-            scenario.nodes = scenario.nodes.max(5);
-            // Parts are short, and come to some stores well before they come to others.
-            scenario.epoch_length = Duration::from_micros(300);
-            scenario.delays.jitter_max = Duration::from_micros(200);
-            scenario.sync_max = Duration::from_micros(5000);
-            scenario.think_max = Duration::ZERO;
-            scenario.kinds = vec![Kind::Counters, Kind::Bank];
-            let disks = match plant {
-                Plant::Disinherited => Disks::Lost,
-                _ => Disks::Return(Duration::from_millis(1)),
-            };
-            let noticed_after = Duration::from_micros(300);
-            let crash = Fault::Crash {
-                victims: 1,
-                noticed_after,
-                disks,
-            };
-            scenario.faults = in_parts(scenario, crash);
+        Plant::LooseParts => {
+            let disks = Disks::Return(Duration::from_millis(1));
+            scenario.faults = in_parts(scenario, at_once(disks));
+            with_parts_on_their_way(scenario);
         }
         Plant::BlindHome
         | Plant::UndoneStore
@@ -246,6 +213,27 @@ pub(crate) fn prepare(plant: Plant, scenario: &mut Scenario) {
             )];
         }
     }
+}
+
+/// A node crashes, and everybody knows it at once.
+fn at_once(disks: Disks) -> Fault {
+    Fault::Crash {
+        victims: 1,
+        noticed_after: Duration::ZERO,
+        disks,
+    }
+}
+
+/// Parts are short, and come to some stores well before they come to others.
+fn with_parts_on_their_way(scenario: &mut Scenario) {
+    scenario.hunt = false;
+    scenario.epoch_length = Duration::from_micros(300);
+    scenario.delays.base_max = Duration::from_micros(400);
+    scenario.delays.jitter_max = Duration::from_micros(200);
+    scenario.sync_max = Duration::from_micros(5000);
+    scenario.view_delay_max = Duration::ZERO;
+    scenario.think_max = Duration::ZERO;
+    scenario.kinds = vec![Kind::Counters, Kind::Bank];
 }
 
 /// The same fault again and again.
@@ -317,17 +305,10 @@ impl Planted {
                 let intervals = testimony.intervals.iter_mut();
                 intervals.for_each(|of| of.edges.clear());
             }
-            Some(Plant::GappedParts) => manifests.for_each(|of| of.before = Epoch(0)),
-            Some(Plant::HalfParts) => manifests.for_each(|of| of.copies = u32::MAX),
             Some(Plant::LooseParts) => manifests.for_each(|of| of.edges.clear()),
             _ => {}
         }
         testimony
-    }
-
-    /// Whether nodes give away what the dead have left.
-    pub(crate) fn disinherits(self) -> bool {
-        self.0 == Some(Plant::Disinherited)
     }
 
     /// Whether homes get what a node has kept for the stores.

@@ -390,7 +390,6 @@ impl World {
                 return;
             };
             let content = self.store_of(id).version(page, (version, stamp));
-            let content = content.filter(|_| !self.common.planted.disinherits());
             self.common
                 .note(format_args!("{id} inherits {page}: {content:?}"));
             let node = self.nodes.get_mut(&id).expect("a living node");

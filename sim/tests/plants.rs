@@ -171,35 +171,8 @@ fn who_talks_on_after_a_loss_passes_off_a_part_as_the_whole() {
 }
 
 #[test]
-fn what_follows_a_lost_part_is_lost_too() {
-    assert_caught(
-        Plant::GappedParts,
-        Watch::Everything,
-        &[History(Fallback), History(Recovery), History(SingleWriter)],
-    );
-}
-
-#[test]
-fn parts_that_are_not_whole_are_lost() {
-    assert_caught(
-        Plant::HalfParts,
-        Watch::Everything,
-        &[History(Fallback), History(Recovery), History(SingleWriter)],
-    );
-}
-
-#[test]
 fn parts_that_keep_quiet_about_their_dependencies_keep_orphans() {
     assert_caught(Plant::LooseParts, Watch::Everything, &[History(Recovery)]);
-}
-
-#[test]
-fn what_the_dead_have_left_needs_copies_before_it_is_stable() {
-    assert_caught(
-        Plant::Disinherited,
-        Watch::Everything,
-        &[History(Fallback), History(SingleWriter)],
-    );
 }
 
 #[test]
