@@ -147,7 +147,7 @@ fn a_store_finds_its_pages_after_a_restart() {
     for index in 0..1000 {
         let fill = u8::try_from(index % 200).unwrap() + 1;
         store
-            .put_frame(PageId::new(300, index), &content(fill))
+            .receive_frame(NodeId(1), PageId::new(300, index), &content(fill))
             .unwrap();
     }
     let part = Part {
