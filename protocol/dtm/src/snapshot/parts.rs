@@ -108,11 +108,12 @@ impl Progress {
         Self { parts: 0, reported }
     }
 
-    /// The newest epoch up to which everything is, if the leader does not know.
+    /// The newest epoch up to which everything is, if the leader does not know, and nothing
+    /// before `least`.
     fn next_report(
         &mut self,
-        closed: &VecDeque<Part>,
-        open: Epoch,
+        (closed, open): (&VecDeque<Part>, Epoch),
+        least: Epoch,
         is: impl Fn(&Part) -> bool,
     ) -> Option<Epoch> {
         while closed.get(self.parts).is_some_and(&is) {
@@ -120,7 +121,7 @@ impl Progress {
         }
         let next = closed.get(self.parts).map_or(open, |part| part.epoch);
         let last = Epoch(next.0 - 1);
-        if last <= self.reported {
+        if last <= self.reported || last < least {
             return None;
         }
         self.reported = last;
@@ -371,17 +372,16 @@ impl Parts {
 
     /// The newest epoch up to which everything is stored, if the leader does not know.
     pub(crate) fn next_report(&mut self) -> Option<Epoch> {
-        if self.legacy_part().is_some_and(|part| !part.is_stored()) {
-            return None;
-        }
-        let (closed, open) = (&self.closed, self.open.epoch);
-        self.stored.next_report(closed, open, Part::is_stored)
+        let parts = (&self.closed, self.open.epoch);
+        // Of the legacy each page's last version goes to the stores: no epoch before is whole.
+        let least = self.legacy.unwrap_or_default();
+        self.stored.next_report(parts, least, Part::is_stored)
     }
 
     /// The newest epoch up to which everything is held, if the leader does not know.
     pub(crate) fn next_held(&mut self) -> Option<Epoch> {
-        let (closed, open) = (&self.closed, self.open.epoch);
-        self.held.next_report(closed, open, Part::is_held)
+        let parts = (&self.closed, self.open.epoch);
+        self.held.next_report(parts, Epoch(0), Part::is_held)
     }
 
     /// What is stable is needed no more.

@@ -164,3 +164,55 @@ fn a_part_is_vouched_for_in_every_view_in_which_it_has_come() {
     cluster.pump();
     assert_eq!(views(&mut cluster), [1, 3]);
 }
+
+/// Of the legacy the stores get each page's last version. If an epoch before became stable a
+/// fallback to it would need an earlier one, of which there is one copy.
+#[test]
+fn the_heir_reports_no_epoch_before_the_legacy() {
+    let mut cluster = Cluster::new(4);
+    let view = cluster.dtm(1).view().unwrap().clone();
+    let mut next = view.clone();
+    next.members.retain(|member| member.node != NodeId(4));
+    let of = |view: &types::View, page: PageId| {
+        let stores = placement::stores(view, page.extent());
+        stores.into_iter().map(|node| node.0).collect::<Vec<u32>>()
+    };
+    // Node 4 and the heir have the page that is left; the heir's own goes to somebody else.
+    let pages = || (0..40).map(|nth| cluster.exact(4, nth));
+    let left = pages().find(|&page| of(&view, page).contains(&4)).unwrap();
+    let heir = of(&view, left).into_iter().find(|&store| store != 4);
+    let heir = heir.unwrap();
+    let slow = (1..4).find(|store| *store != heir && !of(&next, left).contains(store));
+    let slow = slow.unwrap();
+    let own = (0..40).map(|nth| cluster.exact(slow, nth));
+    let own = own
+        .filter(|&page| page != left)
+        .find(|&page| of(&next, page).contains(&slow));
+    let own = own.unwrap();
+
+    cluster.put(4, left, 8);
+    cluster.advance_epoch();
+    cluster.pump();
+    cluster.put(heir, own, 9);
+    cluster.advance_epoch();
+    cluster.pump();
+    cluster.snapshot(4);
+    cluster.pump();
+    let last = cluster.testify(heir, &[4]).parts[0].manifest.last;
+    let node = NodeId(4);
+    cluster.lose(&[4], vec![Cut { node, last }], FIRST_EPOCH);
+    cluster.reported.clear();
+    cluster.hold(slow, heir);
+    cluster.inherit(heir);
+    cluster.snapshot(heir);
+    cluster.pump();
+    assert!(
+        of(&next, left)
+            .iter()
+            .all(|&id| newest(&cluster, id, left) == Some(1))
+    );
+    assert!(!cluster.reported.contains_key(&heir));
+    cluster.release(slow, heir);
+    cluster.pump();
+    assert_eq!(cluster.reported[&heir], Epoch(FIRST_EPOCH - 1));
+}
