@@ -212,9 +212,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             return self.tell_memory(envelope);
         }
         match envelope.message {
-            Message::StoreRead { .. } => self.on_store_message(envelope),
-            Message::StoreFrame { .. } | Message::PartEnd { .. } => {
-                self.tell_memory(envelope.clone());
+            Message::StoreRead { .. } | Message::StoreFrame { .. } | Message::PartEnd { .. } => {
                 self.on_store_message(envelope);
             }
             Message::EpochStored { .. }

@@ -18,15 +18,19 @@ impl<P: Platform, D: Disk> Core<P, D> {
     pub(crate) fn on_store_message(&mut self, envelope: Envelope) {
         let from = envelope.from;
         match envelope.message {
-            Message::StoreFrame { page, content } => {
-                if let Err(error) = self.store.receive_frame(from, page, &content) {
-                    self.store_failed(&error);
+            Message::StoreFrame { page, ref content } => {
+                match self.store.receive_frame(from, page, content) {
+                    // What a node gives to its own store goes with it.
+                    Ok(()) if from == self.dtm.me() => {}
+                    Ok(()) => self.tell_memory(envelope),
+                    Err(error) => self.store_failed(&error),
                 }
             }
             Message::PartEnd { epoch, frames, .. } => {
                 let part = Part { node: from, epoch };
                 match self.store.end_part(part, frames) {
-                    Ok(()) => {}
+                    // Only now does the memory vouch for it.
+                    Ok(()) => self.tell_memory(envelope),
                     // Its producer sends it again in the next view.
                     Err(error @ PartError::Incomplete { .. }) => {
                         (self.config.note)(&format!("epoch {epoch} of node {from}: {error}"));
