@@ -161,13 +161,12 @@ impl Damage {
         Position { segment, offset }
     }
 
-    pub(crate) fn from_head(segment: SegmentNumber, offset: u32, fault: HeadFault) -> Self {
-        let (part, expected, found) = match fault {
-            HeadFault::Magic { expected, found } => (DamagedPart::Magic, expected, found),
-            HeadFault::Checksum { expected, found } => (DamagedPart::Head, expected, found),
-            HeadFault::Kind { found } => (DamagedPart::Kind, 0, found),
-            HeadFault::PayloadLength { expected, found } => (DamagedPart::Image, expected, found),
-        };
+    /// Of no page's version, as far as is known.
+    pub(crate) fn new(
+        Position { segment, offset }: Position,
+        part: DamagedPart,
+        (expected, found): (u32, u32),
+    ) -> Self {
         Self {
             segment,
             offset,
@@ -176,6 +175,22 @@ impl Damage {
             found,
             page: None,
         }
+    }
+
+    /// Of this version of that page.
+    pub(crate) fn of(self, page: PageId, version: Version) -> Self {
+        let page = Some((page, version));
+        Self { page, ..self }
+    }
+
+    pub(crate) fn from_head(at: Position, fault: HeadFault) -> Self {
+        let (part, expected, found) = match fault {
+            HeadFault::Magic { expected, found } => (DamagedPart::Magic, expected, found),
+            HeadFault::Checksum { expected, found } => (DamagedPart::Head, expected, found),
+            HeadFault::Kind { found } => (DamagedPart::Kind, 0, found),
+            HeadFault::PayloadLength { expected, found } => (DamagedPart::Image, expected, found),
+        };
+        Self::new(at, part, (expected, found))
     }
 }
 

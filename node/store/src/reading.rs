@@ -7,7 +7,7 @@ use wire::{Image, NoImage, PageVersion};
 use crate::delta;
 use crate::error::{Damage, DamagedPart, ReadError};
 use crate::index::{Entry, Index};
-use crate::record::{HEAD_SIZE, Head, Meta, Position, payload_checksum};
+use crate::record::{HEAD_SIZE, Head, Meta, payload_checksum};
 use crate::store::Store;
 
 impl<D: Disk> Store<D> {
@@ -121,15 +121,7 @@ pub(crate) fn matters(index: &Index, damage: &Damage) -> bool {
 }
 
 fn damage_of(entry: &Entry, part: DamagedPart, expected: u32, found: u32) -> Damage {
-    let Position { segment, offset } = entry.position;
-    Damage {
-        segment,
-        offset,
-        part,
-        expected,
-        found,
-        page: Some((entry.page, entry.version)),
-    }
+    Damage::new(entry.position, part, (expected, found)).of(entry.page, entry.version)
 }
 
 /// What the record says, and its payload, if it is the frame that the index says it is.
@@ -142,12 +134,9 @@ fn check_frame(entry: &Entry, record: &[u8]) -> Result<(Meta, Vec<u8>), Damage> 
         base,
         ..
     } = *entry;
-    let Position { segment, offset } = position;
     let (head, stored) = record.split_first_chunk().expect("a head was read");
-    let head = Head::decode(head, position).map_err(|fault| Damage {
-        page: Some((page, version)),
-        ..Damage::from_head(segment, offset, fault)
-    })?;
+    let head = Head::decode(head, position);
+    let head = head.map_err(|fault| Damage::from_head(position, fault).of(page, version))?;
     let damage = |part, expected, found| Err(damage_of(entry, part, expected, found));
     let frame = Meta::Frame {
         page,
@@ -156,7 +145,7 @@ fn check_frame(entry: &Entry, record: &[u8]) -> Result<(Meta, Vec<u8>), Damage> 
         base,
     };
     if head.meta != frame {
-        return damage(DamagedPart::Place, offset, offset);
+        return damage(DamagedPart::Place, position.offset, position.offset);
     }
     if head.payload_length as usize != stored.len() {
         let found = u32::try_from(stored.len()).expect("a page at most");

@@ -242,18 +242,10 @@ fn split_record(at: Position, bytes: &[u8]) -> Result<(Head, &[u8]), Damage> {
         let found = offset + u32::try_from(bytes.len()).expect("shorter than a head");
         return Err(short_segment(segment, found));
     };
-    let head = Head::decode(head, at).map_err(|fault| Damage::from_head(segment, offset, fault))?;
+    let head = Head::decode(head, at).map_err(|fault| Damage::from_head(at, fault))?;
     let is_header = matches!(head.meta, Meta::Header { .. });
     if is_header != (offset == 0) {
-        let (part, expected, found) = (DamagedPart::Place, 0, offset);
-        return Err(Damage {
-            segment,
-            offset,
-            part,
-            expected,
-            found,
-            page: None,
-        });
+        return Err(Damage::new(at, DamagedPart::Place, (0, offset)));
     }
     if bytes.len() < head.record_size() {
         let end = offset.saturating_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
@@ -267,34 +259,20 @@ fn split_record(at: Position, bytes: &[u8]) -> Result<(Head, &[u8]), Damage> {
 
 /// The segment ends too early.
 pub(crate) fn short_segment(segment: SegmentNumber, end: u32) -> Damage {
-    let (part, expected) = (
-        DamagedPart::Length,
-        end.next_multiple_of(64).saturating_add(64),
-    );
-    Damage {
+    let at = Position {
         segment,
         offset: end,
-        part,
-        expected,
-        found: end,
-        page: None,
-    }
+    };
+    let expected = end.next_multiple_of(64).saturating_add(64);
+    Damage::new(at, DamagedPart::Length, (expected, end))
 }
 
 fn damaged_payload(position: Position, head: &Head, found: u32) -> Damage {
-    let page = match head.meta {
-        Meta::Frame { page, version, .. } => Some((page, version)),
-        _ => None,
-    };
-    let Position { segment, offset } = position;
-    let (part, expected) = (DamagedPart::Payload, head.payload_checksum);
-    Damage {
-        segment,
-        offset,
-        part,
-        expected,
-        found,
-        page,
+    let sums = (head.payload_checksum, found);
+    let damage = Damage::new(position, DamagedPart::Payload, sums);
+    match head.meta {
+        Meta::Frame { page, version, .. } => damage.of(page, version),
+        _ => damage,
     }
 }
 
