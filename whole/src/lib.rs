@@ -37,7 +37,6 @@ mod queue;
 mod report;
 mod run;
 mod scenario;
-mod silence;
 mod sim_platform;
 mod stage;
 mod story;

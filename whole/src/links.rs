@@ -2,6 +2,7 @@
 //! contract of [`platform::Links`] in the way in which nodes on real machines do.
 use std::collections::{BTreeMap, VecDeque};
 
+use linux::silence::{self, Verdict, Watch};
 use platform::{Event, JoinerId, LinkCounters, LostWhy, Refusal};
 use types::{Duration, Instant, NodeId};
 use wire::Envelope;
@@ -9,8 +10,9 @@ use wire::Envelope;
 use crate::clock::Clock;
 use crate::names::{LineId, MachineId, Pid, Side};
 use crate::network::{Packet, Wire};
-use crate::silence::{self, Verdict, Watch};
 
+/// How long a system may leave unanswered what is sent to it.
+const SILENCE: Duration = Duration::from_millis(100);
 /// Longest time for a call to be taken.
 const DIAL_TIME: Duration = Duration::from_millis(1_000);
 /// Pauses between attempts to dial.
@@ -394,14 +396,14 @@ impl Links {
     fn watch(&mut self, wire: &Wire<'_>, line: LineId) {
         let now = self.now(wire);
         self.connection(line).watch = Some(Watch::new(now));
-        let next = now + silence::pace();
+        let next = now + silence::pace(SILENCE);
         self.next_check.get_or_insert(next);
     }
 
     /// Looks whether other ends acknowledge what is sent to them.
     fn check_peers(&mut self, wire: &mut Wire<'_>, now: Instant, due: Instant) {
         // Who has slept for so long knows nothing of the time between.
-        let is_late = now.since(due) > silence::pace();
+        let is_late = now.since(due) > silence::pace(SILENCE);
         let mut lost = Vec::new();
         let mut is_watching = false;
         for (&line, connection) in &mut self.connections {
@@ -420,7 +422,12 @@ impl Links {
             }
             let flight = wire.flight(line, connection.side);
             let clock = self.clock;
-            let verdict = flight.map(|flight| watch.check(now, flight, clock));
+            let flight = flight.map(|flight| silence::Flight {
+                packets: u32::try_from(flight.packets).expect("runs are short"),
+                sent: u32::try_from(flight.sent).expect("runs are short"),
+                quiet: now.since(clock.at(flight.acked_at)),
+            });
+            let verdict = flight.map(|flight| watch.check(now, flight, SILENCE));
             match verdict {
                 None | Some(Verdict::Present) => connection.watch = None,
                 Some(Verdict::Probe) => {
@@ -433,7 +440,7 @@ impl Links {
                 Some(Verdict::Silent) => lost.push((line, LostWhy::Silent)),
             }
         }
-        self.next_check = is_watching.then(|| now + silence::pace());
+        self.next_check = is_watching.then(|| now + silence::pace(SILENCE));
         for (line, why) in lost {
             self.lose(wire, line, why);
         }

@@ -16,7 +16,7 @@ mod mapping;
 mod network;
 pub mod process;
 mod requests;
-mod silence;
+pub mod silence;
 mod stream;
 mod ticker;
 mod userfault;

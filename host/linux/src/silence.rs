@@ -19,18 +19,18 @@ const SENDINGS_MIN: u32 = 3;
 
 /// What is on its way over a connection, as its own system sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Flight {
+pub struct Flight {
     /// Packets that are not acknowledged.
-    packets: u32,
+    pub packets: u32,
     /// Packets sent so far, those sent again included.
-    sent: u32,
+    pub sent: u32,
     /// Since anything was acknowledged.
-    quiet: Duration,
+    pub quiet: Duration,
 }
 
 /// What is known of the other end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// It has acknowledged everything.
     Present,
     /// Something is on its way; say something that will be acknowledged.
@@ -41,7 +41,7 @@ pub(crate) enum Verdict {
 
 /// A connection on which something has been sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Watch {
+pub struct Watch {
     since: Instant,
     /// Times between two looks in which something was sent, since then.
     sendings: u32,
@@ -50,7 +50,9 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(now: Instant) -> Self {
+    /// From now on.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
         Self {
             since: now,
             sendings: 0,
@@ -59,12 +61,13 @@ impl Watch {
     }
 
     /// Time since anything was acknowledged, or it began.
-    pub(crate) fn age(&self, now: Instant) -> Duration {
+    #[must_use]
+    pub fn age(&self, now: Instant) -> Duration {
         now.since(self.since)
     }
 
     /// Looks again, a `pace` after the last time.
-    pub(crate) fn check(&mut self, now: Instant, flight: Flight, silence: Duration) -> Verdict {
+    pub fn check(&mut self, now: Instant, flight: Flight, silence: Duration) -> Verdict {
         if flight.packets == 0 {
             return Verdict::Present;
         }
@@ -82,7 +85,8 @@ impl Watch {
 }
 
 /// Time between two looks.
-pub(crate) fn pace(silence: Duration) -> Duration {
+#[must_use]
+pub fn pace(silence: Duration) -> Duration {
     Duration::from_nanos(silence.as_nanos() / CHECKS)
 }
 
