@@ -10,8 +10,8 @@ use wire::{Image, PageVersion};
 
 use crate::index::Index;
 
-/// An image that is no longer than this is written as it is.
-const WORTH: usize = 512;
+/// An image that is no longer than this is written as it is, and is no base.
+pub(crate) const BASE_SIZE_MIN: usize = 512;
 /// A delta is at most this share of its page's image.
 const SHARE: usize = 4;
 /// Pages whose bases are in memory: 16 MiB.
@@ -39,7 +39,7 @@ impl Bases {
             stamp,
             ref image,
         } = *content;
-        if image.encoded().len() <= WORTH {
+        if image.encoded().len() <= BASE_SIZE_MIN {
             return None;
         }
         let Some(&(base, base_stamp, ref base_image)) = self.bases.get(&page) else {

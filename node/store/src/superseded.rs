@@ -5,6 +5,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use types::{Epoch, PageId, Stamp, Version};
 
+use crate::delta::BASE_SIZE_MIN;
 use crate::index::{Entry, Index, Place, Slot, all_of};
 use crate::record::Position;
 
@@ -89,9 +90,14 @@ impl Index {
     }
 
     /// Whether a delta that is kept needs this version.
-    fn is_base(&self, page: PageId, version: Version) -> bool {
-        let mut above = self.versions(page).filter(|entry| entry.version > version);
-        self.deltas > 0 && above.any(|entry| entry.base() == Some(version))
+    fn is_base(&self, entry: &Entry) -> bool {
+        let Entry { page, version, .. } = *entry;
+        // Most are too short to be one.
+        if self.deltas == 0 || usize::from(entry.length) <= BASE_SIZE_MIN {
+            return false;
+        }
+        let mut above = self.versions(page).filter(|one| one.version > version);
+        above.any(|one| one.base() == Some(version))
     }
 
     /// Whether a stable version would be kept. One that is there already is not.
@@ -162,11 +168,8 @@ impl Index {
 
     /// Whether a version that is not the newest stable one is needed all the same.
     fn is_needed(&self, entry: &Entry, retained: &Retained) -> bool {
-        if retained.is_empty() && self.deltas == 0 {
-            return false;
-        }
         self.is_retained(entry.page, entry.version, entry.stamp.epoch(), retained)
-            || self.is_base(entry.page, entry.version)
+            || self.is_base(entry)
     }
 
     /// Whether such a version is the newest one of an epoch that is to be retained.
@@ -177,6 +180,9 @@ impl Index {
         epoch: Epoch,
         retained: &Retained,
     ) -> bool {
+        if retained.is_empty() {
+            return false;
+        }
         let above = (page, version.next())..=(page, Version(u64::MAX));
         let next = self.older.range(above).next();
         let next = next.map(|(_, place)| place.stamp).or_else(|| {
