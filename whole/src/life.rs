@@ -113,6 +113,8 @@ fn make_node(
         lease: LEASE,
         join_grace: JOIN_GRACE,
         durability: plan.founds.then_some(plan.durability),
+        ladder: None,
+        wall_ms: 0,
     };
     let origin = match plan.founds {
         true => Origin::Founds,

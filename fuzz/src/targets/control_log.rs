@@ -101,7 +101,10 @@ fn decide(replica: &mut Replica, step: u64) {
             leader: StoreId(1),
             cuts: vec![],
         },
-        _ => Command::Stable { epoch: Epoch(step) },
+        _ => Command::Stable {
+            epoch: Epoch(step),
+            wall_ms: 1_000 * step,
+        },
     };
     assert!(replica.propose(START, command), "it leads");
     if step.is_multiple_of(3) {

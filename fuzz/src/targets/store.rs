@@ -61,9 +61,12 @@ fn open(disk: MemoryDisk) -> Result<Store<MemoryDisk>, OpenError> {
 /// Damaged or not, whatever the store says that it has can be asked for.
 fn read_all(store: &mut Store<MemoryDisk>) {
     for extent in store.inventory() {
-        for (page, version) in store.stable_pages(extent) {
-            if let Ok(found) = store.read_stable(page) {
+        for (page, version, stamp) in store.kept_versions(extent) {
+            if let Ok(found) = store.read_version(page, version, stamp) {
                 assert_eq!(found.map(|found| found.version), Some(version));
+            }
+            if let Ok(found) = store.read_stable(page) {
+                assert!(found.is_some_and(|found| found.version >= version));
             }
             if let Ok(found) = store.read(page) {
                 assert!(found.is_some_and(|found| found.version >= version));

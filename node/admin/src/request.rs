@@ -68,8 +68,21 @@ pub enum Request {
     },
     /// Which processes are there? Answered by [`crate::Response::Processes`].
     Processes,
-    /// Which snapshots are there? Answered by [`crate::Response::Snapshots`].
+    /// Which snapshots are there? Only the leader knows. Answered by
+    /// [`crate::Response::Snapshots`].
     Snapshots,
+    /// Keep the memory as it is now, or a moment later, under a name. Only the leader can.
+    /// Answered by [`crate::Response::Snapshot`] when that is done.
+    Snapshot {
+        /// The name.
+        name: String,
+    },
+    /// Give up a name, or an epoch with all its names. Only the leader can. Answered by
+    /// [`crate::Response::Done`].
+    Forget {
+        /// The name, or the number of the epoch.
+        snapshot: String,
+    },
     /// Stop the whole cluster when everything committed so far is stable. Answered by
     /// [`crate::Response::Done`].
     Down,

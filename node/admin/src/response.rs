@@ -42,8 +42,13 @@ pub enum Response {
     },
     /// The processes, oldest first.
     Processes(Vec<ProcessInfo>),
-    /// The snapshots, oldest first.
+    /// The snapshots, oldest first; the last one is the newest stable epoch.
     Snapshots(Vec<SnapshotInfo>),
+    /// The snapshot is taken.
+    Snapshot {
+        /// Its epoch.
+        epoch: u64,
+    },
     /// It is done.
     Done,
     /// It could not be done; nothing has changed.
@@ -215,16 +220,16 @@ pub struct ProcessInfo {
 }
 
 /// A snapshot.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SnapshotInfo {
     /// Its epoch.
     pub epoch: u64,
     /// When it became stable, in milliseconds since 1970.
     pub wall_ms: u64,
-    /// Bytes written to the answering node's store since the one before.
-    pub bytes: u64,
-    /// Pages in it, as far as the answering node's store has them.
-    pub pages: u64,
+    /// Its names.
+    pub names: Vec<String>,
+    /// It stays when later epochs become stable.
+    pub is_kept: bool,
 }
 
 /// Whose mistake it was.

@@ -241,6 +241,10 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 }
                 self.release_replies();
             }
+            Message::Retain { ref epochs } => {
+                self.retain(epochs);
+                self.tell_memory(envelope);
+            }
             Message::Held { .. } => {
                 self.tell_memory(envelope);
                 self.release_replies();
@@ -401,6 +405,7 @@ fn is_of_control(message: &Message) -> bool {
             | Message::EpochHeld { .. }
             | Message::Held { .. }
             | Message::Stable { .. }
+            | Message::Retain { .. }
             | Message::Report(_)
             | Message::Unreachable { .. }
             | Message::Fence { .. }

@@ -3,8 +3,8 @@ use alloc::format;
 use alloc::string::ToString;
 
 use platform::Disk;
-use store::{Damage, Part, PartError, ReadError};
-use types::NodeId;
+use store::{Damage, Part, PartError, ReadError, RetainError};
+use types::{Epoch, NodeId};
 use wire::{Envelope, Message};
 
 use crate::core::Core;
@@ -75,6 +75,17 @@ impl<P: Platform, D: Disk> Core<P, D> {
         (self.config.note)(&format!("the store: {damage}"));
         let (page, version) = damage.page.expect("it is known what was to be read");
         self.say(home, Message::StoreDamaged { page, version });
+    }
+
+    /// These epochs stay readable, and none else.
+    pub(crate) fn retain(&mut self, epochs: &[Epoch]) {
+        let retained = self.store.retain(&epochs.iter().copied().collect());
+        match retained {
+            Ok(()) => {}
+            Err(RetainError::Disk(error)) => self.store_failed(&error),
+            // No leader says so.
+            Err(error @ RetainError::TooMany { .. }) => (self.config.note)(&format!("{error}")),
+        }
     }
 
     /// Acknowledges the parts that have reached the disk.

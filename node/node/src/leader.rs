@@ -26,7 +26,7 @@ const DISKS_AWAITED: Duration = Duration::from_millis(4_000);
 
 /// What makes a node the leader, while it is.
 pub(crate) struct Leadership {
-    leader: Leader,
+    pub(crate) leader: Leader,
     /// The number of this leadership among the voters.
     term: u64,
     /// The leader's own node, once it is a member.

@@ -267,6 +267,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             view,
             you,
             addresses,
+            retained,
         } = envelope.message
         else {
             return;
@@ -277,6 +278,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
         if view.members.len() != addresses.len() {
             return;
         }
+        self.retain(&retained);
         self.enter(&view, you, &addresses);
     }
 

@@ -2,7 +2,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use admin::{Cursor, OutputPiece, ProcessInfo, ProcessState, Response, SnapshotInfo, Watched};
+use admin::{Cursor, OutputPiece, ProcessInfo, ProcessState, Response, Watched};
 use kernel::{ProcessId, Slot, blobs, output, processes};
 use platform::Disk;
 
@@ -65,18 +65,6 @@ impl<P: Platform, D: Disk> Core<P, D> {
         })?;
         let list = list.iter().map(process_info).collect();
         Ok((Response::Processes(list), Some(stamp)))
-    }
-
-    /// The snapshots that this node's store knows.
-    pub(crate) fn snapshots(&self) -> Vec<SnapshotInfo> {
-        let all = self.store.snapshots();
-        all.map(|snapshot| SnapshotInfo {
-            epoch: snapshot.epoch.0,
-            wall_ms: snapshot.wall_ms,
-            bytes: snapshot.bytes,
-            pages: snapshot.pages,
-        })
-        .collect()
     }
 }
 

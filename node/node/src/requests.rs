@@ -20,6 +20,8 @@ pub(crate) struct Desk {
     pub(crate) jobs_begun: u64,
     /// The order to stop, and the epoch that must be stable before.
     down: Option<(RequestId, Epoch)>,
+    /// Who waits for the snapshot of this name.
+    pub(crate) snapshots: Vec<(RequestId, String)>,
 }
 
 /// Why a request is not answered as hoped.
@@ -55,6 +57,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
     pub(crate) fn serve(&mut self) {
         self.core.release_replies();
         self.finish_compilations();
+        self.finish_snapshots();
         self.finish_down();
         let Some((id, bytes)) = self.core.requests.pop_front() else {
             return;
@@ -87,7 +90,9 @@ impl<P: Platform, D: Disk> Node<P, D> {
     fn serve_one(&mut self, id: RequestId, request: Request, bytes: &[u8]) -> Served {
         match request {
             Request::Status => Ok((Response::Status(self.core.status()), None)),
-            Request::Snapshots => Ok((Response::Snapshots(self.core.snapshots()), None)),
+            Request::Snapshots => self.core.snapshots(),
+            Request::Snapshot { name } => self.take_snapshot(id, name),
+            Request::Forget { snapshot } => self.core.forget_snapshot(&snapshot),
             Request::Deploy { name, wasm } => self.deploy(id, &name, wasm, bytes),
             Request::Run {
                 module,
@@ -123,6 +128,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
     pub(crate) fn serve_leaving(&mut self) {
         self.core.release_replies();
         self.finish_compilations();
+        self.finish_snapshots();
         self.finish_down();
         while let Some((id, bytes)) = self.core.requests.pop_front() {
             let served = match admin::decode::<Request>(&bytes) {

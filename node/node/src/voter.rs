@@ -256,7 +256,11 @@ impl<P: Platform, D: Disk> Core<P, D> {
 
     /// This node leads from now on.
     fn lead(&mut self) {
-        let (now, config) = (self.now, self.voter.config);
+        let now = self.now;
+        let config = control::Config {
+            wall_ms: self.platform.wall_ns() / 1_000_000,
+            ..self.voter.config.clone()
+        };
         let (term, state) = (
             self.voter.replica.term(),
             self.voter.replica.state().clone(),

@@ -119,11 +119,6 @@ pub enum PartError {
 pub enum RetainError {
     /// The disk failed.
     Disk(DiskError),
-    /// What was superseded after this epoch is not kept any more.
-    Gone {
-        /// The epoch.
-        epoch: Epoch,
-    },
     /// More epochs than a store retains.
     TooMany {
         /// How many it retains.
@@ -302,12 +297,6 @@ impl fmt::Display for RetainError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Disk(error) => write!(f, "{error}"),
-            Self::Gone { epoch } => {
-                write!(
-                    f,
-                    "epoch {epoch} was not retained, and later ones are stable"
-                )
-            }
             Self::TooMany { max } => write!(f, "a store retains {max} epochs at most"),
         }
     }

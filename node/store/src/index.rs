@@ -220,6 +220,17 @@ impl Index {
         })
     }
 
+    /// All stable versions of pages of an extent, ascending.
+    pub(crate) fn stable_versions(&self, extent: Extent) -> impl Iterator<Item = Entry> + '_ {
+        let slots = self.settled.get(&extent).into_iter().flatten();
+        slots.flat_map(move |slot| {
+            let page = slot.page_in(extent);
+            let older = self.older.range(all_of(page));
+            let older = older.map(|(&(page, version), place)| place.entry(page, version));
+            older.chain([slot.place.entry(page, slot.version)])
+        })
+    }
+
     /// Extents with a page in an epoch that is kept, ascending.
     pub(crate) fn extents_as_of(&self, epoch: Epoch) -> impl Iterator<Item = Extent> + '_ {
         let extents = self.settled.keys().copied();

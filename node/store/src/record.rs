@@ -14,7 +14,7 @@ use crate::mask;
 /// Bytes of a head, and the alignment of records.
 pub(crate) const HEAD_SIZE: usize = 64;
 /// Version of the format, in the header of every segment.
-pub(crate) const FORMAT_VERSION: u32 = 4;
+pub(crate) const FORMAT_VERSION: u32 = 5;
 /// The first two bytes of every record: "PX".
 pub(crate) const MAGIC: u16 = 0x5850;
 

@@ -2,7 +2,8 @@
 //! written later.
 use alloc::vec::Vec;
 use platform::Disk;
-use types::{Epoch, Extent, PageId, Version};
+use types::limits::SNAPSHOTS_MAX;
+use types::{Epoch, Extent, PageId, Stamp, Version};
 use wire::PageVersion;
 
 use crate::error::{NotRetained, ReadError, RetainError};
@@ -11,8 +12,6 @@ use crate::index::Difference;
 use crate::store::Store;
 use crate::superseded::Retained;
 
-/// Epochs that a store retains.
-const RETAINED_MAX: usize = 1024;
 /// Versions that [`Store::poll`] looks at after epochs were given up: some 100 µs.
 const PRUNED_PER_POLL: usize = 1024;
 /// Before all versions.
@@ -25,20 +24,20 @@ impl<D: Disk> Store<D> {
     ///
     /// [`Store::is_durable`] says when that has reached the device.
     ///
+    /// Of an epoch that was not retained while later ones became stable, the store has what
+    /// was not superseded, and what other stores give it. So whoever wants to know what a page
+    /// was like asks all stores that may have it: the highest version counts.
+    ///
     /// # Errors
-    /// If an epoch was not retained while later ones became stable, there are too many, or
-    /// the disk failed. Then the old ones are retained.
+    /// If there are more than [`SNAPSHOTS_MAX`], or the disk failed. Then the old ones are
+    /// retained.
     pub fn retain(&mut self, epochs: &Retained) -> Result<(), RetainError> {
         self.log.check()?;
-        let max = RETAINED_MAX;
+        let max = SNAPSHOTS_MAX;
         if epochs.len() > max {
             return Err(RetainError::TooMany { max });
         }
         let retained = self.history.retained();
-        let is_gone = |epoch: &&Epoch| **epoch < self.stable() && !retained.contains(epoch);
-        if let Some(&epoch) = epochs.iter().find(is_gone) {
-            return Err(RetainError::Gone { epoch });
-        }
         if epochs == retained {
             return Ok(());
         }
@@ -79,6 +78,13 @@ impl<D: Disk> Store<D> {
             Some(entry) => self.read_entry(entry).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The stable versions of pages of an extent that are kept, ascending.
+    pub fn kept_versions(&self, extent: Extent) -> Vec<(PageId, Version, Stamp)> {
+        let kept = self.index.stable_versions(extent);
+        kept.map(|entry| (entry.page, entry.version, entry.stamp))
+            .collect()
     }
 
     /// The pages of an extent that had a version in this epoch, with that version, ascending.

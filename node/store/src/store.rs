@@ -311,11 +311,6 @@ impl<D: Disk> Store<D> {
         core::mem::take(&mut self.acks.copies_stored)
     }
 
-    /// The pages of an extent of which there is a stable version, with that version.
-    pub fn stable_pages(&self, extent: Extent) -> Vec<(PageId, Version)> {
-        self.index.pages_as_of(extent, self.stable()).collect()
-    }
-
     /// Extents of which there is any page, ascending.
     pub fn inventory(&self) -> Vec<Extent> {
         self.index.extents().collect()

@@ -12,6 +12,7 @@ use wire::{Envelope, Message};
 
 use crate::event::{Event, FailedWhy, RefusedWhy};
 use crate::gather::Gather;
+use crate::ladder::Ladder;
 use crate::line::recovery_line;
 use crate::roll::{Patience, Roll};
 use crate::state::{Command, ControlState, Effect, Process};
@@ -25,7 +26,7 @@ const HEARTBEATS_PER_LEASE: u64 = 6;
 pub struct JoinerId(pub u64);
 
 /// What a leader is told about its cluster.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// The disk of the leader's own process.
     pub store: StoreId,
@@ -42,6 +43,10 @@ pub struct Config {
     pub join_grace: Duration,
     /// What is to make work safe when the cluster is started; `None`: what did before.
     pub durability: Option<Durability>,
+    /// How long epochs without a name are to be kept; `None`: as before.
+    pub ladder: Option<Ladder>,
+    /// The time when the leader begins, in milliseconds since 1970.
+    pub wall_ms: u64,
 }
 
 /// Everything that can happen to a leader.
@@ -161,8 +166,10 @@ impl Change {
 /// Decides for the cluster.
 #[derive(Debug)]
 pub struct Leader {
-    config: Config,
-    state: ControlState,
+    pub(crate) config: Config,
+    pub(crate) state: ControlState,
+    /// When it began: then its wall clock was that of its configuration.
+    began: Instant,
     phase: Phase,
     /// Processes that wait to be let in.
     joiners: BTreeMap<JoinerId, Process>,
@@ -177,6 +184,10 @@ pub struct Leader {
     held: Epoch,
     /// What the members of the view are asked before the next one.
     gather: Option<Gather>,
+    /// What people want to have decided, in the order in which they said so.
+    pub(crate) orders: VecDeque<Command>,
+    /// The epochs that the members of the view know to be kept.
+    told_kept: Vec<Epoch>,
     /// The decision on its way to the voters.
     deciding: Option<Command>,
     /// Reported as missing, so as to say it once.
@@ -202,6 +213,8 @@ impl Leader {
             "an answer takes time, and nobody acts who was given up"
         );
         Self {
+            began: now,
+            grace_ends: Some(now + config.join_grace),
             config,
             state,
             phase: Phase::Gathering,
@@ -213,9 +226,10 @@ impl Leader {
             is_stopped: false,
             held: Epoch(0),
             gather: None,
+            orders: VecDeque::new(),
+            told_kept: Vec::new(),
             deciding: None,
             missing: Vec::new(),
-            grace_ends: Some(now + config.join_grace),
             next_epoch: now,
             next_heartbeat: now,
             outputs: VecDeque::new(),
@@ -254,7 +268,7 @@ impl Leader {
         }
         // The old leader may have been lost before it had told everybody.
         this.tell_view(&last);
-        this.decide();
+        this.decide(now);
         Some(this)
     }
 
@@ -275,7 +289,7 @@ impl Leader {
     /// Does what is due.
     pub(crate) fn act(&mut self, now: Instant) {
         self.expire(now);
-        self.decide();
+        self.decide(now);
     }
 
     /// The next thing to do. To be called until there is none, before more is fed.
@@ -423,12 +437,8 @@ impl Leader {
             && self.state.stable() >= view.legacy_epoch()
             && self.roll.failed().is_empty();
         if is_due {
-            let nodes: Vec<NodeId> = view.nodes().collect();
             self.held = held;
-            for to in nodes {
-                let message = Message::Held { epoch: held };
-                self.outputs.push_back(Output::Send { to, message });
-            }
+            self.tell_all(&Message::Held { epoch: held });
         }
     }
 
@@ -500,7 +510,7 @@ impl Leader {
     }
 
     /// Takes the next decision, if none is on its way and one is due.
-    fn decide(&mut self) {
+    fn decide(&mut self, now: Instant) {
         if self.deciding.is_some() {
             return;
         }
@@ -512,7 +522,11 @@ impl Leader {
         let command = match self.membership_due() {
             // Nothing else is decided while the members stand fenced.
             Some(change) => self.draw_line(&change).map(|cuts| change.with(cuts)),
-            None => self.stable_due().or_else(|| self.replicated_due()),
+            None => {
+                let order = self.orders.pop_front();
+                let order = order.or_else(|| self.stable_due(now));
+                order.or_else(|| self.replicated_due())
+            }
         };
         if let Some(command) = command {
             self.outputs.push_back(Output::Propose(command.clone()));
@@ -522,12 +536,14 @@ impl Leader {
 
     /// What the operator wants otherwise, if the cluster is being started.
     fn configuration_due(&self) -> Option<Command> {
-        let wanted = self
-            .config
-            .durability
-            .filter(|_| self.phase == Phase::Gathering);
-        let durability = wanted.filter(|&wanted| wanted != self.state.durability())?;
-        Some(Command::Configure { durability })
+        let (config, state) = (&self.config, &self.state);
+        let durability = config.durability.unwrap_or(state.durability());
+        let ladder = config.ladder.as_ref();
+        let ladder = ladder.unwrap_or(state.snapshots().ladder());
+        let is_so = durability == state.durability() && ladder == state.snapshots().ladder();
+        let ladder = ladder.clone();
+        let is_due = self.phase == Phase::Gathering && !is_so;
+        is_due.then_some(Command::Configure { durability, ladder })
     }
 
     /// How far each member goes back with this change. `None` while survivors have still to
@@ -635,10 +651,13 @@ impl Leader {
 
     /// What every member has stored, if that is more than before. While somebody has
     /// failed nothing becomes stable: the stores that it served are fewer.
-    fn stable_due(&self) -> Option<Command> {
+    fn stable_due(&self, now: Instant) -> Option<Command> {
         let epoch = self.roll.stored();
         let is_due = self.is_running() && self.roll.failed().is_empty();
-        (is_due && epoch > self.state.stable()).then_some(Command::Stable { epoch })
+        let since_ms = now.since(self.began).as_millis();
+        let wall_ms = self.config.wall_ms + since_ms;
+        let command = Command::Stable { epoch, wall_ms };
+        (is_due && epoch > self.state.stable()).then_some(command)
     }
 
     /// That everything stable has its copies, if that was not known.
@@ -657,19 +676,39 @@ impl Leader {
         match self.state.apply(&command) {
             Effect::View(view) => self.begin_view(now, &view, &command),
             Effect::Stable(epoch) => {
-                let nodes: Vec<NodeId> = self.view().map_or_else(Vec::new, |v| v.nodes().collect());
-                for to in nodes {
-                    let message = Message::Stable { epoch };
-                    self.outputs.push_back(Output::Send { to, message });
-                }
+                // Before what it had in this epoch is superseded.
+                self.tell_kept();
+                self.tell_all(&Message::Stable { epoch });
             }
-            Effect::None => (),
+            Effect::None => self.tell_kept(),
         }
         assert!(before <= self.state.stable(), "what is stable stays stable");
         assert!(
             self.epoch <= self.state.epoch_limit(),
             "epochs stay below the limit"
         );
+    }
+
+    /// Tells the members which epochs are kept, if they do not know.
+    fn tell_kept(&mut self) {
+        let is_known = self
+            .told_kept
+            .iter()
+            .copied()
+            .eq(self.state.snapshots().epochs());
+        if !is_known && self.is_running() {
+            self.told_kept = self.state.snapshots().epochs().collect();
+            let epochs = self.told_kept.clone();
+            self.tell_all(&Message::Retain { epochs });
+        }
+    }
+
+    fn tell_all(&mut self, message: &Message) {
+        let nodes: Vec<NodeId> = self.view().map_or_else(Vec::new, |v| v.nodes().collect());
+        for to in nodes {
+            let message = message.clone();
+            self.outputs.push_back(Output::Send { to, message });
+        }
     }
 
     /// Tells everybody, and starts to watch them.
@@ -708,11 +747,13 @@ impl Leader {
     /// Tells every member that is well.
     fn tell_view(&mut self, view: &View) {
         let addresses = self.state.addresses();
+        self.told_kept = self.state.snapshots().epochs().collect();
         for you in view.nodes().filter(|&node| self.roll.is_well(node)) {
             let message = Message::NewView {
                 view: view.clone(),
                 you,
                 addresses: addresses.clone(),
+                retained: self.told_kept.clone(),
             };
             self.outputs.push_back(Output::Send { to: you, message });
         }

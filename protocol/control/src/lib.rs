@@ -21,19 +21,25 @@ mod event;
 mod follower;
 mod gather;
 mod kept;
+mod ladder;
 mod leader;
 mod line;
+mod orders;
 mod replica;
 mod roll;
+mod snapshots;
 mod state;
 mod voting;
 
 pub use drain::DrainRefused;
 pub use event::{Event, FailedWhy, RefusedWhy};
 pub use follower::Follower;
+pub use ladder::{Ladder, NoLadder, Rung};
 pub use leader::{Config, Fate, Input, JoinerId, Leader, Output};
 pub use line::recovery_line;
+pub use orders::Forgotten;
 pub use replica::{Conflict, Replica, ReplicaConfig, ReplicaOutput};
+pub use snapshots::{LATEST, Snapshot, SnapshotRefused, Snapshots};
 pub use state::{Command, ControlState, EPOCHS_AHEAD_MAX, Effect, Process, VOTERS_MAX};
 pub use voting::{
     Ballot, Cause, Checkpoint, Electorate, Entries, Entry, Ground, Packet, Position, Record,

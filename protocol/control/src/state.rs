@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use types::limits::{MEMBERS_MAX, REPLICAS};
 use types::{Cut, Durability, Epoch, Fallback, Member, NodeId, StoreId, View, ViewNumber};
 
+use crate::ladder::Ladder;
+use crate::snapshots::Snapshots;
 use crate::voting::VoterId;
 
 /// How many epochs may begin before one of them is stable.
@@ -56,11 +58,33 @@ pub enum Command {
     Stable {
         /// Which.
         epoch: Epoch,
+        /// When, by the leader's clock, in milliseconds since 1970.
+        wall_ms: u64,
     },
-    /// What makes work safe from the next view on.
+    /// What the operator wants.
     Configure {
-        /// What.
+        /// What makes work safe from the next view on.
         durability: Durability,
+        /// How long epochs without a name are kept.
+        ladder: Ladder,
+    },
+    /// The first epoch to become stable that is not before this one is kept under a name.
+    Snapshot {
+        /// Its name.
+        name: String,
+        /// The epoch in which somebody wanted that.
+        epoch: Epoch,
+    },
+    /// An epoch is not kept any more.
+    Forget {
+        /// Which.
+        epoch: Epoch,
+    },
+    /// A name is given up. If that was the last one of its epoch, that is kept for as long as
+    /// any without a name.
+    ForgetName {
+        /// Which.
+        name: String,
     },
     /// Everything stable is again at as many members of this view as it should be.
     Replicated {
@@ -95,6 +119,7 @@ pub struct ControlState {
     /// Copies among the holders that everything stable has at least.
     copies: usize,
     durability: Durability,
+    snapshots: Snapshots,
 }
 
 impl ControlState {
@@ -108,12 +133,26 @@ impl ControlState {
                 leader,
                 cuts,
             } => Effect::View(self.change_members((leave, join, leaving), *leader, cuts)),
-            Command::Stable { epoch } if *epoch > self.stable => {
+            Command::Stable { epoch, wall_ms } if *epoch > self.stable => {
                 self.stable = *epoch;
+                self.snapshots.on_stable(*epoch, *wall_ms);
                 Effect::Stable(*epoch)
             }
-            Command::Configure { durability } => {
+            Command::Configure { durability, ladder } => {
                 self.durability = *durability;
+                self.snapshots.set_ladder(ladder.clone());
+                Effect::None
+            }
+            Command::Snapshot { name, epoch } => {
+                self.snapshots.await_named(name, *epoch);
+                Effect::None
+            }
+            Command::Forget { epoch } => {
+                self.snapshots.forget(*epoch);
+                Effect::None
+            }
+            Command::ForgetName { name } => {
+                self.snapshots.forget_name(name);
                 Effect::None
             }
             Command::Replicated { view } => {
@@ -225,6 +264,12 @@ impl ControlState {
     #[must_use]
     pub fn durability(&self) -> Durability {
         self.durability
+    }
+
+    /// Which stable epochs are kept.
+    #[must_use]
+    pub fn snapshots(&self) -> &Snapshots {
+        &self.snapshots
     }
 
     /// The last epoch that may begin as things are. Never falls.

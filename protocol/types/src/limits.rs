@@ -4,6 +4,8 @@
 pub const MEMBERS_MAX: usize = 64;
 /// Copies of a page in stores (R), unless the cluster has fewer stores.
 pub const REPLICAS: usize = 2;
+/// Epochs that are kept at most, apart from the newest stable one.
+pub const SNAPSHOTS_MAX: usize = 4096;
 /// Losses after which a transaction is aged (K): from then on it is refused or
 /// robbed only by older ones.
 pub const AGEING_LOSSES: u32 = 2;

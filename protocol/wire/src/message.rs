@@ -334,7 +334,7 @@ pub enum Message {
     },
 
     /// Store to store, after the members have changed: which stable versions of the extent
-    /// have you?
+    /// do you keep, the newest ones and those of epochs that are retained?
     GetCopies {
         /// The extent.
         extent: Extent,
@@ -343,8 +343,10 @@ pub enum Message {
     Copies {
         /// The extent.
         extent: Extent,
-        /// Ascending by page.
-        pages: Vec<(PageId, Version)>,
+        /// Ascending. Long lists are cut into several messages.
+        versions: Vec<(PageId, Version)>,
+        /// No more follow.
+        last: bool,
     },
     /// Store to store: you have got what you lacked; sync it and acknowledge.
     CopiesEnd {
@@ -379,6 +381,8 @@ pub enum Message {
         you: NodeId,
         /// Where each member is reached, in the order of `view.members`.
         addresses: Vec<alloc::string::String>,
+        /// The epochs that stores retain, ascending: as [`Message::Retain`] says later.
+        retained: Vec<Epoch>,
     },
     /// Leader to members: a new epoch has begun (it is in the envelope). Member to
     /// leader: an answer, so that silence shows. Doubles as heartbeat.
@@ -403,6 +407,12 @@ pub enum Message {
     Stable {
         /// The newest stable epoch.
         epoch: Epoch,
+    },
+    /// Leader to members, before the next `Stable`: which epochs stores retain from now on,
+    /// and none else.
+    Retain {
+        /// Ascending.
+        epochs: Vec<Epoch>,
     },
     /// Member to leader: my figures.
     Report(crate::NodeReport),

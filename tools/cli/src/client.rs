@@ -127,6 +127,38 @@ impl Client {
         Ok(None)
     }
 
+    /// What the leader of the cluster in this directory answers. One that has ended, or leads
+    /// no more, is followed by another.
+    ///
+    /// # Errors
+    /// If the cluster does not run, nobody leads for a while, or it could not be done.
+    pub fn ask_leader(data: &DataDir, request: &Request) -> Result<Response, Error> {
+        let until = Instant::now() + FIND_TIME;
+        let interrupts = interrupt::count();
+        loop {
+            let found = Self::leader(data)?;
+            let answer = found.map(|(leader, _)| {
+                Self {
+                    data: None,
+                    ..leader
+                }
+                .ask(request)
+            });
+            match answer {
+                Some(Ok(response)) => return Ok(response),
+                Some(Err(ClientError::Failed(failure)))
+                    if failure.kind == FailureKind::Unavailable => {}
+                Some(Err(ClientError::Lost(_) | ClientError::NoNode(_))) | None => {}
+                Some(Err(error)) => return Err(error.into()),
+            }
+            interrupt::check_since(interrupts)?;
+            if Instant::now() > until {
+                return Err(ClientError::NoLeader.into());
+            }
+            thread::sleep(POLL_TIME);
+        }
+    }
+
     /// From now on, until the next call of this, an answer that has not come at this
     /// moment counts as one that does not come.
     pub fn give_up_at(&mut self, until: Instant) {
@@ -288,14 +320,39 @@ impl Client {
         }
     }
 
-    /// The snapshots, oldest first.
+    /// The snapshots of the cluster in this directory, oldest first; the last one is the
+    /// newest stable epoch.
     ///
     /// # Errors
-    /// See [`Client::ask`].
-    pub fn snapshots(&mut self) -> Result<Vec<SnapshotInfo>, ClientError> {
-        match self.ask(&Request::Snapshots)? {
+    /// See [`Client::ask_leader`].
+    pub fn snapshots(data: &DataDir) -> Result<Vec<SnapshotInfo>, Error> {
+        match Self::ask_leader(data, &Request::Snapshots)? {
             Response::Snapshots(snapshots) => Ok(snapshots),
-            other => Err(unexpected("snapshots", &other)),
+            other => Err(unexpected("snapshots", &other).into()),
+        }
+    }
+
+    /// Has the memory as it is now kept under a name; its epoch.
+    ///
+    /// # Errors
+    /// See [`Client::ask_leader`].
+    pub fn snapshot(data: &DataDir, name: &str) -> Result<u64, Error> {
+        let name = name.to_owned();
+        match Self::ask_leader(data, &Request::Snapshot { name })? {
+            Response::Snapshot { epoch } => Ok(epoch),
+            other => Err(unexpected("snapshot", &other).into()),
+        }
+    }
+
+    /// Has a snapshot given up.
+    ///
+    /// # Errors
+    /// See [`Client::ask_leader`].
+    pub fn forget(data: &DataDir, snapshot: &str) -> Result<(), Error> {
+        let snapshot = snapshot.to_owned();
+        match Self::ask_leader(data, &Request::Forget { snapshot })? {
+            Response::Done => Ok(()),
+            other => Err(unexpected("done", &other).into()),
         }
     }
 
@@ -403,7 +460,11 @@ fn is_repeatable(request: &Request) -> bool {
         | Request::Processes
         | Request::Cancel { .. } => true,
         Request::Call { is_query, .. } => *is_query,
-        Request::Run { .. } | Request::Down | Request::Drain { .. } => false,
+        Request::Run { .. }
+        | Request::Snapshot { .. }
+        | Request::Forget { .. }
+        | Request::Down
+        | Request::Drain { .. } => false,
     }
 }
 

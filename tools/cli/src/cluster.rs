@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use control::Ladder;
 use linux::LinuxEntropy;
 use linux::process::Signal;
 use platform::{ClusterId, Entropy};
@@ -41,6 +42,8 @@ pub struct Plan {
     pub epoch_ms: u32,
     /// What makes work safe; `None` = what did before, disks for a new cluster.
     pub durability: Option<DurabilityArg>,
+    /// How long snapshots without names are kept; `None` = as before.
+    pub retain: Option<Ladder>,
     /// Nodes per process.
     pub cores: u32,
     /// By which addresses of this machine peers reach the nodes.
@@ -103,6 +106,7 @@ impl Plan {
             nodes: None,
             epoch_ms,
             durability: None,
+            retain: None,
             cores,
             hosts: Hosts::Same(Ipv4Addr::LOCALHOST.into()),
             port: None,
@@ -332,6 +336,7 @@ impl Cluster {
             members: self.file.count() * self.plan.cores,
             epoch: self.plan.epoch_ms,
             durability: self.plan.durability,
+            retain: self.plan.retain.clone(),
             cores: self.plan.cores,
             name: format!("node-{number}"),
             memory: self.plan.memory_mib,

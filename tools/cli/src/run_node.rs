@@ -214,6 +214,9 @@ fn open_voter(
         lease: LEASE,
         join_grace: JOIN_GRACE,
         durability: args.durability.map(Into::into),
+        ladder: args.retain.clone(),
+        // Said when it leads.
+        wall_ms: 0,
     };
     let origin = if args.found {
         Origin::Founds

@@ -234,20 +234,30 @@ fn status_is_shown() {
     assert_snapshot!(staged.plurix(&["status"]));
 }
 
+/// What a node says that leads.
+fn leading() -> Response {
+    Response::Status(admin::Status {
+        leader: 1,
+        ..admin::Status::default()
+    })
+}
+
 #[test]
 fn snapshots_are_listed() {
-    let snapshot = SnapshotInfo {
-        epoch: 9,
+    let snapshot = |epoch, names: &[&str], is_kept| SnapshotInfo {
+        epoch,
         wall_ms: u64::MAX,
-        bytes: 8192,
-        pages: 2,
+        names: names.iter().map(|&name| name.into()).collect(),
+        is_kept,
     };
-    let staged = Staged::new("snapshots", vec![Response::Snapshots(vec![snapshot])]);
-    assert_snapshot!(staged.plurix(&["snapshots"]), @"
-    epoch    age  bytes  pages
-    9      0.0 s   8192      2
-    -- -- exit code Some(0)
-    ");
+    let snapshots = vec![
+        snapshot(7, &["before", "monday"], true),
+        snapshot(8, &[], true),
+        snapshot(9, &[], false),
+    ];
+    let script = vec![leading(), Response::Snapshots(snapshots)];
+    let staged = Staged::new("snapshots", script);
+    assert_snapshot!(staged.plurix(&["snapshots"]), @"");
 }
 
 #[test]

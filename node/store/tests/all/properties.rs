@@ -327,7 +327,7 @@ fn other_versions_and_other_clusters_are_refused_in_clear_words() {
         }
     }
     let error = Store::open(disk, US).unwrap_err();
-    assert_eq!(error, OpenError::FormatVersion { found: 5 });
+    assert_eq!(error, OpenError::FormatVersion { found: 4 });
 }
 
 #[test]
@@ -449,7 +449,7 @@ fn a_stable_version_that_comes_late_is_kept_under_one_that_is_not_stable() {
     let mut store = Store::open(MemoryDisk::new(), US).unwrap();
     store.put_frame(page(1), &content(2, 9, 2)).unwrap();
     store.set_stable(Epoch(5), 0).unwrap();
-    assert_eq!(store.stable_pages(page(1).extent()), []);
+    assert_eq!(store.kept_versions(page(1).extent()), []);
     store.put_frame(page(1), &content(1, 4, 1)).unwrap();
     store.end_copies(NodeId(7), page(1).extent());
     while store.take_stored_copies().is_empty() {
@@ -460,8 +460,9 @@ fn a_stable_version_that_comes_late_is_kept_under_one_that_is_not_stable() {
     store.set_stable(Epoch(6), 0).unwrap();
     assert_eq!(store.read(page(1)).unwrap(), Some(content(1, 4, 1)));
     assert_eq!(store.read_stable(page(1)).unwrap(), Some(content(1, 4, 1)));
+    let stamp = content(1, 4, 1).stamp;
     assert_eq!(
-        store.stable_pages(page(1).extent()),
-        [(page(1), Version(1))]
+        store.kept_versions(page(1).extent()),
+        [(page(1), Version(1), stamp)]
     );
 }

@@ -1,6 +1,6 @@
 //! Work can be safe before it is stable: when all stores' nodes have it in memory, if the
 //! cluster was started so.
-use control::Command;
+use control::{Command, Ladder};
 use types::{Durability, Duration, Epoch, NodeId};
 use wire::Message;
 
@@ -89,7 +89,8 @@ fn while_somebody_has_failed_nothing_new_is_told() {
 fn what_counts_is_decided_and_may_be_changed_when_the_cluster_is_started_again() {
     let world = in_memory();
     let durability = Durability::Memory;
-    assert_eq!(world.log[0], Command::Configure { durability });
+    let ladder = Ladder::default();
+    assert_eq!(world.log[0], Command::Configure { durability, ladder });
     assert_eq!(world.view().durability, durability);
     let mut again = world.restart();
     (OWN..OWN + 3).for_each(|store| again.join(store));

@@ -9,6 +9,7 @@ mod held;
 mod leases;
 #[cfg(test)]
 mod scenarios;
+mod snapshots;
 #[cfg(test)]
 mod take_over;
 #[cfg(test)]

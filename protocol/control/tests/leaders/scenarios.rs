@@ -32,6 +32,7 @@ fn a_cluster_forms_when_all_expected_have_joined() {
             view: view.clone(),
             you,
             addresses,
+            retained: vec![],
         };
         assert!(world.sent.contains(&(you, message)), "{you} knows the view");
     }

@@ -11,6 +11,8 @@ pub(crate) const EPOCH: Duration = Duration::from_millis(100);
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(1000);
 pub(crate) const LEASE: Duration = Duration::from_millis(120);
 pub(crate) const GRACE: Duration = Duration::from_millis(5000);
+/// The time when leaders begin.
+pub(crate) const WALL_MS: u64 = 1_700_000_000_000;
 /// The disk of the leader's own process.
 pub(crate) const OWN: u64 = 0xA;
 
@@ -60,6 +62,8 @@ pub(crate) fn config_of(store: u64) -> Config {
         lease: LEASE,
         join_grace: GRACE,
         durability: None,
+        ladder: None,
+        wall_ms: WALL_MS,
     }
 }
 

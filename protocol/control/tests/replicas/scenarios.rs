@@ -131,7 +131,7 @@ fn a_leader_that_is_cut_off_stops_before_another_begins() {
     world.decide();
     assert!(!world.replica(1).is_leader());
     let epochs = world.truth.values().filter_map(|command| match command {
-        Command::Stable { epoch } => Some(epoch.0),
+        Command::Stable { epoch, .. } => Some(epoch.0),
         _ => None,
     });
     assert!(!epochs.collect::<Vec<_>>().contains(&501));
@@ -374,6 +374,7 @@ fn later_records_replace_what_they_stand_in_the_place_of() {
     let stable = |epoch| {
         Entry::Command(Command::Stable {
             epoch: Epoch(epoch),
+            wall_ms: 0,
         })
     };
     let entries = |after, entries| Record::Entries(Entries { after, entries });

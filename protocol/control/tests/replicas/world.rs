@@ -274,7 +274,10 @@ impl World {
         self.proposed += 1;
         let epoch = Epoch(self.proposed);
         let now = self.now_at(id);
-        assert!(self.replica(id).propose(now, Command::Stable { epoch }));
+        assert!(
+            self.replica(id)
+                .propose(now, Command::Stable { epoch, wall_ms: 0 })
+        );
         epoch.0
     }
 
@@ -395,7 +398,7 @@ impl World {
                     (replica.applied(), replica.state().stable())
                 };
                 let highest = |(_, command): (&u64, &Command)| match command {
-                    Command::Stable { epoch } => *epoch,
+                    Command::Stable { epoch, .. } => *epoch,
                     _ => Epoch(0),
                 };
                 let known = self.truth.range(..=applied).map(highest).max();

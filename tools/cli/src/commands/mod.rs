@@ -9,8 +9,10 @@ mod durability;
 mod kill;
 pub(crate) mod node;
 mod ps;
+mod rm;
 mod run;
 mod scratch;
+mod snapshot;
 mod snapshots;
 mod status;
 mod up;
@@ -46,7 +48,9 @@ enum Command {
     Ps(ps::PsArgs),
     Kill(kill::KillArgs),
     Drain(drain::DrainArgs),
+    Snapshot(snapshot::SnapshotArgs),
     Snapshots(snapshots::SnapshotsArgs),
+    Rm(rm::RmArgs),
     Status(status::StatusArgs),
     Down(down::DownArgs),
     Node(node::NodeArgs),
@@ -91,7 +95,9 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, 
         Command::Ps(args) => ps::run(&args),
         Command::Kill(args) => kill::run(&args),
         Command::Drain(args) => drain::run(&args),
+        Command::Snapshot(args) => snapshot::run(&args),
         Command::Snapshots(args) => snapshots::run(&args),
+        Command::Rm(args) => rm::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Down(args) => down::run(&args),
         Command::Node(args) => node::run(args),
@@ -126,6 +132,7 @@ mod tests {
             members: 5,
             epoch: 7,
             durability: None,
+            retain: None,
             cores: 2,
             name: "node-2".into(),
             memory: 64,
@@ -137,6 +144,7 @@ mod tests {
                 found: true,
                 join: None,
                 durability: Some(DurabilityArg::Memory),
+                retain: Some("1s:1m".parse().unwrap()),
                 ..args.clone()
             },
             node::NodeArgs {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgGroup, Args};
+use control::Ladder;
 use platform::ClusterId;
 
 use super::DurabilityArg;
@@ -52,6 +53,10 @@ pub struct NodeArgs {
     /// given. It counts where the cluster is started
     #[arg(long, value_name = "WHERE", value_enum)]
     pub durability: Option<DurabilityArg>,
+    /// How often a snapshot without a name is kept, and for how long; as before unless given.
+    /// It counts where the cluster is started
+    #[arg(long, value_name = "LADDER")]
+    pub retain: Option<Ladder>,
     /// Nodes in this process, a thread each
     #[arg(
         long, value_name = "K", default_value_t = 1,
@@ -94,6 +99,9 @@ impl NodeArgs {
         option("--spin", self.spin.to_string().into());
         if let Some(durability) = self.durability {
             option("--durability", durability.to_string().into());
+        }
+        if let Some(ladder) = &self.retain {
+            option("--retain", ladder.to_string().into());
         }
         if let Some(address) = self.join {
             option("--join", address.to_string().into());

@@ -2,13 +2,18 @@
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use admin::SnapshotInfo;
 use clap::Args;
 
 use super::DataArg;
+use crate::client::Client;
 use crate::error::Error;
 use crate::ui;
 
-/// List the snapshots of the cluster
+/// List the snapshots of the cluster, oldest first
+///
+/// Those without names are kept for a while, see `plurix up --retain`; the last one is the
+/// newest state that cannot be lost.
 #[derive(Args, Debug)]
 pub(crate) struct SnapshotsArgs {
     #[command(flatten)]
@@ -16,7 +21,7 @@ pub(crate) struct SnapshotsArgs {
 }
 
 pub(crate) fn run(args: &SnapshotsArgs) -> Result<ExitCode, Error> {
-    let snapshots = args.data.client()?.snapshots()?;
+    let snapshots = Client::snapshots(&args.data.open()?)?;
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
@@ -27,13 +32,20 @@ pub(crate) fn run(args: &SnapshotsArgs) -> Result<ExitCode, Error> {
             vec![
                 snapshot.epoch.to_string(),
                 age(now_ms.saturating_sub(snapshot.wall_ms)),
-                snapshot.bytes.to_string(),
-                snapshot.pages.to_string(),
+                name(snapshot),
             ]
         })
         .collect();
-    ui::write_out(ui::table(&["epoch", "age", "bytes", "pages"], &rows).as_bytes());
+    ui::write_out(ui::table(&["epoch", "age", "name"], &rows).as_bytes());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Its names. What is not kept is called what it can be asked for.
+fn name(snapshot: &SnapshotInfo) -> String {
+    match snapshot.is_kept {
+        true => snapshot.names.join(", "),
+        false => String::from("(latest)"),
+    }
 }
 
 fn age(ms: u64) -> String {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use control::Ladder;
 
 use super::{DataArg, DurabilityArg};
 use crate::cluster::{Cluster, Hosts, Plan};
@@ -37,6 +38,10 @@ pub(crate) struct UpArgs {
     /// survives the loss of one node at a time). As before unless given; `disk` at first
     #[arg(long, value_name = "WHERE", value_enum)]
     durability: Option<DurabilityArg>,
+    /// How often a snapshot without a name is kept, and for how long: rungs EVERY:FOR such as
+    /// 1s:1m,1m:1h, or `none`. As before unless given; 10s:1m,1m:10m at first
+    #[arg(long, value_name = "LADDER")]
+    retain: Option<Ladder>,
     /// Cores per process, a node each
     #[arg(
         long, value_name = "K", default_value_t = 1,
@@ -73,6 +78,7 @@ pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Error> {
         nodes: args.nodes,
         epoch_ms: args.epoch,
         durability: args.durability,
+        retain: args.retain,
         cores: args.cores,
         hosts: Hosts::Same(args.listen),
         port: args.port,
