@@ -257,7 +257,13 @@ fn snapshots_are_listed() {
     ];
     let script = vec![leading(), Response::Snapshots(snapshots)];
     let staged = Staged::new("snapshots", script);
-    assert_snapshot!(staged.plurix(&["snapshots"]), @"");
+    assert_snapshot!(staged.plurix(&["snapshots"]), @"
+    epoch    age            name
+    7      0.0 s  before, monday
+    8      0.0 s
+    9      0.0 s        (latest)
+    -- -- exit code Some(0)
+    ");
 }
 
 #[test]
