@@ -278,12 +278,11 @@ impl<P: Platform, D: Disk> Core<P, D> {
         if view.members.len() != addresses.len() {
             return;
         }
-        self.retain(&retained);
-        self.enter(&view, you, &addresses);
+        self.enter(&view, you, &addresses, &retained);
     }
 
     /// Enters a view: what it undoes is dropped, everything else stays.
-    pub(crate) fn enter(&mut self, view: &View, you: NodeId, addresses: &[String]) {
+    fn enter(&mut self, view: &View, you: NodeId, addresses: &[String], retained: &[Epoch]) {
         let left: Vec<NodeId> = self.dtm.view().map_or_else(Vec::new, |old| {
             old.nodes()
                 .filter(|node| view.member(*node).is_none())
@@ -303,6 +302,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
             self.store_failed(&error);
             return;
         }
+        // After what is undone is gone: what the memory goes back to may not be retained any
+        // more. Before anything is superseded: it may be just this that is retained.
+        self.retain(retained);
         let wall_ms = self.platform.wall_ns() / 1_000_000;
         if let Err(error) = self.store.set_stable(view.stable, wall_ms) {
             self.store_failed(&error);

@@ -3,6 +3,8 @@
 //! One decision at a time is on its way to the voters. When it is taken it is applied
 //! and told, and what is due next is worked out afresh from what is known then: first
 //! who must leave or may join, then what has become stable.
+mod telling;
+
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -335,6 +337,11 @@ impl Leader {
         self.epoch
     }
 
+    /// The decision on its way to the voters.
+    pub(crate) fn deciding(&self) -> Option<&Command> {
+        self.deciding.as_ref()
+    }
+
     /// Processes that wait to be let in.
     pub fn joiners(&self) -> impl Iterator<Item = &Process> {
         self.joiners.values()
@@ -424,24 +431,6 @@ impl Leader {
         }
     }
 
-    /// Tells the members what is safe without being stable. That needs no decision: it is
-    /// a fact that lasts, whoever leads. But if part of what was before the view is not
-    /// stable yet, it may lie where the next loss finds it: then everybody waits for that.
-    fn tell_held(&mut self) {
-        let held = self.roll.held();
-        let Some(view) = self.view().filter(|_| self.is_running()) else {
-            return;
-        };
-        let is_due = held > self.held.max(self.state.stable())
-            && view.durability == Durability::Memory
-            && self.state.stable() >= view.legacy_epoch()
-            && self.roll.failed().is_empty();
-        if is_due {
-            self.held = held;
-            self.tell_all(&Message::Held { epoch: held });
-        }
-    }
-
     fn patience(&self) -> Patience {
         Patience {
             failure_timeout: self.config.failure_timeout,
@@ -523,7 +512,7 @@ impl Leader {
             // Nothing else is decided while the members stand fenced.
             Some(change) => self.draw_line(&change).map(|cuts| change.with(cuts)),
             None => {
-                let order = self.orders.pop_front();
+                let order = self.next_order();
                 let order = order.or_else(|| self.stable_due(now));
                 order.or_else(|| self.replicated_due())
             }
@@ -689,28 +678,6 @@ impl Leader {
         );
     }
 
-    /// Tells the members which epochs are kept, if they do not know.
-    fn tell_kept(&mut self) {
-        let is_known = self
-            .told_kept
-            .iter()
-            .copied()
-            .eq(self.state.snapshots().epochs());
-        if !is_known && self.is_running() {
-            self.told_kept = self.state.snapshots().epochs().collect();
-            let epochs = self.told_kept.clone();
-            self.tell_all(&Message::Retain { epochs });
-        }
-    }
-
-    fn tell_all(&mut self, message: &Message) {
-        let nodes: Vec<NodeId> = self.view().map_or_else(Vec::new, |v| v.nodes().collect());
-        for to in nodes {
-            let message = message.clone();
-            self.outputs.push_back(Output::Send { to, message });
-        }
-    }
-
     /// Tells everybody, and starts to watch them.
     fn begin_view(&mut self, now: Instant, view: &View, command: &Command) {
         assert!(self.epoch < view.first_epoch, "no epoch is used twice");
@@ -742,46 +709,6 @@ impl Leader {
             stable: view.stable,
             reset: view.reset().count(),
         });
-    }
-
-    /// Tells every member that is well.
-    fn tell_view(&mut self, view: &View) {
-        let addresses = self.state.addresses();
-        self.told_kept = self.state.snapshots().epochs().collect();
-        for you in view.nodes().filter(|&node| self.roll.is_well(node)) {
-            let message = Message::NewView {
-                view: view.clone(),
-                you,
-                addresses: addresses.clone(),
-                retained: self.told_kept.clone(),
-            };
-            self.outputs.push_back(Output::Send { to: you, message });
-        }
-    }
-
-    /// Processes that were let in are members now, unless they have gone meanwhile.
-    fn bind_joined(&mut self, view: &View, command: &Command) {
-        let Command::ChangeMembers { join, .. } = command else {
-            return;
-        };
-        for process in join {
-            let member = view
-                .members
-                .iter()
-                .find(|member| member.store == process.store);
-            let node = member.expect("those who join are members").node;
-            let mut joiners = self.joiners.iter();
-            match joiners
-                .find(|(_, waiting)| *waiting == process)
-                .map(|(&joiner, _)| joiner)
-            {
-                Some(joiner) => {
-                    self.joiners.remove(&joiner);
-                    self.outputs.push_back(Output::Bind { joiner, node });
-                }
-                None => self.fail(node, FailedWhy::LeftEarly),
-            }
-        }
     }
 
     fn event(&mut self, event: Event) {

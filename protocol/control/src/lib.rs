@@ -37,7 +37,7 @@ pub use follower::Follower;
 pub use ladder::{Ladder, NoLadder, Rung};
 pub use leader::{Config, Fate, Input, JoinerId, Leader, Output};
 pub use line::recovery_line;
-pub use orders::Forgotten;
+pub use orders::{Forgotten, RestoreRefused};
 pub use replica::{Conflict, Replica, ReplicaConfig, ReplicaOutput};
 pub use snapshots::{LATEST, Snapshot, SnapshotRefused, Snapshots};
 pub use state::{Command, ControlState, EPOCHS_AHEAD_MAX, Effect, Process, VOTERS_MAX};

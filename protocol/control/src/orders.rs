@@ -1,10 +1,22 @@
-//! Snapshots that people want taken, or given up.
+//! Snapshots that people want taken, given up, or gone back to.
 use alloc::string::String;
 use types::{Epoch, Instant};
 
 use crate::leader::Leader;
 use crate::snapshots::SnapshotRefused;
 use crate::state::Command;
+
+/// Why the memory does not go back to a snapshot.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RestoreRefused {
+    /// No view is in force yet.
+    NotRunning,
+    /// The epoch is not kept.
+    Unknown,
+    /// Members leave, fail or join, or stores have not got all their copies yet: some might
+    /// not have what the memory was like.
+    Unsettled,
+}
 
 /// What is to be kept no more.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,6 +49,50 @@ impl Leader {
         self.orders.push_back(Command::Snapshot { name, epoch });
         self.act(now);
         Ok(())
+    }
+
+    /// The memory is to go back to an epoch that is kept. It has as soon as there is a later
+    /// view than now whose last fallback is to that.
+    ///
+    /// # Errors
+    /// If it cannot now.
+    pub fn restore(&mut self, now: Instant, epoch: Epoch) -> Result<(), RestoreRefused> {
+        if !self.is_running() {
+            return Err(RestoreRefused::NotRunning);
+        }
+        if self.state().snapshots().epochs().all(|kept| kept != epoch) {
+            return Err(RestoreRefused::Unknown);
+        }
+        if !self.is_settled() {
+            return Err(RestoreRefused::Unsettled);
+        }
+        self.orders.push_back(Command::Restore { epoch });
+        self.act(now);
+        Ok(())
+    }
+
+    /// Whether a restore that was ordered has still to be decided.
+    #[must_use]
+    pub fn is_restoring(&self) -> bool {
+        let is_it = |order: &Command| matches!(order, Command::Restore { .. });
+        self.orders.iter().chain(self.deciding()).any(is_it)
+    }
+
+    /// The next thing that somebody has ordered; what cannot be done any more is dropped.
+    pub(crate) fn next_order(&mut self) -> Option<Command> {
+        let is_settled = self.is_settled();
+        while let Some(order) = self.orders.pop_front() {
+            if is_settled || !matches!(order, Command::Restore { .. }) {
+                return Some(order);
+            }
+        }
+        None
+    }
+
+    /// Whether each store has everything that it should have, and members are as they were.
+    fn is_settled(&self) -> bool {
+        let is_quiet = self.view().is_some_and(|view| view.leaving.is_empty());
+        is_quiet && self.roll.failed().is_empty() && self.state().is_replicated()
     }
 
     /// A snapshot or a name is given up.

@@ -129,6 +129,12 @@ impl Snapshots {
         self.thin();
     }
 
+    /// The memory goes back to this epoch, which is kept: there are no later ones any more.
+    pub(crate) fn go_back(&mut self, epoch: Epoch) {
+        self.kept.retain(|&kept, _| kept <= epoch);
+        self.awaited.clear();
+    }
+
     /// The epoch is not kept any more, whatever its names.
     pub(crate) fn forget(&mut self, epoch: Epoch) {
         self.kept.remove(&epoch);

@@ -5,7 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use types::limits::{MEMBERS_MAX, REPLICAS};
-use types::{Cut, Durability, Epoch, Fallback, Member, NodeId, StoreId, View, ViewNumber};
+use types::{
+    Cut, Durability, Epoch, Fallback, Interval, Member, NodeId, StoreId, View, ViewNumber,
+};
 
 use crate::ladder::Ladder;
 use crate::snapshots::Snapshots;
@@ -80,6 +82,12 @@ pub enum Command {
         /// Which.
         epoch: Epoch,
     },
+    /// The memory goes back to an epoch that is kept. Whatever was committed later is undone,
+    /// stable or not, and later snapshots are gone.
+    Restore {
+        /// Which.
+        epoch: Epoch,
+    },
     /// A name is given up. If that was the last one of its epoch, that is kept for as long as
     /// any without a name.
     ForgetName {
@@ -151,6 +159,7 @@ impl ControlState {
                 self.snapshots.forget(*epoch);
                 Effect::None
             }
+            Command::Restore { epoch } => self.restore(*epoch),
             Command::ForgetName { name } => {
                 self.snapshots.forget_name(name);
                 Effect::None
@@ -161,6 +170,25 @@ impl ControlState {
             }
             Command::Stable { .. } => Effect::None,
         }
+    }
+
+    /// A view of the same members, all of which go back, as does whoever was a member before:
+    /// nothing that anybody committed after the epoch counts any more.
+    fn restore(&mut self, epoch: Epoch) -> Effect {
+        let is_kept = self.snapshots.epochs().any(|kept| kept == epoch);
+        let Some(last) = self.view.as_ref().filter(|_| is_kept) else {
+            return Effect::None;
+        };
+        let (leader, leaving) = (last.leader, last.leaving.clone());
+        let leader = last.member(leader).expect("the leader is a member").store;
+        let last = Interval::last_of(epoch);
+        let cuts = (1..=self.last_node).map(|node| Cut {
+            node: NodeId(node),
+            last,
+        });
+        let cuts: Vec<Cut> = cuts.collect();
+        self.snapshots.go_back(epoch);
+        Effect::View(self.change_members((&[], &[], &leaving), leader, &cuts))
     }
 
     fn change_members(

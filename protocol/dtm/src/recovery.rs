@@ -5,7 +5,7 @@
 //! What a page holds that was undone is decided by its home, from the copies, the frames
 //! and the stores of all members; nobody puts an earlier version back by himself.
 use alloc::vec::Vec;
-use types::{Epoch, Extent, PAGES_PER_EXTENT, PageId, View};
+use types::{Epoch, Extent, Interval, PAGES_PER_EXTENT, PageId, View};
 use wire::{Held, HeldAs};
 
 use crate::deps::Dependencies;
@@ -37,8 +37,13 @@ impl Dtm {
         if self.txn.is_active() {
             self.mark(Why::Fallback);
         }
-        let mut pages: Vec<PageId> = self.foreign_pages().to_vec();
-        pages.extend(self.snapshot.written_pages());
+        let pages: Vec<PageId> = match self.goes_behind_stable(view) {
+            true => self.pages.iter().map(|(page, _)| page).collect(),
+            false => {
+                let foreign = self.foreign_pages().iter().copied();
+                foreign.chain(self.snapshot.written_pages()).collect()
+            }
+        };
         for page in pages {
             let entry = self.pages.entry(page);
             if entry.state != PageState::Invalid && view.is_undone(entry.stamp) {
@@ -55,6 +60,16 @@ impl Dtm {
         };
         self.offers = self.snapshot.frames_of(has_no_copy);
         self.enter_legacy(view);
+    }
+
+    /// Whether something that is stable is undone: then any page may hold it. Nothing else
+    /// than the operator's order does so.
+    fn goes_behind_stable(&self, view: &View) -> bool {
+        let entered = self.current_view().first_epoch;
+        let new = view.fallbacks.iter().filter(|one| one.first_epoch > entered);
+        let stable = Interval::last_of(self.stable);
+        let mut cuts = new.flat_map(|decided| &decided.cuts);
+        cuts.any(|cut| cut.last < stable)
     }
 
     /// A copy of a version that was undone goes without a trace.
