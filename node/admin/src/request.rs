@@ -83,6 +83,15 @@ pub enum Request {
         /// The name, or the number of the epoch.
         snapshot: String,
     },
+    /// The whole memory goes back to a snapshot. What was committed later is undone, and later
+    /// snapshots are gone. Only the leader can. Answered by [`crate::Response::Done`] when
+    /// that is so.
+    Restore {
+        /// The name, or the number of the epoch.
+        snapshot: String,
+        /// Even if later snapshots with names are gone then.
+        discards_named: bool,
+    },
     /// Stop the whole cluster when everything committed so far is stable. Answered by
     /// [`crate::Response::Done`].
     Down,

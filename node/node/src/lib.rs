@@ -35,6 +35,7 @@ mod queries;
 mod replies;
 mod report;
 mod requests;
+mod restore;
 mod snapshots;
 mod step;
 mod transaction;

@@ -39,8 +39,8 @@ pub struct Node<P: Platform, D: Disk> {
     pub(crate) desk: Desk,
     pub(crate) limits: Limits,
     search: Search,
-    /// The kernel's tables are known to be there.
-    is_formatted: bool,
+    /// How often the node had gone back when the kernel's tables were known to be there.
+    formatted: Option<u64>,
     /// When to do next what is not urgent.
     next_tidying: Instant,
 }
@@ -86,7 +86,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
             desk: Desk::default(),
             limits,
             search,
-            is_formatted: false,
+            formatted: None,
             next_tidying: now,
         }
     }
@@ -141,11 +141,12 @@ impl<P: Platform, D: Disk> Node<P, D> {
 
     /// The leader makes the kernel's tables in a fresh memory, and refuses another's.
     fn format(&mut self) {
-        if self.is_formatted || self.core.leadership.is_none() {
+        let resets = self.core.resets;
+        if self.formatted == Some(resets) || self.core.leadership.is_none() {
             return;
         }
         match self.core.transact(|pages| superblock::format(pages)) {
-            Ok(_) => self.is_formatted = true,
+            Ok(_) => self.formatted = Some(resets),
             Err(NotDone::Refused(refusal)) => {
                 self.core.fatal = Some(FatalReason::CannotLead(refusal.to_string()));
             }

@@ -10,6 +10,7 @@ use types::{Epoch, NodeId, Stamp};
 use crate::core::Core;
 use crate::deploy::Pending;
 use crate::replies::Reply;
+use crate::restore::Restoring;
 use crate::transaction::{NotDone, loss};
 use crate::{FatalReason, Node, Platform};
 
@@ -22,6 +23,8 @@ pub(crate) struct Desk {
     down: Option<(RequestId, Epoch)>,
     /// Who waits for the snapshot of this name.
     pub(crate) snapshots: Vec<(RequestId, String)>,
+    /// Who waits for the memory to go back.
+    pub(crate) restores: Vec<Restoring>,
 }
 
 /// Why a request is not answered as hoped.
@@ -58,6 +61,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
         self.core.release_replies();
         self.finish_compilations();
         self.finish_snapshots();
+        self.finish_restores();
         self.finish_down();
         let Some((id, bytes)) = self.core.requests.pop_front() else {
             return;
@@ -93,6 +97,10 @@ impl<P: Platform, D: Disk> Node<P, D> {
             Request::Snapshots => self.core.snapshots(),
             Request::Snapshot { name } => self.take_snapshot(id, name),
             Request::Forget { snapshot } => self.core.forget_snapshot(&snapshot),
+            Request::Restore {
+                snapshot,
+                discards_named,
+            } => self.restore(id, &snapshot, discards_named),
             Request::Deploy { name, wasm } => self.deploy(id, &name, wasm, bytes),
             Request::Run {
                 module,

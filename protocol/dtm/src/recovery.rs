@@ -66,7 +66,10 @@ impl Dtm {
     /// than the operator's order does so.
     fn goes_behind_stable(&self, view: &View) -> bool {
         let entered = self.current_view().first_epoch;
-        let new = view.fallbacks.iter().filter(|one| one.first_epoch > entered);
+        let new = view
+            .fallbacks
+            .iter()
+            .filter(|one| one.first_epoch > entered);
         let stable = Interval::last_of(self.stable);
         let mut cuts = new.flat_map(|decided| &decided.cuts);
         cuts.any(|cut| cut.last < stable)

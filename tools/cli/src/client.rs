@@ -135,6 +135,7 @@ impl Client {
     pub fn ask_leader(data: &DataDir, request: &Request) -> Result<Response, Error> {
         let until = Instant::now() + FIND_TIME;
         let interrupts = interrupt::count();
+        let mut failed = ClientError::NoLeader;
         loop {
             let found = Self::leader(data)?;
             let answer = found.map(|(leader, _)| {
@@ -147,13 +148,16 @@ impl Client {
             match answer {
                 Some(Ok(response)) => return Ok(response),
                 Some(Err(ClientError::Failed(failure)))
-                    if failure.kind == FailureKind::Unavailable => {}
+                    if failure.kind == FailureKind::Unavailable =>
+                {
+                    failed = ClientError::Failed(failure);
+                }
                 Some(Err(ClientError::Lost(_) | ClientError::NoNode(_))) | None => {}
                 Some(Err(error)) => return Err(error.into()),
             }
             interrupt::check_since(interrupts)?;
             if Instant::now() > until {
-                return Err(ClientError::NoLeader.into());
+                return Err(failed.into());
             }
             thread::sleep(POLL_TIME);
         }
@@ -356,6 +360,23 @@ impl Client {
         }
     }
 
+    /// Has the whole memory go back to a snapshot. While that cannot be because members come
+    /// or go, or copies are being made, it is tried again for a while.
+    ///
+    /// # Errors
+    /// See [`Client::ask_leader`].
+    pub fn restore(data: &DataDir, snapshot: &str, discards_named: bool) -> Result<(), Error> {
+        let snapshot = snapshot.to_owned();
+        let request = Request::Restore {
+            snapshot,
+            discards_named,
+        };
+        match Self::ask_leader(data, &request)? {
+            Response::Done => Ok(()),
+            other => Err(unexpected("done", &other).into()),
+        }
+    }
+
     /// Ends a process.
     ///
     /// # Errors
@@ -463,6 +484,7 @@ fn is_repeatable(request: &Request) -> bool {
         Request::Run { .. }
         | Request::Snapshot { .. }
         | Request::Forget { .. }
+        | Request::Restore { .. }
         | Request::Down
         | Request::Drain { .. } => false,
     }

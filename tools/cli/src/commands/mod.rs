@@ -9,6 +9,7 @@ mod durability;
 mod kill;
 pub(crate) mod node;
 mod ps;
+mod restore;
 mod rm;
 mod run;
 mod scratch;
@@ -50,6 +51,7 @@ enum Command {
     Drain(drain::DrainArgs),
     Snapshot(snapshot::SnapshotArgs),
     Snapshots(snapshots::SnapshotsArgs),
+    Restore(restore::RestoreArgs),
     Rm(rm::RmArgs),
     Status(status::StatusArgs),
     Down(down::DownArgs),
@@ -97,6 +99,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, 
         Command::Drain(args) => drain::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
         Command::Snapshots(args) => snapshots::run(&args),
+        Command::Restore(args) => restore::run(&args),
         Command::Rm(args) => rm::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Down(args) => down::run(&args),
