@@ -9,5 +9,6 @@ mod crash;
 mod delta;
 mod faults;
 mod properties;
+mod restore;
 mod retained;
 mod scrub;

@@ -9,6 +9,7 @@ mod held;
 mod leases;
 #[cfg(test)]
 mod scenarios;
+#[cfg(test)]
 mod snapshots;
 #[cfg(test)]
 mod take_over;

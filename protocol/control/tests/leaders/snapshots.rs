@@ -1,10 +1,10 @@
 //! Epochs that are kept: what people ask for, what members are told, and when.
-use control::{Command, Fate, Forgotten, Leader, SnapshotRefused};
+use control::{Command, Fate, Forgotten, Leader, RestoreRefused, SnapshotRefused};
 use std::collections::BTreeMap;
-use types::{Epoch, NodeId};
+use types::{Epoch, Interval, NodeId};
 use wire::Message;
 
-use crate::world::{OWN, WALL_MS, World, config_of, state_of};
+use crate::world::{OWN, Persist, WALL_MS, World, config_of, state_of};
 
 /// What one member was told of snapshots and stable epochs, in this order.
 fn told(world: &World, node: NodeId) -> Vec<Message> {
@@ -128,4 +128,96 @@ fn while_the_cluster_gathers_nothing_is_kept() {
     assert_eq!(take(&mut world, "a"), Err(SnapshotRefused::NotRunning));
     let forgotten = forget(&mut world, Forgotten::Epoch(Epoch(1)));
     assert_eq!(forgotten, Err(SnapshotRefused::NotRunning));
+}
+
+fn restore(world: &mut World, epoch: Epoch) -> Result<(), RestoreRefused> {
+    let ordered = world.leader.restore(world.now, epoch);
+    world.pump();
+    ordered
+}
+
+/// A cluster with a snapshot `early` and a later one `late`.
+fn with_two(others: u64) -> (World, Epoch, Epoch) {
+    let mut world = World::running(others);
+    for name in ["early", "late"] {
+        take(&mut world, name).unwrap();
+        world.all_stored();
+    }
+    let snapshots = world.leader.state().snapshots();
+    let (early, late) = (snapshots.named("early"), snapshots.named("late"));
+    let (early, late) = (early.unwrap(), late.unwrap());
+    (world, early, late)
+}
+
+#[test]
+fn everybody_who_ever_was_goes_back_to_the_snapshot_and_what_came_later_is_gone() {
+    let (mut world, early, late) = with_two(2);
+    let (dead, before) = (world.node(OWN + 2), world.view());
+    world.dies(dead);
+    world.replicated();
+    let stable = world.leader.state().stable();
+    restore(&mut world, early).unwrap();
+    let view = world.view();
+    assert_eq!(
+        view.members,
+        before.members[..]
+            .iter()
+            .filter(|one| one.node != dead)
+            .copied()
+            .collect::<Vec<_>>()
+    );
+    let decided = view.fallbacks.last().unwrap();
+    let cuts: Vec<u32> = decided.cuts.iter().map(|cut| cut.node.0).collect();
+    assert_eq!(cuts, [1, 2, 3], "the dead, too");
+    assert!(
+        decided
+            .cuts
+            .iter()
+            .all(|cut| cut.last == Interval::last_of(early))
+    );
+    assert_eq!(view.stable, stable, "no epoch is used twice");
+    assert!(view.first_epoch > late);
+    let kept = retained(&world);
+    assert!(kept.contains(&early) && kept.iter().all(|&kept| kept <= early));
+    // And on from there, under the same name again.
+    take(&mut world, "late").unwrap();
+    world.all_stored();
+    assert!(world.leader.state().snapshots().named("late") >= Some(view.first_epoch));
+}
+
+#[test]
+fn what_is_not_kept_cannot_be_gone_back_to() {
+    let (mut world, early, late) = with_two(0);
+    forget(&mut world, Forgotten::Epoch(late)).unwrap();
+    assert_eq!(restore(&mut world, late), Err(RestoreRefused::Unknown));
+    restore(&mut world, early).unwrap();
+}
+
+/// Some store might not have what the memory was like.
+#[test]
+fn nobody_goes_back_while_copies_are_made() {
+    let (mut world, early, _) = with_two(2);
+    let dead = world.node(OWN + 2);
+    world.dies(dead);
+    assert_eq!(restore(&mut world, early), Err(RestoreRefused::Unsettled));
+    world.replicated();
+    restore(&mut world, early).unwrap();
+}
+
+/// The order is given up: whoever gave it hears of that.
+#[test]
+fn a_death_before_the_decision_comes_first() {
+    let (mut world, early, _) = with_two(2);
+    world.persist = Persist::OnDemand;
+    take(&mut world, "other").unwrap();
+    restore(&mut world, early).unwrap();
+    assert!(world.leader.is_restoring());
+    let dead = world.node(OWN + 2);
+    world.dies(dead);
+    world.persisted();
+    world.persist = Persist::AtOnce;
+    world.persisted();
+    assert!(!world.leader.is_restoring());
+    let is_restore = |command: &Command| matches!(command, Command::Restore { .. });
+    assert!(!world.log.iter().any(is_restore));
 }

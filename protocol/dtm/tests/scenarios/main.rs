@@ -21,6 +21,8 @@ mod opacity;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]
+mod restore;
+#[cfg(test)]
 mod snapshots;
 #[cfg(test)]
 mod transfer;
