@@ -12,3 +12,4 @@ mod joining;
 mod picture;
 mod programs;
 mod refusals;
+mod restore;
