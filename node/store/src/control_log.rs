@@ -35,7 +35,7 @@ impl<D: Disk> ControlLog<D> {
     /// # Errors
     /// If the disk fails, or holds no whole log of this cluster.
     pub fn open(mut disk: D, identity: Identity) -> Result<(Self, Vec<Vec<u8>>), OpenError> {
-        let mut found = recover(&mut disk, identity)?;
+        let mut found = recover(&mut disk, identity, &[])?;
         if let Some(&damage) = found.damage.first() {
             return Err(OpenError::Damaged(damage));
         }

@@ -8,7 +8,7 @@
 //! only it is refused later; anything else makes the whole store useless, because what
 //! is missing is unknown.
 use alloc::vec::Vec;
-use platform::{Disk, DiskError, SegmentNumber};
+use platform::{ClusterId, Disk, DiskError, SegmentNumber};
 use types::StoreId;
 
 use crate::error::{Damage, OpenError};
@@ -34,7 +34,11 @@ pub(crate) struct Recovered {
 }
 
 /// Reads what there is and cuts a torn tail off.
-pub(crate) fn recover<D: Disk>(disk: &mut D, us: Identity) -> Result<Recovered, OpenError> {
+pub(crate) fn recover<D: Disk>(
+    disk: &mut D,
+    us: Identity,
+    ancestors: &[ClusterId],
+) -> Result<Recovered, OpenError> {
     let numbers = disk.segments()?;
     let last = numbers.last().map_or(0, |last| last.0);
     if last > SEGMENT_NUMBER_MAX {
@@ -46,7 +50,7 @@ pub(crate) fn recover<D: Disk>(disk: &mut D, us: Identity) -> Result<Recovered, 
     let mut store = None;
     for number in numbers {
         let loaded = load(disk, number)?;
-        check_identity(&loaded, us, &mut store)?;
+        check_identity(&loaded, us, ancestors, &mut store)?;
         segments.push(loaded);
     }
     let durable = segments
@@ -176,12 +180,13 @@ fn find_missing(segments: &[Loaded]) -> Option<SegmentNumber> {
 fn check_identity(
     loaded: &Loaded,
     us: Identity,
+    ancestors: &[ClusterId],
     store: &mut Option<StoreId>,
 ) -> Result<(), OpenError> {
     let Some(identity) = loaded.identity else {
         return Ok(());
     };
-    if identity.cluster != us.cluster {
+    if identity.cluster != us.cluster && !ancestors.contains(&identity.cluster) {
         let (expected, found) = (us.cluster, identity.cluster);
         return Err(OpenError::ForeignCluster { expected, found });
     }
@@ -257,7 +262,7 @@ mod tests {
         let frame = record(frame, &[1; 4097], Position::START, 64);
         let end = u32::try_from(header.len()).unwrap();
         let mut disk = disk(FIRST, [header, frame].concat());
-        let found = recover(&mut disk, US).unwrap();
+        let found = recover(&mut disk, US, &[]).unwrap();
         assert_eq!(found.segments[0].end, end);
         assert_eq!(disk.length(FIRST), Ok(end.into()));
     }
@@ -269,7 +274,7 @@ mod tests {
             offset: 128,
         };
         let header = record(HEADER, &[], beyond, 0);
-        let Err(OpenError::Damaged(damage)) = recover(&mut disk(FIRST, header), US) else {
+        let Err(OpenError::Damaged(damage)) = recover(&mut disk(FIRST, header), US, &[]) else {
             panic!("it lacks 64 bytes");
         };
         assert_eq!((damage.part, damage.offset), (DamagedPart::Length, 64));
@@ -287,11 +292,11 @@ mod tests {
         let after = record(Meta::Dropped { segment: FIRST }, &[], beyond, 128);
         let bytes = [&header[..], &trailer, &after, &[0; 300]].concat();
         let mut disk = disk(FIRST, bytes);
-        let found = recover(&mut disk, US).unwrap();
+        let found = recover(&mut disk, US, &[]).unwrap();
         assert!(!found.segments[0].is_sealed);
         assert_eq!(found.segments[0].end, 192);
         assert_eq!(disk.length(FIRST), Ok(192));
-        assert!(recover(&mut disk, US).is_ok());
+        assert!(recover(&mut disk, US, &[]).is_ok());
     }
 
     /// Segments 1 and 4; 4 needs 3, which is missing, and says whether something in 2 was durable.
@@ -324,14 +329,14 @@ mod tests {
             disk.append(FIRST, trailer).unwrap();
             let segment = SegmentNumber(3);
             let lost = is_lost.then_some(OpenError::Missing { segment });
-            assert_eq!(recover(&mut disk, US).err(), lost);
+            assert_eq!(recover(&mut disk, US, &[]).err(), lost);
         }
     }
 
     #[test]
     fn a_segment_that_no_number_can_follow_is_refused() {
         let segment = SegmentNumber(u32::MAX);
-        let error = recover(&mut disk(segment, vec![]), US).unwrap_err();
+        let error = recover(&mut disk(segment, vec![]), US, &[]).unwrap_err();
         assert_eq!(error, OpenError::NumberTooHigh { segment });
     }
 }

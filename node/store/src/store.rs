@@ -111,17 +111,35 @@ impl<D: Disk> Store<D> {
         Self::open_with(disk, identity, SEGMENT_SIZE)
     }
 
+    /// Like [`Store::open`], of a cluster that has come from others: what they have written is
+    /// the store's own.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_descendant(
+        disk: D,
+        identity: Identity,
+        ancestors: &[ClusterId],
+    ) -> Result<Self, OpenError> {
+        Self::open_any(disk, identity, ancestors, SEGMENT_SIZE)
+    }
+
     /// Like [`Store::open`], sealing segments when they have grown to `segment_size`.
     ///
     /// # Errors
     /// As there.
-    pub fn open_with(
+    pub fn open_with(disk: D, identity: Identity, segment_size: u32) -> Result<Self, OpenError> {
+        Self::open_any(disk, identity, &[], segment_size)
+    }
+
+    fn open_any(
         mut disk: D,
         identity: Identity,
+        ancestors: &[ClusterId],
         segment_size: u32,
     ) -> Result<Self, OpenError> {
         assert!(segment_size <= SEGMENT_SIZE, "offsets never overflow");
-        let mut found = recover(&mut disk, identity)?;
+        let mut found = recover(&mut disk, identity, ancestors)?;
         let store = found.store.unwrap_or(identity.store);
         let active = found.segments.pop_if(|last| !last.is_sealed);
         let last = found

@@ -2,7 +2,8 @@
 use std::collections::BTreeSet;
 
 use crate::common::{US, content, page, part, view};
-use store::{MemoryDisk, Store, Tail};
+use platform::ClusterId;
+use store::{Identity, MemoryDisk, OpenError, Store, Tail};
 use types::{Epoch, View};
 
 /// Small, so that there are several segments.
@@ -136,4 +137,22 @@ fn a_crash_at_every_write_of_it_loses_nothing() {
         store.set_stable(Epoch(20), 0).unwrap();
         assert_eq!(written(&mut store, 0..9), [Some(12); 9], "{survive}");
     }
+}
+
+/// A cluster that was made from another one's files keeps on writing under its own name.
+#[test]
+fn what_ancestors_have_written_is_read_on() {
+    let disk = grown().into_disk().crash(Tail::Kept);
+    let child = Identity {
+        cluster: ClusterId(77),
+        ..US
+    };
+    let refused = Store::open(disk.clone(), child).unwrap_err();
+    assert!(matches!(refused, OpenError::ForeignCluster { .. }));
+    let open = |disk| Store::open_descendant(disk, child, &[US.cluster]).unwrap();
+    let mut store = open(disk);
+    assert_eq!(written(&mut store, 0..9), [Some(20); 9]);
+    live(&mut store, 30, 30, 0..9);
+    let disk = store.into_disk().crash(Tail::Kept);
+    assert_eq!(written(&mut open(disk.clone()), 0..9), [Some(30); 9]);
 }
