@@ -181,7 +181,9 @@ impl World {
             }
         }
         self.trace.mix(at.0);
-        self.story.diary.operations.push(call.told(begin, answer));
+        if !self.is_undone_later(&answer) {
+            self.story.diary.operations.push(call.told(begin, answer));
+        }
         self.push(pause, Item::Client(number));
     }
 }

@@ -21,6 +21,7 @@ mod checks;
 mod client;
 mod clock;
 mod cue;
+mod detour;
 mod disk;
 mod fault;
 mod guest;

@@ -62,6 +62,17 @@ pub(crate) struct Scenario {
     pub(crate) durability: Durability,
     /// When, from the first call on.
     pub(crate) faults: Vec<(Duration, Fault)>,
+    /// In the end the memory goes back to a snapshot.
+    pub(crate) detour: Option<Detour>,
+}
+
+/// What is done after a snapshot was taken, and undone by going back to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Detour {
+    /// Meanwhile, from the first call on.
+    pub(crate) faults: Vec<(Duration, Fault)>,
+    /// When somebody has begun to want to go back.
+    pub(crate) last: (Duration, Fault),
 }
 
 /// How faults follow each other.
@@ -93,6 +104,7 @@ impl Scenario {
             stutter: prng.chance(1, 3).then(|| ms(prng, [2, 80])),
             durability: Durability::Disk,
             faults: Vec::new(),
+            detour: None,
         };
         let pace = match prng.chance(1, 2) {
             true => Pace::Alone,
@@ -114,7 +126,34 @@ impl Scenario {
         if is_single && nodes > 2 && scenario.stutter.is_none() {
             scenario.durability = [Durability::Disk, Durability::Memory][index_below(2, prng)];
         }
+        if prng.chance(1, 3) {
+            scenario.detour = Some(scenario.detour(prng));
+        }
         scenario
+    }
+
+    fn detour(&self, prng: &mut Prng) -> Detour {
+        let kinds: &[FaultKind] = match (self.durability, self.nodes) {
+            (Durability::Memory, _) => &[FaultKind::Kill, FaultKind::Pause],
+            (_, 1) => &[FaultKind::Kill, FaultKind::Blackout],
+            _ => &[
+                FaultKind::Kill,
+                FaultKind::KillTwo,
+                FaultKind::Blackout,
+                FaultKind::Isolate,
+                FaultKind::Pause,
+            ],
+        };
+        let mut fault = |times| {
+            let after = ms(prng, times);
+            let kind = kinds[index_below(kinds.len(), prng)];
+            (after, self.fault(prng, Some(kind)))
+        };
+        Detour {
+            faults: vec![fault([100, 2_000])],
+            // Before the decision, or after it.
+            last: fault([0, 150]),
+        }
     }
 
     fn fault(&self, prng: &mut Prng, only: Option<FaultKind>) -> Fault {

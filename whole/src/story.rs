@@ -14,7 +14,7 @@ use crate::item::Item;
 use crate::machine::Place;
 use crate::names::{MachineId, Pid};
 use crate::report::Property;
-use crate::scenario::Scenario;
+use crate::scenario::{Detour, Scenario};
 use crate::tool::{Asker, Told};
 use crate::world::{Word, World};
 
@@ -45,6 +45,16 @@ pub(crate) enum Phase {
     Closing,
     /// All lists are read.
     Reading,
+    /// A snapshot is taken.
+    Keeping,
+    /// Clients call, faults happen, and all of that is to be undone.
+    Detour,
+    /// Everybody is to be a member again, and clients come to their ends.
+    Mending,
+    /// The memory goes back to the snapshot.
+    GoingBack,
+    /// Everybody is to be a member again.
+    Recovering,
     /// What is safe in memories gets to disks.
     Resting,
     /// All machines have lost power, and come back.
@@ -79,6 +89,8 @@ pub(crate) struct Story {
     is_asking: bool,
     reading: Option<(Moment, Call)>,
     down: Vec<MachineId>,
+    /// Where the memory is to go back to, once.
+    pub(crate) detour: Option<Detour>,
     /// How long it took to become well again.
     pub(crate) healed_in: Duration,
     pub(crate) restarted_in: Duration,
@@ -97,6 +109,7 @@ impl Story {
             is_asking: false,
             reading: None,
             down: Vec::new(),
+            detour: scenario.detour.clone(),
             healed_in: Duration::ZERO,
             restarted_in: Duration::ZERO,
         }
@@ -108,7 +121,7 @@ impl World {
         self.push(LOOK_EVERY, Item::Look);
     }
 
-    fn enter(&mut self, phase: Phase) {
+    pub(crate) fn enter(&mut self, phase: Phase) {
         self.note(format_args!("{phase:?}"));
         self.story.phase = phase;
         self.story.since = self.now;
@@ -125,7 +138,7 @@ impl World {
         for process in self.alive() {
             self.ask(Asker::Status, process, &Request::Status, STATUS_TIME);
         }
-        let is_late = self.story.phase != Phase::Chaos && self.took() > SETTLE_TIME;
+        let is_late = !self.are_faults_planned() && self.took() > SETTLE_TIME;
         if is_late || self.queue.count() > ITEMS_MAX {
             let (phase, took) = (self.story.phase, self.took().as_millis());
             let detail = format!("{phase:?} has taken {took} ms; {}", self.who_is_there());
@@ -155,6 +168,11 @@ impl World {
                 self.enter(Phase::Reading);
             }
             Phase::Reading | Phase::ReadingAgain => self.read_on(),
+            Phase::Keeping
+            | Phase::Detour
+            | Phase::Mending
+            | Phase::GoingBack
+            | Phase::Recovering => self.look_at_detour(),
             Phase::Resting if self.took() > REST_TIME => self.lose_power(),
             Phase::Restarting if self.is_whole() => {
                 self.story.restarted_in = self.took();
@@ -167,7 +185,7 @@ impl World {
     }
 
     /// Whether everybody is a member who should be, and everything has its copies.
-    fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.members_if_whole().is_some()
     }
 
@@ -231,7 +249,7 @@ impl World {
         }
     }
 
-    fn ask_leader(&mut self, request: &Request) {
+    pub(crate) fn ask_leader(&mut self, request: &Request) {
         if !self.story.is_asking
             && let Some((leader, _)) = self.leader()
         {
@@ -254,6 +272,7 @@ impl World {
         let first = first.map_or(0, |(_, call)| call.read_end());
         if first >= end {
             match self.story.phase {
+                Phase::Reading if self.story.detour.is_some() => self.enter(Phase::Keeping),
                 Phase::Reading => match self.scenario.durability {
                     Durability::Disk => self.lose_power(),
                     Durability::Memory => self.enter(Phase::Resting),
@@ -274,6 +293,9 @@ impl World {
         self.story.is_asking = false;
         match (self.story.phase, told) {
             (Phase::Reading | Phase::ReadingAgain, told) => self.on_read(told),
+            (Phase::Keeping | Phase::GoingBack, Told::Answer(response)) => {
+                self.on_detour_told(*response);
+            }
             (Phase::Deploying, Told::Answer(response)) => match *response {
                 Response::Deployed { .. } => self.enter(Phase::Starting),
                 other => self.note(format_args!("not deployed: {other:?}")),
