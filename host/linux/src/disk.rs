@@ -467,14 +467,14 @@ fn path(directory: &Path, segment: SegmentNumber) -> PathBuf {
     directory.join(format!("{segment}.segment"))
 }
 
-fn parse_name(name: &str) -> Option<SegmentNumber> {
+pub(crate) fn parse_name(name: &str) -> Option<SegmentNumber> {
     let digits = name
         .strip_suffix(".segment")
         .filter(|digits| digits.len() == 8)?;
     u32::from_str_radix(digits, 16).ok().map(SegmentNumber)
 }
 
-fn disk_error(operation: DiskOperation, error: &io::Error) -> DiskError {
+pub(crate) fn disk_error(operation: DiskOperation, error: &io::Error) -> DiskError {
     match error.raw_os_error() {
         Some(libc::ENOSPC | libc::EDQUOT) => DiskError::NoSpace,
         code => DiskError::Io {

@@ -1,6 +1,6 @@
 //! The disk on a real file system, alone and under a store.
 #![expect(clippy::tests_outside_test_module, reason = "the whole file is a test")]
-use linux::LinuxDisk;
+use linux::{FrozenDisk, LinuxDisk};
 use platform::{ClusterId, Disk, DiskError, SegmentNumber, SyncToken};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -91,6 +91,68 @@ fn files_are_found_cut_and_deleted() {
     assert_eq!(bytes[60..], [8; 10]);
     let missing = SegmentNumber(2);
     assert_eq!(disk.length(missing), Err(DiskError::NotFound(missing)));
+}
+
+/// Names, lengths, times and bytes of all that is in a directory.
+fn all_of(directory: &Path) -> Vec<(PathBuf, std::time::SystemTime, Vec<u8>)> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut all: Vec<_> = entries
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let written = fs::metadata(&path).unwrap().modified().unwrap();
+            let bytes = fs::read(&path).unwrap();
+            (path, written, bytes)
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn a_frozen_disk_takes_everything_and_changes_nothing() {
+    let directory = Directory::new("frozen");
+    let (mut disk, _) = open(&directory.0);
+    for number in [1, 2] {
+        disk.create(SegmentNumber(number)).unwrap();
+        disk.append(SegmentNumber(number), vec![7; 100]).unwrap();
+    }
+    assert_eq!(
+        FrozenDisk::open(&directory.0).unwrap_err(),
+        DiskError::InUse
+    );
+    drop(disk);
+    let before = all_of(&directory.0);
+    let mut frozen = FrozenDisk::open(&directory.0).unwrap();
+    let [first, second, third] = [1, 2, 3].map(SegmentNumber);
+    frozen.append(first, vec![8; 20]).unwrap();
+    frozen.truncate(first, 110).unwrap();
+    frozen.append(first, vec![9; 10]).unwrap();
+    frozen.truncate(second, 50).unwrap();
+    frozen.append(second, vec![8; 10]).unwrap();
+    frozen.create(third).unwrap();
+    frozen.append(third, vec![1, 2, 3]).unwrap();
+    let mut read = |segment, offset, length| {
+        let mut bytes = vec![0; length];
+        frozen.read(segment, offset, &mut bytes).map(|()| bytes)
+    };
+    let expected = [vec![7; 5], vec![8; 10], vec![9; 10]].concat();
+    assert_eq!(read(first, 95, 25), Ok(expected));
+    assert_eq!(read(first, 105, 15), Ok([[8; 5], [9; 5], [9; 5]].concat()));
+    assert_eq!(read(first, 10, 5), Ok(vec![7; 5]));
+    assert_eq!(read(second, 45, 15), Ok([[7; 5], [8; 5], [8; 5]].concat()));
+    assert_eq!(read(second, 45, 16), Err(DiskError::PastEnd(second)));
+    assert_eq!(read(third, 1, 2), Ok(vec![2, 3]));
+    assert_eq!(frozen.length(first), Ok(120));
+    frozen.delete(first).unwrap();
+    assert_eq!(frozen.segments().unwrap(), [second, third]);
+    frozen.sync(SyncToken(4)).unwrap();
+    assert_eq!(frozen.poll_completions(), Ok(Some(SyncToken(4))));
+    // Others may look, too, but nobody writes meanwhile.
+    drop(FrozenDisk::open(&directory.0).unwrap());
+    let writer = LinuxDisk::open(&directory.0, Arc::new(|| ()));
+    assert_eq!(writer.unwrap_err(), DiskError::InUse);
+    drop(frozen);
+    assert!(all_of(&directory.0) == before);
 }
 
 #[test]

@@ -5,7 +5,8 @@
 //! in postcard's format. An answer leaves its node when nothing that it tells can be
 //! undone any more.
 //!
-//! It knows neither the kernel's tables nor the protocol; ids are plain numbers here.
+//! It knows neither the kernel's tables nor the protocol; ids are plain numbers here. Only
+//! questions about the past are put as nodes put them to each other: tools ask for pages.
 //!
 //! Start with [`Request`] and [`Response`].
 #![no_std]

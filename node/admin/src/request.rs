@@ -2,6 +2,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
+use wire::PastQuestion;
 
 /// A question or order. Orders are transactions: done wholly or not at all.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -91,6 +92,14 @@ pub enum Request {
         snapshot: String,
         /// Even if later snapshots with names are gone then.
         discards_named: bool,
+    },
+    /// What was the memory like in an epoch that is kept? Answered by
+    /// [`crate::Response::Past`] when all stores have been asked.
+    Past {
+        /// The epoch.
+        epoch: u64,
+        /// The question.
+        question: PastQuestion,
     },
     /// Stop the whole cluster when everything committed so far is stable. Answered by
     /// [`crate::Response::Done`].

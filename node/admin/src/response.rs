@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 use types::Durability;
+use wire::PastFound;
 
 use crate::Cursor;
 
@@ -49,6 +50,8 @@ pub enum Response {
         /// Its epoch.
         epoch: u64,
     },
+    /// What all stores together know of an epoch; `None`: it is not kept, or no more.
+    Past(Option<PastFound>),
     /// It is done.
     Done,
     /// It could not be done; nothing has changed.

@@ -6,7 +6,7 @@
 //! page but those whose bytes they share, and a large blob can be written by many
 //! transactions. Sealing fixes the length; from then on it can be read without a
 //! look at the slots' pages.
-use types::{PAGE_SIZE, PAGES_PER_EXTENT, PageId};
+use types::{Extent, PAGE_SIZE, PAGES_PER_EXTENT, PageId};
 
 use crate::cell::{Cell, clear_page, record};
 use crate::region::{self, BLOB_REGIONS, Counter};
@@ -60,8 +60,7 @@ pub fn create(pages: &mut impl Pages, capacity: u64) -> Result<BlobId, Failure> 
         }
         .into());
     }
-    let page_count = u64::from(PREFIX_PAGES) + capacity.div_ceil(PAGE_BYTES);
-    let extents = page_count.div_ceil(u64::from(PAGES_PER_EXTENT));
+    let extents = extents_of(capacity);
     let next: Cell<u64> = Cell::first(region::counter(Counter::BlobExtents));
     let mut first = next.get(pages)?;
     if first % EXTENTS_PER_REGION + extents > EXTENTS_PER_REGION {
@@ -159,6 +158,16 @@ pub fn length(pages: &mut impl Pages, blob: BlobId) -> Result<u64, Failure> {
     }
 }
 
+/// The addresses that are the blob's alone: its first extent, and how many follow from there.
+///
+/// # Errors
+/// If there is no such blob.
+pub fn extents(pages: &mut impl Pages, blob: BlobId) -> Result<(Extent, u32), Failure> {
+    let count = extents_of(check(pages, blob)?.capacity);
+    let count = u32::try_from(count).expect("a blob holds some gigabytes at most");
+    Ok((blob.page(0).extent(), count))
+}
+
 /// Makes the blob unchangeable.
 ///
 /// # Errors
@@ -206,6 +215,11 @@ pub fn free(pages: &mut impl Pages, blob: BlobId, pages_max: u32) -> Result<Prog
     }
     clear_page(pages, blob.page(0))?;
     Ok(Progress::Done)
+}
+
+fn extents_of(capacity: u64) -> u64 {
+    let page_count = u64::from(PREFIX_PAGES) + capacity.div_ceil(PAGE_BYTES);
+    page_count.div_ceil(u64::from(PAGES_PER_EXTENT))
 }
 
 fn header(blob: BlobId) -> Cell<BlobHeader> {

@@ -50,6 +50,17 @@ pub(crate) fn wait(pages: &mut impl Pages, waiter: Waiter) -> Result<(), Stop> {
     header(process, bucket).set(pages, BucketHeader { count, count_max })
 }
 
+/// Everybody on the lists of a process.
+pub(crate) fn waiting(pages: &mut impl Pages, process: ProcessId) -> Result<Vec<Waiter>, Stop> {
+    let mut all = Vec::new();
+    for bucket in 0..EVENT_BUCKETS {
+        for place in 0..header(process, bucket).get(pages)?.count {
+            all.push(entry(process, bucket, place).get(pages)?);
+        }
+    }
+    Ok(all)
+}
+
 /// Takes everybody off the lists who waits for the event. With nobody waiting
 /// nothing is written.
 pub(crate) fn signal(

@@ -53,6 +53,15 @@ impl ProcessId {
     pub const fn region(self) -> RegionId {
         RegionId(FIRST_APPLICATION_REGION + self.0)
     }
+
+    /// The process whose memory the region is, whether or not there is such a process.
+    #[must_use]
+    pub const fn of_region(region: RegionId) -> Option<Self> {
+        match region.0.checked_sub(FIRST_APPLICATION_REGION) {
+            None | Some(0) => None,
+            Some(id) => Some(Self(id)),
+        }
+    }
 }
 
 impl Slot {

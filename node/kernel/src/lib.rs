@@ -34,6 +34,7 @@ extern crate std;
 
 pub mod blobs;
 mod cell;
+pub mod census;
 mod events;
 mod failure;
 mod id;
@@ -59,5 +60,5 @@ pub use id::{BlobId, Event, ModuleId, ProcessId, Slot, Station, WorkerId};
 pub use name::{NAME_BYTES_MAX, Name};
 pub use pages::{Pages, Stop};
 pub use reap::reap;
-pub use region::{REGION_NAMES, TABLE_ENTRIES, is_vital};
+pub use region::{REGION_NAMES, TABLE_ENTRIES, is_vital, table_name};
 pub use workers::{EntryCall, Worker};

@@ -10,6 +10,8 @@
 //! steals them writes page 1 only, which a running step has not touched: neither
 //! interrupts it. New workers join at the end, the node takes them from the front,
 //! thieves from the end.
+use alloc::vec::Vec;
+
 use crate::cell::{Cell, Value, record};
 use crate::limits::STOLEN_MAX;
 use crate::region::{self, QUEUE_PAGES};
@@ -94,6 +96,21 @@ fn is_free(pages: &mut impl Pages, slot: Slot) -> Result<bool, Stop> {
 /// Only [`Stop`].
 pub fn waiting(pages: &mut impl Pages, slot: Slot) -> Result<u32, Stop> {
     Ok(Queue::open(pages, slot)?.header.count())
+}
+
+/// The held worker, and those in the slot's queue in their order.
+pub(crate) fn workers(
+    pages: &mut impl Pages,
+    slot: Slot,
+) -> Result<(Option<Worker>, Vec<Worker>), Stop> {
+    let held = held(slot).get(pages)?;
+    let mut queue = Queue::open(pages, slot)?;
+    let mut queued = Vec::new();
+    // It is not written back.
+    while let Some(worker) = queue.pop_first(pages)? {
+        queued.push(worker);
+    }
+    Ok((Some(held).filter(Worker::is_somebody), queued))
 }
 
 /// Moves up to half of the victim's queue to the thief's slot; returns how many.

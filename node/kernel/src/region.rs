@@ -50,6 +50,16 @@ pub const REGION_NAMES: &[(RegionId, &str)] = &[
     (RegionId(BLOBS_FIRST), "blobs, first of 128"),
 ];
 
+/// What the kernel keeps in a region, for people; `None` if it is not the kernel's.
+#[must_use]
+pub fn table_name(region: RegionId) -> Option<&'static str> {
+    if is_blob_region(region.0) {
+        return Some("blobs");
+    }
+    let mut names = REGION_NAMES.iter();
+    names.find_map(|(known, name)| (*known == region).then_some(*name))
+}
+
 /// Processes and modules that the tables hold at a time.
 pub const TABLE_ENTRIES: u32 = 1024;
 /// Pages of a process' group.

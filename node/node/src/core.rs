@@ -19,6 +19,7 @@ use crate::copies::Copies;
 use crate::leader::Leadership;
 use crate::members::Joining;
 use crate::memory::Memory;
+use crate::past::Past;
 use crate::replies::Reply;
 use crate::report::Figures;
 use crate::voter::Voter;
@@ -52,6 +53,8 @@ pub(crate) struct Core<P: Platform, D: Disk> {
     pub(crate) copies: Copies,
     /// When the store is cleaned.
     pub(crate) cleaning: Cleaning,
+    /// Questions about epochs that are kept.
+    pub(crate) past: Past,
     /// How often this node has gone back to an earlier state of its own.
     pub(crate) resets: u64,
     /// Messages of a view that this node has not entered yet.
@@ -96,6 +99,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             replies: Vec::new(),
             copies: Copies::new(now),
             cleaning: Cleaning::new(now),
+            past: Past::default(),
             resets: 0,
             early: Vec::new(),
             own: VecDeque::new(),
@@ -141,6 +145,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
         self.on_time();
         self.on_disk();
         self.on_cleaning();
+        self.look_at_past();
         let begun = self.platform.now();
         self.inherit();
         self.dtm
@@ -168,6 +173,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             lease_end.filter(|end| *end > self.now),
             self.copies.next_deadline(),
             Some(self.cleaning.next_deadline()),
+            self.past.next_deadline(self.now, self.store.stable()),
             Some(self.figures.next_report(self.config.report_every)),
         ];
         Wait::Until(deadlines.into_iter().flatten().fold(until, Ord::min))
@@ -186,7 +192,10 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 self.on_joiner_lost(joiner, why);
             }
             Event::Request { id, bytes } => self.requests.push_back((id, bytes)),
-            Event::RequestGone { id } => self.requests.retain(|(request, _)| *request != id),
+            Event::RequestGone { id } => {
+                self.requests.retain(|(request, _)| *request != id);
+                self.past.forget(id);
+            }
             Event::LinkUp(node) => drop(self.voter.lost.remove(&node)),
             Event::Refused(refusal) => self.note_intruder(LostWhy::Refused(refusal)),
             Event::Woken => {}
@@ -227,6 +236,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
             | Message::Copies { .. }
             | Message::CopiesEnd { .. }
             | Message::CopiesStored { .. } => self.on_copies_message(envelope),
+            Message::PastQuery { .. } | Message::PastAnswer { .. } => {
+                self.on_past_message(envelope);
+            }
             Message::Heartbeat => self.on_heartbeat(envelope),
             Message::Fence { stable, ref lost } => {
                 self.heard_at = self.now;

@@ -31,6 +31,7 @@ mod lines;
 mod members;
 mod memory;
 mod node;
+mod past;
 mod queries;
 mod replies;
 mod report;

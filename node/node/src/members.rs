@@ -332,6 +332,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
         self.say_inventory();
         let stored = self.store.inventory();
         self.copies.begin(self.now, view, you, &stored);
+        self.ask_past_again();
         self.flush();
         self.take_early(view.number);
     }

@@ -89,6 +89,11 @@ impl History {
             .any(|undone| undone.cut.undoes(stamp, undone.first_epoch))
     }
 
+    /// All decisions.
+    pub(crate) fn all_undone(&self) -> impl Iterator<Item = Undone> + '_ {
+        self.undone.values().flatten().copied()
+    }
+
     /// The newest stable epoch.
     pub(crate) fn stable(&self) -> Epoch {
         self.stable

@@ -28,6 +28,7 @@ mod index;
 mod log;
 mod mask;
 mod memory_disk;
+pub mod past;
 mod reading;
 mod record;
 mod recover;

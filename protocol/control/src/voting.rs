@@ -277,6 +277,31 @@ impl Checkpoint {
         Ok(all)
     }
 
+    /// Where the log ends.
+    #[must_use]
+    pub fn end(&self) -> Position {
+        let mut end = self.at;
+        for entry in &self.tail {
+            end.index += 1;
+            if let Entry::Term(term) = entry {
+                end.term = *term;
+            }
+        }
+        end
+    }
+
+    /// What would be decided if a voter that knows this led next: all that it has.
+    #[must_use]
+    pub fn outcome(&self) -> ControlState {
+        let mut state = self.state.clone();
+        for entry in &self.tail {
+            if let Entry::Command(command) = entry {
+                state.apply(command);
+            }
+        }
+        state
+    }
+
     /// Whether nothing was ever recorded.
     #[must_use]
     pub fn is_blank(&self) -> bool {

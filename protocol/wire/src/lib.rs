@@ -13,6 +13,7 @@ extern crate alloc;
 mod codec;
 mod image;
 mod message;
+mod past;
 mod report;
 
 pub use codec::{BODY_SIZE_MAX, DecodeError, HEADER_SIZE, decode, encode};
@@ -20,5 +21,8 @@ pub use image::{Image, NoImage};
 pub use message::{
     Envelope, Held, HeldAs, Hold, IntervalEdges, Manifest, Message, Outcome, PageVersion,
     ReadRefusal, ReadWish, ReceivedPart, Testimony,
+};
+pub use past::{
+    KeptAs, PAST_EXTENTS_MAX, PAST_PAGES_MAX, PastAnswer, PastFound, PastPage, PastQuestion,
 };
 pub use report::NodeReport;

@@ -361,6 +361,24 @@ pub enum Message {
     /// Member to leader: everything stable in my store is at all its stores of this view.
     Replicated,
 
+    /// A tool's node to every member: what was the memory like in this epoch, as far as
+    /// your store knows?
+    PastQuery {
+        /// Chosen by the sender.
+        id: u64,
+        /// The epoch.
+        epoch: Epoch,
+        /// The question.
+        question: crate::PastQuestion,
+    },
+    /// Member to a tool's node: so; nothing if its store does not keep the epoch.
+    PastAnswer {
+        /// Of the question.
+        id: u64,
+        /// The answer.
+        answer: Option<crate::PastAnswer>,
+    },
+
     // Control.
     /// A process to any process, meant for the leader: let my disk and me in.
     Join {

@@ -479,6 +479,7 @@ fn is_repeatable(request: &Request) -> bool {
         | Request::Watch { .. }
         | Request::ReadResult { .. }
         | Request::Processes
+        | Request::Past { .. }
         | Request::Cancel { .. } => true,
         Request::Call { is_query, .. } => *is_query,
         Request::Run { .. }

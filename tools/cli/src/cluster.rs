@@ -128,13 +128,7 @@ impl Cluster {
         let lock = data.lock()?;
         let file = cluster_file(&data, plan.nodes)?;
         check_ports(&plan, &file)?;
-        let id = u64::from_str_radix(&file.cluster, 16).map_err(|_| {
-            Error::config(format!(
-                "expected a cluster id in cluster.json, found {}",
-                file.cluster
-            ))
-        })?;
-        data.make_token(ClusterId(id))?;
+        data.make_token(file.id()?)?;
         let running = RunningFile {
             supervisor: std::process::id(),
             nodes: Vec::new(),

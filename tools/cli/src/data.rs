@@ -46,6 +46,20 @@ impl ClusterFile {
         (1..=self.nodes).filter(|number| !self.left.contains(number))
     }
 
+    /// Its id.
+    ///
+    /// # Errors
+    /// If that is none.
+    pub fn id(&self) -> Result<ClusterId, Error> {
+        let id = u64::from_str_radix(&self.cluster, 16).map(ClusterId);
+        id.map_err(|_| {
+            let found = &self.cluster;
+            Error::config(format!(
+                "expected a cluster id in cluster.json, found {found}"
+            ))
+        })
+    }
+
     /// How many nodes the cluster has.
     #[must_use]
     pub fn count(&self) -> u32 {
@@ -152,11 +166,37 @@ impl DataDir {
         match file.try_lock() {
             Ok(()) => Ok(Lock { _file: file }),
             Err(TryLockError::WouldBlock) => {
-                let message = format!("the cluster in {} runs already", self.path.display());
-                Err(Error::user(message)
+                let place = self.path.display();
+                if self.lock_to_read()?.is_some() {
+                    let message = format!("the disks of the cluster in {place} are being read");
+                    return Err(Error::user(message).hint("wait until that has ended"));
+                }
+                Err(Error::user(format!("the cluster in {place} runs already"))
                     .hint("`plurix status` shows it, `plurix down` stops it")
                     .hint("for a second cluster choose another directory with --data"))
             }
+            Err(TryLockError::Error(error)) => Err(cannot("lock", &path, &error)),
+        }
+    }
+
+    /// Takes the right to read what the cluster has on its disks, together with whoever else
+    /// reads: nobody runs it meanwhile. `None` if somebody does now.
+    ///
+    /// # Errors
+    /// If there is no telling.
+    pub fn lock_to_read(&self) -> Result<Option<Lock>, Error> {
+        let path = self.path.join("lock");
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            // It was never run; then there is nothing that could change.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                File::open(&self.path).map_err(|error| cannot("open", &self.path, &error))?
+            }
+            Err(error) => return Err(cannot("open", &path, &error)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(Some(Lock { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(cannot("lock", &path, &error)),
         }
     }
@@ -213,9 +253,9 @@ impl DataDir {
             Error::user(format!("no cluster runs in {}", self.path.display()))
                 .hint("`plurix up` starts one; --data says where")
         };
-        match self.lock() {
-            Ok(_nobody_runs_it) => Err(stopped()),
-            Err(_) => read_json(&self.path.join("running.json"))?.ok_or_else(stopped),
+        match self.lock_to_read()? {
+            Some(_nobody_runs_it) => Err(stopped()),
+            None => read_json(&self.path.join("running.json"))?.ok_or_else(stopped),
         }
     }
 

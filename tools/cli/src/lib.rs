@@ -16,6 +16,7 @@ pub mod error;
 pub mod examples;
 mod interrupt;
 mod network;
+pub mod past;
 mod program;
 mod run_bench;
 mod run_node;

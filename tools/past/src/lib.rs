@@ -1,9 +1,23 @@
 //! The memory as it was in an epoch that is kept, as tools read it: from the nodes of a
 //! cluster that runs, from the disks of one that is stopped, or from a far copy.
 //!
-//! Start with [`Past`].
+//! Start with [`Past`]. It is read by asking ([`AsOf`]) somebody who knows it: [`Stopped`], the
+//! disks of a cluster that does not run, or nodes that run, to which the command has
+//! connections. [`Tables`] shows what the kernel knew then, [`Overview`] says it all at once.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+
+mod as_of;
+mod overview;
+mod owners;
+mod stopped;
+mod tables;
+
+pub use as_of::{Answers, AsOf};
+pub use overview::{BlobSeen, BlobUse, Overview, ProcessSeen};
+pub use owners::{Owner, Owners};
+pub use stopped::{NodeDirectory, OpenError, Seen, Stopped};
+pub use tables::Tables;
 
 use types::{Epoch, Extent, PageId, Version};
 use wire::PageVersion;
@@ -47,6 +61,9 @@ pub enum PastError {
         /// Its version.
         version: Version,
     },
+    /// The kernel's tables are not what they must be, in words.
+    #[error("the kernel's tables: {0}")]
+    Tables(String),
     /// What has it cannot be reached, in words.
     #[error("{0}")]
     Unavailable(String),

@@ -382,6 +382,8 @@ fn later_records_replace_what_they_stand_in_the_place_of() {
     let second = entries(position(1, 2), vec![Entry::Term(2)]);
     let all = Checkpoint::replay([first, second]).unwrap();
     assert_eq!(all.tail, [Entry::Term(1), stable(1), Entry::Term(2)]);
+    assert_eq!(all.end(), position(2, 3));
+    assert_eq!(all.outcome().stable(), Epoch(1));
     let checkpoint = Checkpoint {
         at: position(1, 2),
         tail: vec![Entry::Term(2)],
@@ -393,6 +395,8 @@ fn later_records_replace_what_they_stand_in_the_place_of() {
     ];
     let all = Checkpoint::replay(records).unwrap();
     assert_eq!(all.tail, [Entry::Term(2), stable(3)]);
+    assert_eq!(all.end(), position(2, 4));
+    assert_eq!(all.outcome().stable(), Epoch(3));
     // A gap, and what a checkpoint stands for already.
     assert!(Checkpoint::replay([entries(position(1, 7), vec![])]).is_err());
     assert!(Record::decode(&[0xFF; 3]).is_err());

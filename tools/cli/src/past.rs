@@ -1,0 +1,199 @@
+//! Where the past of a cluster is read: from its nodes, or from their disks if nobody runs it.
+use std::cell::RefCell;
+use std::fs;
+use std::rc::Rc;
+
+use admin::{Request, Response, SnapshotInfo};
+use control::LATEST;
+use past::{Answers, AsOf, NodeDirectory, OpenError, Past, PastError, Seen, Stopped};
+use platform::ClusterId;
+use types::Epoch;
+use wire::{PastFound, PastQuestion};
+
+use crate::client::{Client, ClientError};
+use crate::data::{DataDir, Lock};
+use crate::error::Error;
+use crate::ui;
+
+/// A snapshot that is so much older than another is almost as new.
+const ALMOST_NEW_MS: u64 = 60_000;
+
+/// Who knows the past of a cluster.
+#[derive(Debug)]
+pub enum Source {
+    /// Its nodes.
+    Live(Live, DataDir),
+    /// Their disks. Nobody can start the cluster as long as this is there.
+    Stopped(Stopped, Lock),
+}
+
+/// A connection to any node of a cluster that runs.
+#[derive(Clone, Debug)]
+pub struct Live(Rc<RefCell<Client>>);
+
+impl Source {
+    /// The cluster of a data directory, whether it runs or not.
+    ///
+    /// # Errors
+    /// If it runs and no node is reached, or it does not and its disks cannot be read.
+    pub fn open(data: &DataDir) -> Result<Self, Error> {
+        let Some(lock) = data.lock_to_read()? else {
+            let client = Client::find(data)?;
+            let live = Live(Rc::new(RefCell::new(client)));
+            return Ok(Self::Live(live, data.clone()));
+        };
+        let (cluster, nodes) = directories(data)?;
+        let path = data.path().display();
+        ui::note(format!("no cluster runs in {path}: its disks are read"));
+        let stopped = Stopped::open(cluster, &nodes).map_err(unreadable)?;
+        for note in stopped.notes() {
+            ui::note(note);
+        }
+        Ok(Self::Stopped(stopped, lock))
+    }
+
+    /// The snapshots, oldest first; the last one is the newest stable epoch.
+    ///
+    /// # Errors
+    /// If nobody leads for a while.
+    pub fn snapshots(&self) -> Result<Vec<SnapshotInfo>, Error> {
+        match self {
+            Self::Live(_, data) => Client::snapshots(data),
+            Self::Stopped(stopped, _) => Ok(stopped.snapshots().iter().map(info).collect()),
+        }
+    }
+
+    /// The snapshot that a user means: by its name or its epoch, or by the word `latest`.
+    ///
+    /// # Errors
+    /// If there is no such snapshot.
+    pub fn resolve(&self, snapshot: &str) -> Result<SnapshotInfo, Error> {
+        let all = self.snapshots()?;
+        let mut named = all.iter();
+        let found = match snapshot.parse::<u64>() {
+            Ok(epoch) => named.find(|one| one.epoch == epoch),
+            Err(_) if snapshot == LATEST => self.latest(&all),
+            Err(_) => named.find(|one| one.names.iter().any(|name| name == snapshot)),
+        };
+        found.cloned().ok_or_else(|| unknown(snapshot, &all))
+    }
+
+    /// The newest snapshot. The newest stable epoch of a cluster that runs is soon another
+    /// one: what is almost as new and stays is better.
+    fn latest<'all>(&self, all: &'all [SnapshotInfo]) -> Option<&'all SnapshotInfo> {
+        let newest = all.last()?;
+        let is_soon_gone = matches!(self, Self::Live(..)) && !newest.is_kept;
+        let mut before = all.iter().rev().filter(|one| one.is_kept);
+        let before = before.next().filter(|_| is_soon_gone);
+        let is_as_good = |one: &&SnapshotInfo| newest.wall_ms - one.wall_ms <= ALMOST_NEW_MS;
+        before.filter(is_as_good).or(Some(newest))
+    }
+
+    /// The memory as it was in an epoch.
+    #[must_use]
+    pub fn as_of(&self, epoch: Epoch) -> Box<dyn Past> {
+        match self {
+            Self::Live(live, _) => Box::new(AsOf::new(epoch, live.clone())),
+            Self::Stopped(stopped, _) => Box::new(AsOf::new(epoch, stopped.clone())),
+        }
+    }
+}
+
+impl Answers for Live {
+    fn answer(&mut self, epoch: Epoch, question: &PastQuestion) -> Result<PastFound, PastError> {
+        let request = Request::Past {
+            epoch: epoch.0,
+            question: question.clone(),
+        };
+        let answer = self.0.borrow_mut().ask(&request);
+        match answer.map_err(|error| PastError::Unavailable(error.to_string()))? {
+            Response::Past(found) => found.ok_or(PastError::NotKept(epoch)),
+            other => {
+                let message = format!("expected the answer `past`, found {other:?}");
+                let nonsense = ClientError::Nonsense(message);
+                Err(PastError::Unavailable(nonsense.to_string()))
+            }
+        }
+    }
+}
+
+impl From<PastError> for Error {
+    fn from(error: PastError) -> Self {
+        let message = error.to_string();
+        match error {
+            PastError::NotKept(_) => Self::user(message).hint(
+                "`plurix snapshots` lists what is kept, `plurix snapshot NAME` keeps the present",
+            ),
+            PastError::Damaged { .. } | PastError::Tables(_) | PastError::Unavailable(_) => {
+                Self::config(message)
+            }
+        }
+    }
+}
+
+fn info(seen: &Seen) -> SnapshotInfo {
+    SnapshotInfo {
+        epoch: seen.epoch.0,
+        wall_ms: seen.wall_ms,
+        names: seen.names.clone(),
+        is_kept: seen.is_kept,
+    }
+}
+
+fn unknown(snapshot: &str, all: &[SnapshotInfo]) -> Error {
+    let expected = "expected the name or the epoch of a snapshot, or `latest`";
+    let error = Error::user(format!("{expected}, found `{snapshot}`"));
+    let names: Vec<&str> = all
+        .iter()
+        .flat_map(|one| &one.names)
+        .map(String::as_str)
+        .collect();
+    let error = match names.is_empty() {
+        true => error,
+        false => error.hint(format!("names: {}", names.join(", "))),
+    };
+    error.hint("`plurix snapshots` lists all")
+}
+
+/// The cluster's id and the disks of its nodes.
+fn directories(data: &DataDir) -> Result<(ClusterId, Vec<NodeDirectory>), Error> {
+    let file = data.cluster()?.ok_or_else(|| {
+        Error::user(format!(
+            "no cluster was ever started in {}",
+            data.path().display()
+        ))
+        .hint("`plurix up` starts one; --data says where")
+    })?;
+    let cluster = file.id()?;
+    let mut nodes = Vec::new();
+    for number in file.numbers() {
+        let node = data.node(number);
+        // The nodes of a process after its first lie below it.
+        let entries = fs::read_dir(&node).into_iter().flatten().flatten();
+        let below = entries.map(|entry| entry.path());
+        let is_core = |path: &std::path::PathBuf| {
+            let name = path.file_name().and_then(|name| name.to_str());
+            name.is_some_and(|name| name.starts_with("core-"))
+        };
+        let mut below: Vec<_> = below.filter(is_core).collect();
+        below.sort();
+        for directory in std::iter::once(node).chain(below) {
+            nodes.push(NodeDirectory {
+                store: directory.join("store"),
+                control: directory.join("control"),
+            });
+        }
+    }
+    Ok((cluster, nodes))
+}
+
+fn unreadable(error: OpenError) -> Error {
+    let message = Error::config(error.to_string());
+    match error {
+        OpenError::InUse(_) => message.hint("a node was started by hand: ask it, or stop it"),
+        OpenError::Unusable(_) => message,
+        OpenError::Missing { .. } | OpenError::NoDecisions(_) => {
+            message.hint("nothing was changed; restore the directories of the nodes")
+        }
+    }
+}
