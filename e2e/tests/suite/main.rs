@@ -9,6 +9,7 @@ mod drain;
 mod ends;
 mod hostile;
 mod joining;
+mod past;
 mod picture;
 mod programs;
 mod refusals;

@@ -22,25 +22,28 @@ const ALMOST_NEW_MS: u64 = 60_000;
 #[derive(Debug)]
 pub enum Source {
     /// Its nodes.
-    Live(Live, DataDir),
+    Live(Live),
     /// Their disks. Nobody can start the cluster as long as this is there.
     Stopped(Stopped, Lock),
 }
 
-/// A connection to any node of a cluster that runs.
+/// Any node of a cluster that runs.
 #[derive(Clone, Debug)]
-pub struct Live(Rc<RefCell<Client>>);
+pub struct Live {
+    data: DataDir,
+    /// Made for the first question; all that is read shares it.
+    client: Rc<RefCell<Option<Client>>>,
+}
 
 impl Source {
     /// The cluster of a data directory, whether it runs or not.
     ///
     /// # Errors
-    /// If it runs and no node is reached, or it does not and its disks cannot be read.
+    /// If it does not run and its disks cannot be read.
     pub fn open(data: &DataDir) -> Result<Self, Error> {
         let Some(lock) = data.lock_to_read()? else {
-            let client = Client::find(data)?;
-            let live = Live(Rc::new(RefCell::new(client)));
-            return Ok(Self::Live(live, data.clone()));
+            let (data, client) = (data.clone(), Rc::default());
+            return Ok(Self::Live(Live { data, client }));
         };
         let (cluster, nodes) = directories(data)?;
         let path = data.path().display();
@@ -58,7 +61,7 @@ impl Source {
     /// If nobody leads for a while.
     pub fn snapshots(&self) -> Result<Vec<SnapshotInfo>, Error> {
         match self {
-            Self::Live(_, data) => Client::snapshots(data),
+            Self::Live(live) => Client::snapshots(&live.data),
             Self::Stopped(stopped, _) => Ok(stopped.snapshots().iter().map(info).collect()),
         }
     }
@@ -85,7 +88,8 @@ impl Source {
         let is_soon_gone = matches!(self, Self::Live(..)) && !newest.is_kept;
         let mut before = all.iter().rev().filter(|one| one.is_kept);
         let before = before.next().filter(|_| is_soon_gone);
-        let is_as_good = |one: &&SnapshotInfo| newest.wall_ms - one.wall_ms <= ALMOST_NEW_MS;
+        let is_as_good =
+            |one: &&SnapshotInfo| newest.wall_ms.saturating_sub(one.wall_ms) <= ALMOST_NEW_MS;
         before.filter(is_as_good).or(Some(newest))
     }
 
@@ -93,7 +97,7 @@ impl Source {
     #[must_use]
     pub fn as_of(&self, epoch: Epoch) -> Box<dyn Past> {
         match self {
-            Self::Live(live, _) => Box::new(AsOf::new(epoch, live.clone())),
+            Self::Live(live) => Box::new(AsOf::new(epoch, live.clone())),
             Self::Stopped(stopped, _) => Box::new(AsOf::new(epoch, stopped.clone())),
         }
     }
@@ -105,7 +109,15 @@ impl Answers for Live {
             epoch: epoch.0,
             question: question.clone(),
         };
-        let answer = self.0.borrow_mut().ask(&request);
+        let mut client = self.client.borrow_mut();
+        let client = match &mut *client {
+            Some(client) => client,
+            none => {
+                let found = Client::find(&self.data);
+                none.insert(found.map_err(|error| PastError::Unavailable(error.to_string()))?)
+            }
+        };
+        let answer = client.ask(&request);
         match answer.map_err(|error| PastError::Unavailable(error.to_string()))? {
             Response::Past(found) => found.ok_or(PastError::NotKept(epoch)),
             other => {

@@ -98,9 +98,34 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     std::iter::once(header).chain(rows).collect()
 }
 
+/// So many bytes, in three or four digits.
+pub(crate) fn size(bytes: u64) -> String {
+    let mut unit = 1;
+    let mut name = "B";
+    for larger in ["KiB", "MiB", "GiB", "TiB"] {
+        if bytes / unit < 1024 {
+            break;
+        }
+        unit *= 1024;
+        name = larger;
+    }
+    let tenths = bytes % unit * 10 / unit;
+    match bytes / unit {
+        whole if whole < 10 && unit > 1 => format!("{whole}.{tenths} {name}"),
+        whole => format!("{whole} {name}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        let sizes = [0, 999, 1024, 4096, 15 << 10, (3 << 30) + (1 << 29)];
+        let expected = ["0 B", "999 B", "1.0 KiB", "4.0 KiB", "15 KiB", "3.5 GiB"];
+        assert_eq!(sizes.map(size), expected);
+    }
 
     #[test]
     fn columns_are_aligned() {

@@ -139,6 +139,8 @@ fn every_verb_has_help() {
         "kill",
         "drain",
         "snapshots",
+        "inspect",
+        "diff",
         "status",
         "down",
         "node",
@@ -156,6 +158,12 @@ fn usage_errors_have_code_2() {
         ("zero_epoch", &["up", "--epoch", "0"]),
         ("one_node_cannot_lose_one", &["demo", "--nodes", "1"]),
         ("node_of_no_cluster", &["node", "--data", "x"]),
+        ("page_of_no_region", &["inspect", "latest", "--page", "12"]),
+        ("file_of_no_region", &["inspect", "latest", "--out", "x"]),
+        (
+            "page_and_region",
+            &["inspect", "x", "--page", "1:1", "--region", "1"],
+        ),
     ] {
         let output = plurix(line);
         assert!(output.ends_with("exit code Some(2)"), "{output}");
@@ -263,6 +271,46 @@ fn snapshots_are_listed() {
     8      0.0 s
     9      0.0 s        (latest)
     -- -- exit code Some(0)
+    ");
+}
+
+#[test]
+fn an_unknown_snapshot_is_named_with_those_that_there_are() {
+    let snapshot = |epoch, names: &[&str]| SnapshotInfo {
+        epoch,
+        wall_ms: 0,
+        names: names.iter().map(|&name| name.into()).collect(),
+        is_kept: true,
+    };
+    let snapshots = vec![snapshot(7, &["before", "monday"]), snapshot(8, &[])];
+    let script = || vec![leading(), Response::Snapshots(snapshots.clone())];
+    let staged = Staged::new("unknown", script());
+    assert_snapshot!(staged.plurix(&["inspect", "9"]), @"
+    -- error: expected the name or the epoch of a snapshot, or `latest`, found `9`
+    hint: names: before, monday
+    hint: `plurix snapshots` lists all
+    -- exit code Some(1)
+    ");
+    let staged = Staged::new("unknown-name", script());
+    assert_snapshot!(staged.plurix(&["diff", "tuesday", "monday"]), @"
+    -- error: expected the name or the epoch of a snapshot, or `latest`, found `tuesday`
+    hint: names: before, monday
+    hint: `plurix snapshots` lists all
+    -- exit code Some(1)
+    ");
+}
+
+#[test]
+fn a_directory_in_which_nothing_was_started_has_no_past() {
+    let path = std::env::temp_dir().join(format!("plurix-cli-past-{}", std::process::id()));
+    DataDir::make(&path).unwrap();
+    let data = path.to_str().unwrap();
+    let output = plurix(&["inspect", "latest", "--data", data]).replace(data, "DATA");
+    fs::remove_dir_all(&path).unwrap();
+    assert_snapshot!(output, @"
+    -- error: no cluster was ever started in DATA
+    hint: `plurix up` starts one; --data says where
+    -- exit code Some(1)
     ");
 }
 

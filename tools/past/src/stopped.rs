@@ -92,26 +92,26 @@ impl Stopped {
         }
         let state = decisions(cluster, nodes, &mut notes)?;
         check_present(&state, &stores, &notes)?;
+        // All learn what was decided last, as they do when the cluster starts.
         let retained = state.snapshots().epochs().collect();
         for store in &mut stores {
-            let told = store.retain(&retained);
-            told.map_err(|error| OpenError::Unusable(error.to_string()))?;
+            if let Some(view) = state.view() {
+                store.apply_view(view).map_err(unusable)?;
+            }
+            store.retain(&retained).map_err(unusable)?;
         }
         for at in 0..stores.len() {
             for other in (0..stores.len()).filter(|other| *other != at) {
                 let [store, other] = stores
                     .get_disjoint_mut([at, other])
                     .expect("two stores of the list");
-                store.catch_up(other).map_err(failed)?;
+                store.catch_up(other).map_err(unusable)?;
             }
         }
-        // What is decided last may not have come to any store: it does when the cluster starts.
+        let wall_ms = state.snapshots().newest_ms();
         for store in &mut stores {
-            if let Some(view) = state.view() {
-                store.apply_view(view).map_err(failed)?;
-            }
-            let wall_ms = state.snapshots().newest_ms();
-            store.set_stable(state.stable(), wall_ms).map_err(failed)?;
+            let told = store.set_stable(state.stable(), wall_ms);
+            told.map_err(unusable)?;
         }
         let snapshots = snapshots(&state, &stores);
         let stores = Rc::new(RefCell::new(stores));
@@ -193,7 +193,7 @@ fn open_disk(directory: &Path, notes: &mut Vec<String>) -> Result<Option<FrozenD
     }
 }
 
-fn failed(error: DiskError) -> OpenError {
+fn unusable(error: impl ToString) -> OpenError {
     OpenError::Unusable(error.to_string())
 }
 

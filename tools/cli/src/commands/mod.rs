@@ -3,9 +3,11 @@ mod bench;
 mod call;
 mod chaos;
 mod demo;
+mod diff;
 mod down;
 mod drain;
 mod durability;
+mod inspect;
 mod kill;
 pub(crate) mod node;
 mod ps;
@@ -53,6 +55,8 @@ enum Command {
     Snapshots(snapshots::SnapshotsArgs),
     Restore(restore::RestoreArgs),
     Rm(rm::RmArgs),
+    Inspect(inspect::InspectArgs),
+    Diff(diff::DiffArgs),
     Status(status::StatusArgs),
     Down(down::DownArgs),
     Node(node::NodeArgs),
@@ -101,6 +105,8 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, 
         Command::Snapshots(args) => snapshots::run(&args),
         Command::Restore(args) => restore::run(&args),
         Command::Rm(args) => rm::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Down(args) => down::run(&args),
         Command::Node(args) => node::run(args),

@@ -1,4 +1,4 @@
-//! `plurix snapshots`: what one could go back to.
+//! `plurix snapshots`: what one could go back to, in a cluster that runs or is stopped.
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,8 +6,8 @@ use admin::SnapshotInfo;
 use clap::Args;
 
 use super::DataArg;
-use crate::client::Client;
 use crate::error::Error;
+use crate::past::Source;
 use crate::ui;
 
 /// List the snapshots of the cluster, oldest first
@@ -21,17 +21,13 @@ pub(crate) struct SnapshotsArgs {
 }
 
 pub(crate) fn run(args: &SnapshotsArgs) -> Result<ExitCode, Error> {
-    let snapshots = Client::snapshots(&args.data.open()?)?;
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    let snapshots = Source::open(&args.data.open()?)?.snapshots()?;
     let rows: Vec<Vec<String>> = snapshots
         .iter()
         .map(|snapshot| {
             vec![
                 snapshot.epoch.to_string(),
-                age(now_ms.saturating_sub(snapshot.wall_ms)),
+                age_of(snapshot.wall_ms),
                 name(snapshot),
             ]
         })
@@ -46,6 +42,15 @@ fn name(snapshot: &SnapshotInfo) -> String {
         true => snapshot.names.join(", "),
         false => String::from("(latest)"),
     }
+}
+
+/// How long ago it is, for people.
+pub(crate) fn age_of(wall_ms: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now_ms = now.unwrap_or_default().as_millis();
+    age(u64::try_from(now_ms)
+        .unwrap_or(u64::MAX)
+        .saturating_sub(wall_ms))
 }
 
 fn age(ms: u64) -> String {
