@@ -12,7 +12,7 @@
 //!
 //! Start with [`run`]. `scenario` is what a seed means, `story` what happens one after the
 //! other, `fault` what goes wrong, `client` who calls. What clients are told is judged by
-//! the [`oracle`]; `checks` looks at what nodes say; `plant` puts bugs into what lies around
+//! the [`oracle`]; `historian` reads the past; `checks` looks at what nodes say; `plant` puts bugs into what lies around
 //! them, to see that they are noticed.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -25,6 +25,7 @@ mod detour;
 mod disk;
 mod fault;
 mod guest;
+mod historian;
 mod item;
 mod life;
 mod links;

@@ -90,8 +90,8 @@ fn tell(report: &Report) {
         println!("  {line}");
     }
     println!(
-        "seed {}: digest {:016x}, {} items in {} ms, {} answers, {} without, {} views, healed in \
-         {} ms, restarted in {} ms; {}",
+        "seed {}: digest {:016x}, {} items in {} ms, {} answers, {} without, {} views, \
+         the past read {} times again, healed in {} ms, restarted in {} ms; {}",
         report.seed,
         report.digest,
         report.items,
@@ -99,6 +99,7 @@ fn tell(report: &Report) {
         report.answered,
         report.unanswered,
         report.views,
+        report.confirmed,
         report.healed_in.as_millis(),
         report.restarted_in.as_millis(),
         report.counts

@@ -27,6 +27,8 @@ pub enum Property {
     Rest,
     /// Without faults the cluster works again.
     Progress,
+    /// What was so in an epoch stays so.
+    Past,
 }
 
 impl fmt::Display for Property {
@@ -41,6 +43,7 @@ impl fmt::Display for Property {
             Self::Life => "nodes end for good reasons only",
             Self::Rest => "nodes that have nothing to do sleep",
             Self::Progress => "without faults the cluster works again",
+            Self::Past => "what was so in an epoch stays so",
         })
     }
 }
@@ -93,6 +96,8 @@ pub struct Report {
     pub unanswered: u64,
     /// Views.
     pub views: u64,
+    /// Answers about the past that said what was known before.
+    pub confirmed: u64,
     /// From the end of the last fault until all was well.
     pub healed_in: Duration,
     /// The same after the loss of power.

@@ -79,6 +79,7 @@ fn report(seed: u64, scenario: String, world: &World, operations: &[Operation]) 
         answered: answered as u64,
         unanswered: (operations.len() - answered) as u64,
         views: world.checks.views(),
+        confirmed: world.story.historian.confirmed,
         healed_in: world.story.healed_in,
         restarted_in: world.story.restarted_in,
         counts: world.counts.clone(),

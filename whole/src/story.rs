@@ -10,6 +10,7 @@ use types::{Durability, Duration, Instant, Prng};
 use crate::client::{Call, Client, Diary, PROGRAM, understand};
 use crate::cue::Waiting;
 use crate::guest;
+use crate::historian::Historian;
 use crate::item::Item;
 use crate::machine::Place;
 use crate::names::{MachineId, Pid};
@@ -85,6 +86,7 @@ pub(crate) struct Story {
     pub(crate) have_lost_disks: bool,
     /// Faults that wait for their cue.
     pub(crate) cues: Vec<Waiting>,
+    pub(crate) historian: Historian,
     /// The story's own question is not answered.
     is_asking: bool,
     reading: Option<(Moment, Call)>,
@@ -106,6 +108,7 @@ impl Story {
             faults_left: scenario.faults.len(),
             have_lost_disks: false,
             cues: Vec::new(),
+            historian: Historian::default(),
             is_asking: false,
             reading: None,
             down: Vec::new(),
@@ -138,6 +141,7 @@ impl World {
         for process in self.alive() {
             self.ask(Asker::Status, process, &Request::Status, STATUS_TIME);
         }
+        self.read_past();
         let is_late = !self.are_faults_planned() && self.took() > SETTLE_TIME;
         if is_late || self.queue.count() > ITEMS_MAX {
             let (phase, took) = (self.story.phase, self.took().as_millis());

@@ -26,6 +26,8 @@ pub(crate) enum Asker {
     Status,
     /// The same: do what the story needs next.
     Story,
+    /// Somebody who reads the past.
+    Historian,
 }
 
 /// What a tool gets.
@@ -132,6 +134,7 @@ impl World {
             Asker::Client(number) => self.on_client_told(number, told),
             Asker::Status => self.on_status_told(process, told),
             Asker::Story => self.on_story_told(told),
+            Asker::Historian => self.on_historian_told(told),
         }
     }
 }
