@@ -15,9 +15,6 @@ use crate::data::{DataDir, Lock};
 use crate::error::Error;
 use crate::ui;
 
-/// A snapshot that is so much older than another is almost as new.
-const ALMOST_NEW_MS: u64 = 60_000;
-
 /// Who knows the past of a cluster.
 #[derive(Debug)]
 pub enum Source {
@@ -33,6 +30,22 @@ pub struct Live {
     data: DataDir,
     /// Made for the first question; all that is read shares it.
     client: Rc<RefCell<Option<Client>>>,
+    /// What is kept for as long as somebody may read it.
+    pins: Rc<RefCell<Vec<Pin>>>,
+}
+
+/// A snapshot under a name of ours, given up in the end.
+#[derive(Debug)]
+struct Pin {
+    data: DataDir,
+    name: String,
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        // If nobody leads now the name stays, and `plurix rm` gives it up.
+        let _ = Client::forget(&self.data, &self.name);
+    }
 }
 
 impl Source {
@@ -42,8 +55,7 @@ impl Source {
     /// If it does not run and its disks cannot be read.
     pub fn open(data: &DataDir) -> Result<Self, Error> {
         let Some(lock) = data.lock_to_read()? else {
-            let (data, client) = (data.clone(), Rc::default());
-            return Ok(Self::Live(Live { data, client }));
+            return Ok(Self::Live(Live::new(data)));
         };
         let (cluster, nodes) = directories(data)?;
         let path = data.path().display();
@@ -75,22 +87,14 @@ impl Source {
         let mut named = all.iter();
         let found = match snapshot.parse::<u64>() {
             Ok(epoch) => named.find(|one| one.epoch == epoch),
-            Err(_) if snapshot == LATEST => self.latest(&all),
+            Err(_) if snapshot == LATEST => match self {
+                // The newest stable epoch is soon another one.
+                Self::Live(live) => return live.pin(),
+                Self::Stopped(..) => all.last(),
+            },
             Err(_) => named.find(|one| one.names.iter().any(|name| name == snapshot)),
         };
         found.cloned().ok_or_else(|| unknown(snapshot, &all))
-    }
-
-    /// The newest snapshot. The newest stable epoch of a cluster that runs is soon another
-    /// one: what is almost as new and stays is better.
-    fn latest<'all>(&self, all: &'all [SnapshotInfo]) -> Option<&'all SnapshotInfo> {
-        let newest = all.last()?;
-        let is_soon_gone = matches!(self, Self::Live(..)) && !newest.is_kept;
-        let mut before = all.iter().rev().filter(|one| one.is_kept);
-        let before = before.next().filter(|_| is_soon_gone);
-        let is_as_good =
-            |one: &&SnapshotInfo| newest.wall_ms.saturating_sub(one.wall_ms) <= ALMOST_NEW_MS;
-        before.filter(is_as_good).or(Some(newest))
     }
 
     /// The memory as it was in an epoch.
@@ -100,6 +104,31 @@ impl Source {
             Self::Live(live) => Box::new(AsOf::new(epoch, live.clone())),
             Self::Stopped(stopped, _) => Box::new(AsOf::new(epoch, stopped.clone())),
         }
+    }
+}
+
+impl Live {
+    fn new(data: &DataDir) -> Self {
+        Self {
+            data: data.clone(),
+            client: Rc::default(),
+            pins: Rc::default(),
+        }
+    }
+
+    /// The memory as it is now, kept for as long as this is there.
+    fn pin(&self) -> Result<SnapshotInfo, Error> {
+        let number = self.pins.borrow().len();
+        let name = format!("read-{}-{number}", std::process::id());
+        let epoch = Client::snapshot(&self.data, &name)?;
+        let data = self.data.clone();
+        self.pins.borrow_mut().push(Pin { data, name });
+        let all = Client::snapshots(&self.data)?;
+        let mut found = all.into_iter().find(|one| one.epoch == epoch);
+        if let Some(found) = &mut found {
+            found.names.retain(|name| !name.starts_with("read-"));
+        }
+        found.ok_or_else(|| Error::internal(format!("epoch {epoch} is kept and not listed")))
     }
 }
 
