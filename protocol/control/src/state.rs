@@ -25,6 +25,9 @@ pub const EPOCHS_AHEAD_MAX: u64 = 1024;
 /// decisions slower.
 pub const VOTERS_MAX: usize = 5;
 
+/// Where a process is reached that has never run.
+const NOWHERE: &str = "127.0.0.1:0";
+
 /// A process that serves a disk and wants to be, or is, a member.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Process {
@@ -274,6 +277,23 @@ impl ControlState {
         };
         self.holders = view.staying().map(|member| member.store).collect();
         self.copies = REPLICAS.min(self.holders.len());
+    }
+
+    /// What is decided in a cluster that is made of copies of this one's disks, to go on from
+    /// an epoch that is kept: everything that is decided here, and that the memory goes back
+    /// to that epoch. `voters` are its control logs, by the disks beside them. `None` if the
+    /// epoch is not kept.
+    #[must_use]
+    pub fn forked(&self, epoch: Epoch, voters: &BTreeMap<StoreId, VoterId>) -> Option<Self> {
+        let mut fork = self.clone();
+        let Effect::View(_) = fork.restore(epoch) else {
+            return None;
+        };
+        for (store, process) in &mut fork.processes {
+            process.voter = voters.get(store).copied();
+            process.address = String::from(NOWHERE);
+        }
+        Some(fork)
     }
 
     /// The last view, `None` before the first.

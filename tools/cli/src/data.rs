@@ -6,7 +6,7 @@
 //! cluster.json   what the cluster is: its id, its nodes, who of them has left
 //! running.json   where its nodes are reached, while they run
 //! token          what a process must know to join it: a secret
-//! node-1 …       a node's store and its log
+//! node-1 …       a node's store and its logs; in a fork `ancestors`: whose files they were
 //! ```
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
@@ -27,6 +27,8 @@ use crate::error::Error;
 pub const LAYOUT_VERSION: u32 = 1;
 /// Where a cluster's data is unless said otherwise.
 pub const DEFAULT_DIR: &str = "plurix-data";
+/// In a node's directory.
+const ANCESTORS: &str = "ancestors";
 
 /// What a cluster is, as written when it was made.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -51,13 +53,7 @@ impl ClusterFile {
     /// # Errors
     /// If that is none.
     pub fn id(&self) -> Result<ClusterId, Error> {
-        let id = u64::from_str_radix(&self.cluster, 16).map(ClusterId);
-        id.map_err(|_| {
-            let found = &self.cluster;
-            Error::config(format!(
-                "expected a cluster id in cluster.json, found {found}"
-            ))
-        })
+        parse_id(&self.cluster, Path::new("cluster.json"))
     }
 
     /// How many nodes the cluster has.
@@ -289,6 +285,38 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(value).expect("plain data has a JSON form");
     write(path, &(text + "\n"))
+}
+
+fn parse_id(text: &str, file: &Path) -> Result<ClusterId, Error> {
+    let id = u64::from_str_radix(text, 16).map(ClusterId);
+    id.map_err(|_| {
+        let file = file.display();
+        Error::config(format!("expected a cluster id in {file}, found {text}"))
+    })
+}
+
+/// Clusters from which the one of this node was forked, the oldest first.
+///
+/// # Errors
+/// If it cannot be read, or says something else.
+pub fn ancestors(node: &Path) -> Result<Vec<ClusterId>, Error> {
+    let path = node.join(ANCESTORS);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(cannot("read", &path, &error)),
+    };
+    let ids = text.lines().map(|line| parse_id(line, &path));
+    ids.collect()
+}
+
+/// Records clusters from which the one of this node is forked.
+///
+/// # Errors
+/// If the disk does not take it.
+pub fn set_ancestors(node: &Path, ancestors: &[ClusterId]) -> Result<(), Error> {
+    let lines = ancestors.iter().map(|ancestor| format!("{ancestor}\n"));
+    write(&node.join(ANCESTORS), &lines.collect::<String>())
 }
 
 /// Reads the token in a file.

@@ -11,7 +11,7 @@ use types::Epoch;
 use wire::{PastFound, PastQuestion};
 
 use crate::client::{Client, ClientError};
-use crate::data::{DataDir, Lock};
+use crate::data::{DataDir, Lock, ancestors};
 use crate::error::Error;
 use crate::ui;
 
@@ -197,7 +197,7 @@ fn unknown(snapshot: &str, all: &[SnapshotInfo]) -> Error {
 }
 
 /// The cluster's id and the disks of its nodes.
-fn directories(data: &DataDir) -> Result<(ClusterId, Vec<NodeDirectory>), Error> {
+pub(crate) fn directories(data: &DataDir) -> Result<(ClusterId, Vec<NodeDirectory>), Error> {
     let file = data.cluster()?.ok_or_else(|| {
         Error::user(format!(
             "no cluster was ever started in {}",
@@ -222,6 +222,7 @@ fn directories(data: &DataDir) -> Result<(ClusterId, Vec<NodeDirectory>), Error>
             nodes.push(NodeDirectory {
                 store: directory.join("store"),
                 control: directory.join("control"),
+                ancestors: ancestors(&directory)?,
             });
         }
     }

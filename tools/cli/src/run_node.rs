@@ -18,7 +18,7 @@ use store::{ControlLog, Identity, OpenError, Store};
 use types::{Duration, NodeId, StoreId};
 
 use crate::commands::node::NodeArgs;
-use crate::data::read_token;
+use crate::data::{ancestors, read_token};
 use crate::error::Error;
 use crate::supervisor::{Ready, announce, announce_left};
 
@@ -163,7 +163,9 @@ fn make_node(
         store: new_store_id(),
     };
     let disk = open_disk(&args.data.join("store"), &wake)?;
-    let store = Store::open(disk, identity).map_err(|error| unusable(&args.data, &error))?;
+    let ancestors = ancestors(&args.data)?;
+    let store = Store::open_descendant(disk, identity, &ancestors);
+    let store = store.map_err(|error| unusable(&args.data, &error))?;
     for damage in store.damage() {
         crate::ui::note(format!("the store: {damage}"));
     }

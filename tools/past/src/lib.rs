@@ -16,7 +16,7 @@ mod tables;
 pub use as_of::{Answers, AsOf};
 pub use overview::{BlobSeen, BlobUse, Overview, ProcessSeen};
 pub use owners::{Owner, Owners};
-pub use stopped::{NodeDirectory, OpenError, Seen, Stopped};
+pub use stopped::{NodeDirectory, OpenError, Seen, Stopped, decisions};
 pub use tables::Tables;
 
 use types::{Epoch, Extent, PageId, Version};

@@ -22,6 +22,8 @@ pub struct NodeDirectory {
     pub store: PathBuf,
     /// What it knows of decisions.
     pub control: PathBuf,
+    /// Clusters from which this one was forked: what is theirs in the store is its own.
+    pub ancestors: Vec<ClusterId>,
 }
 
 /// Why the disks of a cluster cannot be read together.
@@ -85,12 +87,13 @@ impl Stopped {
             let Some(disk) = open_disk(&node.store, &mut notes)? else {
                 continue;
             };
-            match Store::open(disk, identity(StoreId(number))) {
+            match Store::open_descendant(disk, identity(StoreId(number)), &node.ancestors) {
                 Ok(store) => stores.push(store),
                 Err(error) => notes.push(format!("{}: {error}", node.store.display())),
             }
         }
-        let state = decisions(cluster, nodes, &mut notes)?;
+        let logs = nodes.iter().map(|node| node.control.as_path());
+        let state = decisions(cluster, logs, &mut notes)?;
         check_present(&state, &stores, &notes)?;
         // All learn what was decided last, as they do when the cluster starts.
         let retained = state.snapshots().epochs().collect();
@@ -197,15 +200,19 @@ fn unusable(error: impl ToString) -> OpenError {
     OpenError::Unusable(error.to_string())
 }
 
-/// What is decided, as the newest of the control logs knows it.
-fn decisions(
+/// What is decided, as the newest of the control logs in these directories knows it. `notes`
+/// gets what is wrong with the others.
+///
+/// # Errors
+/// If none can be read.
+pub fn decisions<'dir>(
     cluster: ClusterId,
-    nodes: &[NodeDirectory],
+    logs: impl IntoIterator<Item = &'dir Path>,
     notes: &mut Vec<String>,
 ) -> Result<ControlState, OpenError> {
     let store = StoreId(0);
     let mut newest: Option<Checkpoint> = None;
-    for NodeDirectory { control, .. } in nodes {
+    for control in logs {
         let Some(disk) = open_disk(control, notes)? else {
             continue;
         };

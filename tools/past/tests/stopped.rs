@@ -37,6 +37,7 @@ impl Cluster {
     fn node(&self, node: u64) -> NodeDirectory {
         let directory = self.0.join(format!("node-{node}"));
         NodeDirectory {
+            ancestors: vec![],
             store: directory.join("store"),
             control: directory.join("control"),
         }
