@@ -212,12 +212,18 @@ impl Index {
         extent: Extent,
         epoch: Epoch,
     ) -> impl Iterator<Item = (PageId, Version)> + '_ {
+        let entries = self.entries_as_of(extent, epoch);
+        entries.map(|entry| (entry.page, entry.version))
+    }
+
+    /// The versions of these.
+    pub(crate) fn entries_as_of(
+        &self,
+        extent: Extent,
+        epoch: Epoch,
+    ) -> impl Iterator<Item = Entry> + '_ {
         let slots = self.settled.get(&extent).into_iter().flatten();
-        slots.filter_map(move |slot| {
-            let page = slot.page_in(extent);
-            let entry = self.slot_as_of(page, slot, epoch)?;
-            Some((page, entry.version))
-        })
+        slots.filter_map(move |slot| self.slot_as_of(slot.page_in(extent), slot, epoch))
     }
 
     /// All stable versions of pages of an extent, ascending.

@@ -7,7 +7,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use platform::{Disk, DiskError};
-use types::{Cut, Epoch, Extent, PageId, Version};
+use types::{Cut, Epoch, Extent, PageId, Stamp, Version};
 use wire::{
     KeptAs, PAST_EXTENTS_MAX, PAST_PAGES_MAX, PageVersion, PastAnswer, PastFound, PastPage,
     PastQuestion,
@@ -82,7 +82,8 @@ impl Look {
         let found = match &self.question {
             PastQuestion::Extents { from } => self.extents_from(store, *from),
             PastQuestion::Pages { extent } => {
-                let pages = store.index.pages_as_of(*extent, self.epoch);
+                let entries = store.index.entries_as_of(*extent, self.epoch);
+                let pages = entries.map(|entry| (entry.page, entry.version, entry.stamp));
                 Some(PastFound::Pages(pages.collect()))
             }
             PastQuestion::Contents { .. } => self.read_on(store, note)?,
@@ -170,7 +171,7 @@ impl<D: Disk> Store<D> {
                 learnt.push(undone);
             }
         }
-        let is_undone = |stamp: types::Stamp| {
+        let is_undone = |stamp: Stamp| {
             let undoes =
                 |Undone { cut, first_epoch }: &Undone| Cut::undoes(cut, stamp, *first_epoch);
             learnt.iter().any(undoes)
@@ -263,16 +264,19 @@ fn merge_extents(kept: Vec<PastFound>) -> PastFound {
 }
 
 fn merge_pages(kept: Vec<PastFound>) -> PastFound {
-    let mut newest: BTreeMap<PageId, Version> = BTreeMap::new();
+    let mut newest: BTreeMap<PageId, (Version, Stamp)> = BTreeMap::new();
     for found in kept {
         if let PastFound::Pages(pages) = found {
-            for (page, version) in pages {
-                let known = newest.entry(page).or_default();
-                *known = version.max(*known);
+            for (page, version, stamp) in pages {
+                let found = (version, stamp);
+                let known = newest.entry(page).or_insert(found);
+                *known = found.max(*known);
             }
         }
     }
-    PastFound::Pages(newest.into_iter().collect())
+    let newest = newest.into_iter();
+    let newest = newest.map(|(page, (version, stamp))| (page, version, stamp));
+    PastFound::Pages(newest.collect())
 }
 
 fn merge_contents(pages: &[PageId], kept: Vec<PastFound>) -> PastFound {
@@ -302,7 +306,7 @@ fn rank(page: &PastPage) -> (Option<Version>, bool) {
 mod tests {
     use super::*;
     use alloc::vec;
-    use types::{PAGE_SIZE, RegionId, Stamp};
+    use types::{PAGE_SIZE, RegionId};
     use wire::Image;
 
     const PAGE: PageId = PageId::new(300, 7);
@@ -368,7 +372,7 @@ mod tests {
         let page = |index| PageId::new(300, index);
         let pages = |pages: &[(u32, u64)]| {
             let pages = pages.iter();
-            let pages = pages.map(|&(index, version)| (page(index), Version(version)));
+            let pages = pages.map(|&(index, version)| (page(index), Version(version), Stamp::ZERO));
             PastFound::Pages(pages.collect())
         };
         let answers = [

@@ -3,7 +3,7 @@
 //! Stores answer each for itself; what they say together has the same form.
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
-use types::{Extent, PAGE_SIZE, PageId, Version};
+use types::{Extent, PAGE_SIZE, PageId, Stamp, Version};
 
 use crate::{BODY_SIZE_MAX, PageVersion};
 
@@ -25,7 +25,8 @@ pub enum PastQuestion {
         /// The first that counts.
         from: Extent,
     },
-    /// Which pages of the extent had been written, and which versions were the newest?
+    /// Which pages of the extent had been written, which versions were the newest, and who
+    /// had produced these?
     Pages {
         /// The extent.
         extent: Extent,
@@ -47,8 +48,8 @@ pub enum PastFound {
         /// Where to go on asking; `None`: these are all.
         next: Option<Extent>,
     },
-    /// Pages that had been written, with their versions, ascending.
-    Pages(Vec<(PageId, Version)>),
+    /// Pages that had been written, with their versions and the stamps of these, ascending.
+    Pages(Vec<(PageId, Version, Stamp)>),
     /// What was on the pages, in the order asked for.
     Contents(Vec<PastPage>),
 }

@@ -1,5 +1,5 @@
 //! The past, read by asking somebody who knows all of it.
-use types::{Epoch, Extent, PageId, RegionId, Version};
+use types::{Epoch, Extent, PageId, RegionId, Stamp, Version};
 use wire::{PAST_PAGES_MAX, PageVersion, PastFound, PastPage, PastQuestion};
 
 use crate::{Past, PastError};
@@ -51,7 +51,7 @@ impl<A: Answers> Past for AsOf<A> {
         Ok(all)
     }
 
-    fn pages(&mut self, extent: Extent) -> Result<Vec<(PageId, Version)>, PastError> {
+    fn pages(&mut self, extent: Extent) -> Result<Vec<(PageId, Version, Stamp)>, PastError> {
         let question = PastQuestion::Pages { extent };
         match self.answers.answer(self.epoch, &question)? {
             PastFound::Pages(pages) => Ok(pages),

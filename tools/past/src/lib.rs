@@ -19,7 +19,7 @@ pub use owners::{Owner, Owners};
 pub use stopped::{NodeDirectory, OpenError, Seen, Stopped, decisions};
 pub use tables::Tables;
 
-use types::{Epoch, Extent, PageId, Version};
+use types::{Epoch, Extent, PageId, Stamp, Version};
 use wire::PageVersion;
 
 /// The memory as it was in one epoch. It does not change any more.
@@ -33,11 +33,13 @@ pub trait Past {
     /// If the past cannot be read any more.
     fn extents(&mut self) -> Result<Vec<Extent>, PastError>;
 
-    /// The pages of an extent that had been written, with their versions, ascending.
+    /// The pages of an extent that had been written, ascending, with their versions and the
+    /// stamps of these. A number alone does not say which version it is: after the memory has
+    /// gone back numbers are given again.
     ///
     /// # Errors
     /// If the past cannot be read any more.
-    fn pages(&mut self, extent: Extent) -> Result<Vec<(PageId, Version)>, PastError>;
+    fn pages(&mut self, extent: Extent) -> Result<Vec<(PageId, Version, Stamp)>, PastError>;
 
     /// The contents of pages, in the order asked for; `None` for one that had not been
     /// written.

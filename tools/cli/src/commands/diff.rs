@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use past::{Overview, Owner, Owners, Past, PastError, Tables};
-use types::{Epoch, Extent, PAGE_SIZE, PageBytes, PageId, RegionId, Version};
+use types::{Epoch, Extent, PAGE_SIZE, PageBytes, PageId, RegionId};
 use wire::{PAST_PAGES_MAX, PageVersion};
 
 use super::DataArg;
@@ -74,13 +74,11 @@ impl Changes {
         let extents: BTreeSet<Extent> = extents.into_iter().chain(after.extents()?).collect();
         let mut changes = Self::default();
         for extent in extents {
-            let old: BTreeMap<PageId, Version> = before.pages(extent)?.into_iter().collect();
-            let new: BTreeMap<PageId, Version> = after.pages(extent)?.into_iter().collect();
-            let all: BTreeSet<PageId> = old.keys().chain(new.keys()).copied().collect();
-            let written = all
-                .into_iter()
-                .filter(|page| old.get(page) != new.get(page));
-            let written: Vec<PageId> = written.collect();
+            let old: BTreeSet<_> = before.pages(extent)?.into_iter().collect();
+            let new: BTreeSet<_> = after.pages(extent)?.into_iter().collect();
+            let written = old.symmetric_difference(&new).map(|(page, ..)| *page);
+            let mut written: Vec<PageId> = written.collect();
+            written.dedup();
             for pages in written.chunks(PAST_PAGES_MAX) {
                 let contents = before.read(pages)?.into_iter().zip(after.read(pages)?);
                 for (&page, (old, new)) in pages.iter().zip(contents) {

@@ -126,7 +126,8 @@ fn pages_of(past: &mut dyn Past, region: RegionId) -> Result<Vec<(PageId, Versio
     }
     let mut pages = Vec::new();
     for extent in all {
-        pages.extend(past.pages(extent)?);
+        let found = past.pages(extent)?.into_iter();
+        pages.extend(found.map(|(page, version, _)| (page, version)));
     }
     Ok(pages)
 }

@@ -38,7 +38,7 @@ impl Space {
         let mut space = Self::default();
         for extent in past.extents()? {
             space.extents += 1;
-            for (page, _) in past.pages(extent)? {
+            for (page, ..) in past.pages(extent)? {
                 space.pages += 1;
                 *space.regions.entry(page.region).or_default() += 1;
                 let owner = owners.of(page);
