@@ -40,7 +40,7 @@ pub use line::recovery_line;
 pub use orders::{Forgotten, RestoreRefused};
 pub use replica::{Conflict, Replica, ReplicaConfig, ReplicaOutput};
 pub use snapshots::{LATEST, Snapshot, SnapshotRefused, Snapshots};
-pub use state::{Command, ControlState, EPOCHS_AHEAD_MAX, Effect, Process, VOTERS_MAX};
+pub use state::{Command, ControlState, EPOCHS_AHEAD_MAX, Effect, Legacy, Process, VOTERS_MAX};
 pub use voting::{
     Ballot, Cause, Checkpoint, Electorate, Entries, Entry, Ground, Packet, Position, Record,
     RecordError, VoterId,

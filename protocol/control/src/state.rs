@@ -115,6 +115,20 @@ pub enum Effect {
     None,
 }
 
+/// What a cluster that is made from a snapshot has of the one that has made that.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Legacy {
+    /// The epoch of the snapshot: that, and nothing after it, is in the stores.
+    pub stable: Epoch,
+    /// When it became stable, in milliseconds since 1970.
+    pub wall_ms: u64,
+    /// Names of the snapshot; it is kept under them.
+    pub names: Vec<String>,
+    /// The highest id of a node by which anything in the snapshot is stamped: it is not
+    /// given again.
+    pub last_node: NodeId,
+}
+
 /// All that is decided.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct ControlState {
@@ -134,6 +148,37 @@ pub struct ControlState {
 }
 
 impl ControlState {
+    /// What is decided in a cluster that is made from a snapshot: as if these processes, each
+    /// with the copies that its disk is to have in a view of all of them, had been members,
+    /// and had been stopped in order. When they are started the cluster goes on as any does.
+    ///
+    /// # Panics
+    /// If there are no processes, or too many.
+    #[must_use]
+    pub fn resumed(processes: Vec<Process>, legacy: &Legacy) -> Self {
+        let Legacy {
+            stable,
+            wall_ms,
+            names,
+            last_node,
+        } = legacy;
+        let mut this = Self {
+            stable: *stable,
+            last_node: last_node.0,
+            ..Self::default()
+        };
+        for name in names {
+            this.snapshots.await_named(name, *stable);
+        }
+        this.snapshots.on_stable(*stable, *wall_ms);
+        let leader = processes.first().expect("somebody is there").store;
+        this.change_members((&[], &processes, &[]), leader, &[]);
+        let view = this.view.as_mut().expect("it was just made");
+        // Nobody of the new cluster has ever been in an epoch; those of the snapshot are past.
+        view.first_epoch = stable.next().next();
+        this
+    }
+
     /// Applies a decision that is taken.
     pub fn apply(&mut self, command: &Command) -> Effect {
         match command {

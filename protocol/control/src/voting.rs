@@ -253,6 +253,24 @@ impl Packet {
 }
 
 impl Checkpoint {
+    /// What each of its voters knows of a cluster that begins with this state.
+    #[must_use]
+    pub fn of(state: ControlState) -> Self {
+        let electorate = Electorate {
+            voters: state.electorate(),
+            ..Electorate::default()
+        };
+        let (term, index) = (1, 1);
+        let ballot = Ballot { term, vote: None };
+        Self {
+            ballot,
+            at: Position { term, index },
+            electorate,
+            state,
+            tail: Vec::new(),
+        }
+    }
+
     /// What these records, oldest first, add up to.
     ///
     /// # Errors

@@ -95,12 +95,19 @@ impl World {
     }
 
     fn with(config: Config, log: Vec<Command>) -> Self {
+        let mut world = Self::led(config, state_of(&log));
+        world.log = log;
+        world
+    }
+
+    /// A leader that finds this on its disk.
+    pub(crate) fn led(config: Config, state: ControlState) -> Self {
         let now = Instant::from_nanos(1);
         Self {
-            leader: Leader::new(now, config, state_of(&log)),
+            leader: Leader::new(now, config, state),
             now,
             persist: Persist::AtOnce,
-            log,
+            log: vec![],
             pending: None,
             sent: vec![],
             asked: BTreeSet::new(),

@@ -1,7 +1,10 @@
 //! Elections, leases, changes of the electorate, snapshots.
-use control::{Checkpoint, Command, Entries, Entry, Position, Record, ReplicaOutput, VoterId};
+use control::{
+    Checkpoint, Command, ControlState, Entries, Entry, Legacy, Position, Process, Record,
+    ReplicaOutput, VoterId,
+};
 use std::hash::Hasher;
-use types::Epoch;
+use types::{Epoch, NodeId, StoreId};
 
 use crate::world::{TIMEOUT_MS, World};
 
@@ -400,4 +403,37 @@ fn later_records_replace_what_they_stand_in_the_place_of() {
     // A gap, and what a checkpoint stands for already.
     assert!(Checkpoint::replay([entries(position(1, 7), vec![])]).is_err());
     assert!(Record::decode(&[0xFF; 3]).is_err());
+}
+
+/// Voters whose logs were written for them, by whoever has made the cluster from a snapshot.
+#[test]
+fn voters_that_begin_with_a_checkpoint_elect_a_leader_and_decide() {
+    for voters in 1..=5 {
+        let process = |id: u64| Process {
+            store: StoreId(id),
+            address: "127.0.0.1:0".into(),
+            name: format!("node-{id}"),
+            voter: Some(VoterId(id)),
+        };
+        let legacy = Legacy {
+            stable: Epoch(70),
+            wall_ms: 0,
+            names: vec![],
+            last_node: NodeId(9),
+        };
+        let state = ControlState::resumed((1..=voters).map(process).collect(), &legacy);
+        let record = Record::Checkpoint(Box::new(Checkpoint::of(state.clone())));
+        let mut world = World::new(31 + voters, voters, 0);
+        for id in 1..=voters {
+            world.crash(id);
+            world.hosts.get_mut(&id).unwrap().disk.durable = vec![record.clone()];
+        }
+        (1..=voters).for_each(|id| world.start(id));
+        world.proposed = 70;
+        world.decide();
+        for id in 1..=voters {
+            let known = world.replica(id).state();
+            assert_eq!((known.view(), known.stable()), (state.view(), Epoch(71)));
+        }
+    }
 }
