@@ -13,6 +13,8 @@ const ACCEPTED: &[&str] = &[
     "Unlicense",
     "Unicode-3.0",
     "CC0-1.0",
+    // Mozilla's root certificates, which are data, and only built for Android.
+    "CDLA-Permissive-2.0",
 ];
 
 /// Crates that name their licence in a file only, read by a person.
