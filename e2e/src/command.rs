@@ -25,9 +25,13 @@ pub struct Outcome {
 }
 
 impl Started {
-    /// Starts `plurix` with these arguments; what it writes goes to files whose names
+    /// Starts `plurix` with these arguments and variables; what it writes goes to files whose names
     /// begin with `stem`.
-    pub(crate) fn new(arguments: &[&str], stem: &str) -> Self {
+    pub(crate) fn new(
+        arguments: &[&str],
+        environment: &[(&'static str, String)],
+        stem: &str,
+    ) -> Self {
         let (out, err) = (
             PathBuf::from(format!("{stem}.out")),
             PathBuf::from(format!("{stem}.err")),
@@ -35,6 +39,7 @@ impl Started {
         let file = |path| File::create(path).expect("the test's directory can be written to");
         let child = Command::new(plurix())
             .args(arguments)
+            .envs(environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(file(&out))
             .stderr(file(&err))

@@ -17,6 +17,7 @@ pub struct Machine {
     up: Option<Started>,
     path: PathBuf,
     commands: u32,
+    environment: Vec<(&'static str, String)>,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -36,6 +37,7 @@ impl Machine {
             up: None,
             path,
             commands: 0,
+            environment: Vec::new(),
             _turn: turn,
         }
     }
@@ -100,7 +102,8 @@ impl Machine {
         let (verb, rest) = arguments.split_first().expect("a command has a verb");
         let place = ["--data", data.to_str().expect("an ordinary path")];
         let line = [&[*verb][..], &place, rest].concat();
-        Started::new(&line, stem.to_str().expect("an ordinary path"))
+        let stem = stem.to_str().expect("an ordinary path");
+        Started::new(&line, &self.environment, stem)
     }
 
     /// Starts one node that nobody watches over.
@@ -109,7 +112,29 @@ impl Machine {
         let stem = self.file(&format!("command-{}", self.commands));
         let data = self.file(&format!("lone-{number}"));
         let line = [&["node", "--data", &data][..], options].concat();
-        Started::new(&line, &stem)
+        Started::new(&line, &self.environment, &stem)
+    }
+
+    /// From now on commands have these variables in their environment.
+    pub fn set_environment(&mut self, variables: Vec<(&'static str, String)>) {
+        self.environment = variables;
+    }
+
+    /// The data directory is lost, with everything in it.
+    ///
+    /// # Panics
+    /// If the cluster runs.
+    pub fn lose_data(&mut self) {
+        assert!(self.up.is_none(), "it is stopped first");
+        fs::remove_dir_all(self.data()).expect("there is one");
+    }
+
+    /// Everything that its commands have written, and all that is in its files.
+    #[must_use]
+    pub fn everything(&self) -> Vec<u8> {
+        let mut all = Vec::new();
+        collect(&self.path, &mut all);
+        all
     }
 
     /// Runs a command of the cluster to its end.
@@ -234,6 +259,16 @@ impl Drop for Machine {
         self.up = None;
         // What cannot be removed is the system's to clean.
         let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// The contents of all files below a directory.
+fn collect(directory: &Path, all: &mut Vec<u8>) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        match entry.path() {
+            path if path.is_dir() => collect(&path, all),
+            path => all.extend(fs::read(path).unwrap_or_default()),
+        }
     }
 }
 

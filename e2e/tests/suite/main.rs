@@ -7,6 +7,7 @@ mod chaos;
 mod damage;
 mod drain;
 mod ends;
+mod far;
 mod hostile;
 mod joining;
 mod past;

@@ -7,6 +7,8 @@ mod diff;
 mod down;
 mod drain;
 mod durability;
+mod export;
+mod import;
 mod inspect;
 mod kill;
 pub(crate) mod node;
@@ -57,6 +59,8 @@ enum Command {
     Rm(rm::RmArgs),
     Inspect(inspect::InspectArgs),
     Diff(diff::DiffArgs),
+    Export(export::ExportArgs),
+    Import(import::ImportArgs),
     Status(status::StatusArgs),
     Down(down::DownArgs),
     Node(node::NodeArgs),
@@ -107,6 +111,8 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, 
         Command::Rm(args) => rm::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Down(args) => down::run(&args),
         Command::Node(args) => node::run(args),
