@@ -1,10 +1,11 @@
 //! Packs: some MiB of frames in one object.
 //!
 //! ```text
-//! magic "PXPK" | version u32 | frames u32 | length u32 | frames × head | images, one after the other
+//! magic "PXPK" | version u32 | frames u32 | length u32 | frames × head | images, in a row
 //! ```
 //!
-//! If the length is not 0, what follows it is compressed (zstd), and has that length when it is not.
+//! If the length is not 0, what follows it is compressed (zstd), and has that length when it
+//! is not.
 use std::fmt;
 
 use types::{Epoch, Interval, NodeId, PAGE_SIZE, PAGES_PER_EXTENT, PageId, Stamp, Version};

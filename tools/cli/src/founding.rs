@@ -32,10 +32,11 @@ const NOWHERE: &str = "127.0.0.1:0";
 /// A cluster that is being made.
 #[derive(Debug)]
 pub(crate) struct Founding {
+    // Dropped first: nobody writes any more when the directory is removed.
+    disks: Disks,
     site: Site,
     cluster: ClusterId,
     legacy: Legacy,
-    disks: Disks,
     /// All stores; ids of nodes count them from 1.
     view: View,
     /// Where the pages of the extent go that was met last.
@@ -105,10 +106,10 @@ impl Founding {
             fallbacks: Vec::new(),
         };
         Ok(Self {
+            disks: Disks { stores, waker },
             site,
             cluster,
             legacy,
-            disks: Disks { stores, waker },
             view,
             last: None,
             unsynced: 0,
@@ -352,10 +353,6 @@ fn failed(action: &str, path: &Path, error: &std::io::Error) -> Error {
     Error::config(format!("{action} {}: {error}", path.display()))
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "it serves as a function of errors"
-)]
 fn disk_failed(error: DiskError) -> Error {
     Error::config(format!("write the new directory: {error}"))
 }

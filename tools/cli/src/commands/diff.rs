@@ -216,7 +216,7 @@ fn objects(overview: &Overview) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::Stamp;
+    use types::{Stamp, Version};
     use wire::Image;
 
     fn content(version: u64, bytes: &[(usize, u8)]) -> PageVersion {
