@@ -236,5 +236,5 @@ fn a_standby_copy_is_kept_until_its_user_has_enough() {
     assert!(outcome.err.ends_with("stopping\n"), "{outcome:?}");
     // Nothing is kept for it any more.
     let kept = machine.run(&["snapshots"]).ok();
-    assert!(!kept.out.contains("reading-"), "{kept:?}");
+    assert!(!kept.out.contains("read-"), "{kept:?}");
 }

@@ -16,7 +16,6 @@ pub mod error;
 pub mod examples;
 mod far;
 mod founding;
-mod held;
 mod interrupt;
 mod network;
 pub mod past;

@@ -15,6 +15,9 @@ use crate::data::{DataDir, Lock, ancestors};
 use crate::error::Error;
 use crate::ui;
 
+/// Names begin so under which something is kept to be read; the number of a process follows.
+const PIN: &str = "read-";
+
 /// Who knows the past of a cluster.
 #[derive(Debug)]
 pub enum Source {
@@ -119,17 +122,37 @@ impl Live {
     /// The memory as it is now, kept for as long as this is there.
     fn pin(&self) -> Result<SnapshotInfo, Error> {
         let number = self.pins.borrow().len();
-        let name = format!("read-{}-{number}", std::process::id());
+        let process = std::process::id();
+        if number == 0 {
+            give_up_forgotten(&self.data)?;
+        }
+        let name = format!("{PIN}{process}-{number}");
         let epoch = Client::snapshot(&self.data, &name)?;
         let data = self.data.clone();
         self.pins.borrow_mut().push(Pin { data, name });
         let all = Client::snapshots(&self.data)?;
         let mut found = all.into_iter().find(|one| one.epoch == epoch);
         if let Some(found) = &mut found {
-            found.names.retain(|name| !name.starts_with("read-"));
+            found.names.retain(|name| !name.starts_with(PIN));
         }
         found.ok_or_else(|| Error::internal(format!("epoch {epoch} is kept and not listed")))
     }
+}
+
+/// Who was killed, or could not reach the cluster, has not given up what it had kept.
+fn give_up_forgotten(data: &DataDir) -> Result<(), Error> {
+    let snapshots = Client::snapshots(data)?;
+    for name in snapshots.iter().flat_map(|snapshot| &snapshot.names) {
+        let rest = name.strip_prefix(PIN);
+        let process = rest.and_then(|rest| rest.split_once('-')?.0.parse::<u32>().ok());
+        let is_gone = |process| {
+            process == std::process::id() || !fs::exists(format!("/proc/{process}")).unwrap_or(true)
+        };
+        if process.is_some_and(is_gone) {
+            Client::forget(data, name)?;
+        }
+    }
+    Ok(())
 }
 
 impl Answers for Live {

@@ -141,6 +141,8 @@ fn every_verb_has_help() {
         "snapshots",
         "inspect",
         "diff",
+        "export",
+        "import",
         "status",
         "down",
         "node",
@@ -159,6 +161,11 @@ fn usage_errors_have_code_2() {
         ("one_node_cannot_lose_one", &["demo", "--nodes", "1"]),
         ("node_of_no_cluster", &["node", "--data", "x"]),
         ("page_of_no_region", &["inspect", "latest", "--page", "12"]),
+        (
+            "standby_of_one_snapshot",
+            &["export", "x", "y", "--every", "5m"],
+        ),
+        ("standby_at_no_time", &["export", "y", "--every", "often"]),
         ("file_of_no_region", &["inspect", "latest", "--out", "x"]),
         (
             "page_and_region",

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use archive::{About, Access, Exported, Options, Progress};
 use clap::Args;
 use indicatif::ProgressBar;
+use types::Epoch;
 
 use super::DataArg;
 use crate::error::{Error, Kind};
-use crate::held::Held;
+use crate::past::Source;
 use crate::{far, interrupt, ui};
 
 const POLL_TIME: Duration = Duration::from_millis(50);
@@ -79,18 +80,23 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Error> {
 /// Copies once.
 fn export(args: &ExportArgs) -> Result<(), Error> {
     let copy = far::open(&args.url, Access::Write)?;
-    let held = Held::find(&args.data.open()?, &args.snapshot)?;
+    let data = args.data.open()?;
+    let source = Source::open(&data)?;
+    let file = data.cluster()?;
+    let file = file.ok_or_else(|| Error::config("expected a cluster in cluster.json"))?;
+    let snapshot = source.resolve(&args.snapshot)?;
     let about = About {
-        cluster: held.cluster(),
-        wall_ms: held.snapshot().wall_ms,
-        names: held.snapshot().names.clone(),
+        cluster: file.id()?,
+        wall_ms: snapshot.wall_ms,
+        names: snapshot.names,
     };
     let options = Options {
         keep: args.keep.map(|keep| keep as usize),
     };
     let bar = ui::progress_bar();
     let mut watch = |progress| show(&bar, progress);
-    let exported = copy.export(&mut *held.past(), &about, options, &mut watch);
+    let mut past = source.as_of(Epoch(snapshot.epoch));
+    let exported = copy.export(&mut *past, &about, options, &mut watch);
     bar.finish_and_clear();
     let exported = exported.map_err(far::explain)?;
     tell(&exported, &about);
