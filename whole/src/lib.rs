@@ -11,9 +11,10 @@
 //! time.
 //!
 //! Start with [`run`]. `scenario` is what a seed means, `story` what happens one after the
-//! other, `fault` what goes wrong, `client` who calls. What clients are told is judged by
-//! the [`oracle`]; `historian` reads the past; `checks` looks at what nodes say; `plant` puts bugs into what lies around
-//! them, to see that they are noticed.
+//! other, `fault` what goes wrong, `client` who calls, `detour` what the memory goes back
+//! from. What clients are told is judged by the [`oracle`]; `historian` reads the past;
+//! `checks` looks at what nodes say; `plant` puts bugs into what lies around them, to see
+//! that they are noticed.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
