@@ -193,3 +193,20 @@ fn freeing_is_bounded_and_leaves_nothing() {
         assert!(after.is_subset(&before));
     }
 }
+
+#[test]
+fn every_blob_has_extents_of_its_own() {
+    let mut memory = Memory::new(Stops::Every(1));
+    let mut end = None;
+    // The prefix takes 65 pages of the first extent.
+    for (pages, expected) in [(0, 1), (191, 1), (192, 2), (1000, 5)] {
+        let capacity = pages * PAGE_SIZE as u64;
+        let blob = memory.run(|pages| blobs::create(pages, capacity)).unwrap();
+        let (first, count) = memory.run(|pages| blobs::extents(pages, blob)).unwrap();
+        assert_eq!(count, expected);
+        assert_eq!(first.index, end.unwrap_or(first.index));
+        end = Some(first.index + count);
+    }
+    let missing = memory.run(|pages| blobs::extents(pages, NO_BLOB));
+    assert_eq!(missing, Err(Refusal::NoSuchBlob(NO_BLOB)));
+}

@@ -7,10 +7,13 @@ use types::Prng;
 use super::memory::{Memory, Stops, call, name, slot, station};
 use super::queues::empty_queues;
 use crate::blobs::{self, Progress};
+use crate::census::{self, Whereabouts};
 use crate::processes::{self, ProcessState, ProgressCount};
 use crate::queues::{self, Owner};
 use crate::step::{self, Step, StepEnd, Taken};
-use crate::{EntryCall, Event, Failure, ProcessId, Refusal, Station, output, reap};
+use crate::{
+    EntryCall, Event, Failure, ProcessId, Refusal, Station, Worker, WorkerId, output, reap,
+};
 
 fn state(memory: &mut Memory, id: ProcessId) -> ProcessState {
     memory.run(|pages| processes::get(pages, id)).unwrap().state
@@ -133,6 +136,41 @@ fn a_woken_worker_goes_home_or_to_the_waker_if_nobody_is_there() {
             assert_eq!(waiting, u32::from(position == expected));
         }
     }
+}
+
+#[test]
+fn every_worker_is_found_where_it_is() {
+    let (mut memory, module) = Memory::with_module(Stops::Every(1));
+    let id = memory.start(station(0), module);
+    memory
+        .step(station(0), |pages, step| {
+            for part in 0..4 {
+                step.spawn(pages, call("part", part))?;
+            }
+            Ok(StepEnd::Wait(Event(7)))
+        })
+        .unwrap();
+    let before = memory.run(census::workers).unwrap();
+    memory
+        .step(station(0), |_, _| Ok(StepEnd::Wait(Event(8))))
+        .unwrap();
+    memory.step(station(1), |_, _| Ok(StepEnd::Again)).unwrap();
+    let after = memory.run(census::workers).unwrap();
+    for all in [&before, &after] {
+        let ids: BTreeSet<WorkerId> = all.iter().map(|(worker, _)| worker.id).collect();
+        assert_eq!((all.len(), ids.len()), (5, 5));
+        assert!(all.iter().all(|(worker, _)| worker.process == id));
+    }
+    let waiting = |all: &[(Worker, Whereabouts)]| {
+        let places = all.iter().map(|(_, place)| *place);
+        let waiting = places.filter(|place| matches!(place, Whereabouts::Waiting(_)));
+        waiting.collect::<Vec<_>>()
+    };
+    assert_eq!(waiting(&before), [Whereabouts::Waiting(Event(7))]);
+    let both = [7, 8].map(|event| Whereabouts::Waiting(Event(event)));
+    assert!(both.iter().all(|place| waiting(&after).contains(place)));
+    let held = (after.iter()).filter(|(_, place)| *place == Whereabouts::Held(slot(1)));
+    assert_eq!(held.count(), 1);
 }
 
 #[test]
