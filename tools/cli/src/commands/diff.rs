@@ -30,8 +30,8 @@ pub(crate) struct DiffArgs {
 
 pub(crate) fn run(args: &DiffArgs) -> Result<ExitCode, Error> {
     let source = Source::open(&args.data.open()?)?;
-    let [from, to] = [&args.from, &args.to].map(|snapshot| source.resolve(snapshot));
-    let (from, to) = (Epoch(from?.epoch), Epoch(to?.epoch));
+    let from = Epoch(source.resolve(&args.from)?.epoch);
+    let to = Epoch(source.resolve(&args.to)?.epoch);
     let (mut before, mut after) = (source.as_of(from), source.as_of(to));
     let seen = [
         Overview::of(&mut Tables::of(before.as_mut()))?,
