@@ -96,11 +96,16 @@ impl Machine {
 
     /// Starts a command of the cluster.
     pub fn start(&mut self, arguments: &[&str]) -> Started {
+        let data = self.data();
+        self.start_at(data.to_str().expect("an ordinary path"), arguments)
+    }
+
+    /// Starts a command of the cluster that is in another directory.
+    pub fn start_at(&mut self, data: &str, arguments: &[&str]) -> Started {
         self.commands += 1;
         let stem = self.path.join(format!("command-{}", self.commands));
-        let data = self.data();
         let (verb, rest) = arguments.split_first().expect("a command has a verb");
-        let place = ["--data", data.to_str().expect("an ordinary path")];
+        let place = ["--data", data];
         let line = [&[*verb][..], &place, rest].concat();
         let stem = stem.to_str().expect("an ordinary path");
         Started::new(&line, &self.environment, stem)

@@ -8,6 +8,7 @@ mod damage;
 mod drain;
 mod ends;
 mod far;
+mod fork;
 mod hostile;
 mod joining;
 mod past;

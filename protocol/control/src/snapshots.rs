@@ -129,6 +129,13 @@ impl Snapshots {
         self.thin();
     }
 
+    /// The newest stable epoch is kept for as long as the ladder keeps any.
+    pub(crate) fn keep_newest(&mut self, epoch: Epoch) {
+        let (wall_ms, names) = (self.wall_ms, BTreeSet::new());
+        let newest = Snapshot { wall_ms, names };
+        self.kept.entry(epoch).or_insert(newest);
+    }
+
     /// The memory goes back to this epoch, which is kept: there are no later ones any more.
     pub(crate) fn go_back(&mut self, epoch: Epoch) {
         self.kept.retain(|&kept, _| kept <= epoch);

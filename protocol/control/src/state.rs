@@ -327,10 +327,13 @@ impl ControlState {
     /// What is decided in a cluster that is made of copies of this one's disks, to go on from
     /// an epoch that is kept: everything that is decided here, and that the memory goes back
     /// to that epoch. `voters` are its control logs, by the disks beside them. `None` if the
-    /// epoch is not kept.
+    /// epoch is neither kept nor the newest stable one.
     #[must_use]
     pub fn forked(&self, epoch: Epoch, voters: &BTreeMap<StoreId, VoterId>) -> Option<Self> {
         let mut fork = self.clone();
+        if epoch == self.stable {
+            fork.snapshots.keep_newest(epoch);
+        }
         let Effect::View(_) = fork.restore(epoch) else {
             return None;
         };

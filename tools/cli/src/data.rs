@@ -205,6 +205,18 @@ impl DataDir {
         read_json(&self.path.join("cluster.json"))
     }
 
+    /// What the cluster is that was started here.
+    ///
+    /// # Errors
+    /// If none was, or the file is damaged.
+    pub fn known_cluster(&self) -> Result<ClusterFile, Error> {
+        self.cluster()?.ok_or_else(|| {
+            let path = self.path.display();
+            Error::user(format!("no cluster was ever started in {path}"))
+                .hint("`plurix up` starts one; --data says where")
+        })
+    }
+
     /// Records what the cluster is.
     ///
     /// # Errors

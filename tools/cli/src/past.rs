@@ -221,13 +221,7 @@ fn unknown(snapshot: &str, all: &[SnapshotInfo]) -> Error {
 
 /// The cluster's id and the disks of its nodes.
 pub(crate) fn directories(data: &DataDir) -> Result<(ClusterId, Vec<NodeDirectory>), Error> {
-    let file = data.cluster()?.ok_or_else(|| {
-        Error::user(format!(
-            "no cluster was ever started in {}",
-            data.path().display()
-        ))
-        .hint("`plurix up` starts one; --data says where")
-    })?;
+    let file = data.known_cluster()?;
     let cluster = file.id()?;
     let mut nodes = Vec::new();
     for number in file.numbers() {

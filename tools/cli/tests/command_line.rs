@@ -142,6 +142,7 @@ fn every_verb_has_help() {
         "inspect",
         "diff",
         "export",
+        "fork",
         "import",
         "status",
         "down",

@@ -82,11 +82,9 @@ fn export(args: &ExportArgs) -> Result<(), Error> {
     let copy = far::open(&args.url, Access::Write)?;
     let data = args.data.open()?;
     let source = Source::open(&data)?;
-    let file = data.cluster()?;
-    let file = file.ok_or_else(|| Error::config("expected a cluster in cluster.json"))?;
     let snapshot = source.resolve(&args.snapshot)?;
     let about = About {
-        cluster: file.id()?,
+        cluster: data.known_cluster()?.id()?,
         wall_ms: snapshot.wall_ms,
         names: snapshot.names,
     };

@@ -8,6 +8,7 @@ mod down;
 mod drain;
 mod durability;
 mod export;
+mod fork;
 mod import;
 mod inspect;
 mod kill;
@@ -60,6 +61,7 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Diff(diff::DiffArgs),
     Export(export::ExportArgs),
+    Fork(fork::ForkArgs),
     Import(import::ImportArgs),
     Status(status::StatusArgs),
     Down(down::DownArgs),
@@ -112,6 +114,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, 
         Command::Inspect(args) => inspect::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Fork(args) => fork::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Down(args) => down::run(&args),
