@@ -16,6 +16,7 @@ use platform::{Disk, DiskError, SegmentNumber};
 use crate::error::{Damage, ReadError};
 use crate::footer::{self, ENTRY_SIZE};
 use crate::index::Entry;
+use crate::reading::matters;
 use crate::record::{HEAD_SIZE, Head, Meta, Position};
 use crate::segments::Sealed;
 use crate::store::Store;
@@ -252,10 +253,10 @@ impl<D: Disk> Store<D> {
 
     /// Versions in the segment that are known to be damaged.
     fn damaged_in(&self, segment: SegmentNumber) -> u64 {
-        let damage = self.damage();
-        damage
-            .filter(|one| one.page.is_some() && one.segment == segment)
-            .count() as u64
+        let at = |offset| Position { segment, offset };
+        let known = self.damage.range(at(0)..=at(u32::MAX));
+        let known = known.filter(|(_, one)| one.page.is_some() && matters(&self.index, one));
+        known.count() as u64
     }
 
     /// Writes a version again, if it is still where it was.
@@ -285,7 +286,8 @@ impl<D: Disk> Store<D> {
     /// written once more: the next time the damaged copy, which is the newer one, might pass
     /// for the better one.
     pub(crate) fn rewrite_shadowed(&mut self) -> Result<(), DiskError> {
-        for damage in self.damage.clone() {
+        let all: Vec<Damage> = self.damage.values().copied().collect();
+        for damage in all {
             let Some((page, version)) = damage.page else {
                 continue;
             };

@@ -278,6 +278,11 @@ impl Index {
         self.pages
     }
 
+    /// How many versions there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.pages + (self.older.len() + self.pending.len()) as u64
+    }
+
     /// All versions, in no order.
     pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
         let settled = self.settled.iter();

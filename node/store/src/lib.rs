@@ -45,5 +45,5 @@ pub use error::{Damage, DamagedPart, NotRetained, OpenError, PartError, ReadErro
 pub use history::Snapshot;
 pub use index::Difference;
 pub use memory_disk::{MemoryDisk, SyncMode, Tail};
-pub use scrub::{Replaced, Scrubbed};
+pub use scrub::{Broken, Replaced, Scrubbed};
 pub use store::{Identity, Part, SEGMENT_SIZE, Stats, Store};

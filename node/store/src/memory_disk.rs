@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 use platform::{Disk, DiskError, DiskOperation, SegmentNumber, SyncToken};
 use types::Prng;
 
+use crate::record::{HEAD_SIZE, Head, Meta, Position};
+
 /// Bytes that a device writes all or not at all.
 const SECTOR_SIZE: usize = 512;
 
@@ -136,6 +138,35 @@ impl MemoryDisk {
             .get_mut(&segment)
             .expect("the segment is on the disk");
         file.bytes[offset] ^= 1 << bit;
+    }
+
+    /// Flips a bit in the bytes of one of so many stored frames of pages; returns in how many.
+    pub fn rot(&mut self, one_in: u64, prng: &mut Prng) -> usize {
+        let mut count = 0;
+        for (&segment, file) in &mut self.files {
+            let mut at = 0;
+            while let Some(bytes) = file.bytes[at..].first_chunk::<HEAD_SIZE>() {
+                let offset = u32::try_from(at).expect("segments are sealed early");
+                let Ok(head) = Head::decode(bytes, Position { segment, offset }) else {
+                    break;
+                };
+                let payload = at + HEAD_SIZE;
+                let length = (head.payload_length as usize).min(file.bytes.len() - payload);
+                let is_frame = matches!(head.meta, Meta::Frame { .. });
+                if is_frame && length > 0 && prng.chance(1, one_in) {
+                    let byte = usize::try_from(prng.below(length as u64)).expect("a length");
+                    file.bytes[payload + byte] ^= 1 << prng.below(8);
+                    count += 1;
+                }
+                at = (at + head.record_size()).min(file.bytes.len());
+            }
+        }
+        count
+    }
+
+    /// Loses the newest file, if it is not the only one; whether it is not.
+    pub fn lose_newest(&mut self) -> bool {
+        self.files.len() > 1 && self.files.pop_last().is_some()
     }
 
     /// Puts bytes where others were: a write that went elsewhere, or was lost.

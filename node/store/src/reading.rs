@@ -51,6 +51,14 @@ impl<D: Disk> Store<D> {
     }
 
     pub(crate) fn read_entry(&mut self, entry: Entry) -> Result<PageVersion, ReadError> {
+        let read = self.read_whole(entry);
+        if let Err(ReadError::Damaged(damage)) = read {
+            self.note_damage(damage);
+        }
+        read
+    }
+
+    fn read_whole(&mut self, entry: Entry) -> Result<PageVersion, ReadError> {
         let mut image = self.read_image(&entry)?;
         if let Some(base) = entry.base() {
             image = delta::exclusive_or(&image, &self.read_base(&entry, base)?);
@@ -102,13 +110,12 @@ impl<D: Disk> Store<D> {
 
     /// Remembers damage; whether it is news.
     pub(crate) fn note_damage(&mut self, damage: Damage) -> bool {
-        let is_known =
-            |known: &Damage| known.page.is_some() && known.position() == damage.position();
-        let is_new = !self.damage.iter().any(is_known);
+        let at = damage.position();
+        let known = self.damage.get(&at);
+        let is_new = known.is_none_or(|known| known.page.is_none());
         if is_new {
-            let index = &self.index;
-            self.damage.retain(|known| matters(index, known));
-            self.damage.push(damage);
+            self.damage.insert(at, damage);
+            self.untold.push(at);
         }
         is_new
     }

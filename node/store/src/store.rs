@@ -3,6 +3,7 @@
 //! Nobody waits for the disk: a part is acknowledged by [`Store::poll`] when a sync
 //! that began after its end has completed, and all parts that ended in the meantime
 //! share the next sync.
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use platform::{ClusterId, Disk, DiskError};
 use types::{Epoch, Extent, NodeId, PageId, StoreId, Version, View};
@@ -75,6 +76,8 @@ pub struct Stats {
     pub bytes_live: u64,
     /// Pages of which there is a stable version.
     pub pages: u64,
+    /// Versions that are kept.
+    pub versions: u64,
 }
 
 /// The snapshot store on one disk.
@@ -96,7 +99,10 @@ pub struct Store<D> {
     pub(crate) cleaner: Cleaner,
     /// The version after which scrubbing goes on.
     pub(crate) scrub_from: Option<scrub::Place>,
-    pub(crate) damage: Vec<Damage>,
+    /// By the place of the record.
+    pub(crate) damage: BTreeMap<Position, Damage>,
+    /// Damage of which [`Store::take_broken`] has not told yet.
+    pub(crate) untold: Vec<Position>,
     frames_written: u64,
     parts_stored: u64,
 }
@@ -161,10 +167,17 @@ impl<D: Disk> Store<D> {
             bases: Bases::default(),
             cleaner: Cleaner::default(),
             scrub_from: None,
-            damage: found.damage,
+            damage: BTreeMap::new(),
+            untold: Vec::new(),
             frames_written: 0,
             parts_stored: 0,
         };
+        store.damage = found
+            .damage
+            .iter()
+            .map(|one| (one.position(), *one))
+            .collect();
+        store.untold = store.damage.keys().copied().collect();
         store.load(&found.segments, active.as_ref());
         match active {
             Some(active) => {
@@ -191,7 +204,7 @@ impl<D: Disk> Store<D> {
         }
         let entries = all().flat_map(|contents| &contents.entries).copied();
         let kept = entries.filter(|entry| !self.history.is_undone(entry.stamp));
-        let damaged = self.damage.iter().filter(|damage| damage.page.is_some());
+        let damaged = self.damage.values().filter(|damage| damage.page.is_some());
         let damaged = damaged.map(Damage::position).collect();
         let (stable, retained) = (self.stable(), self.history.retained());
         self.index = Index::build(kept.collect(), &damaged, stable, retained);
@@ -395,7 +408,7 @@ impl<D: Disk> Store<D> {
     /// Damage that was found, as far as it still matters.
     pub fn damage(&self) -> impl Iterator<Item = &Damage> {
         let is_news = |damage: &&Damage| matters(&self.index, damage);
-        self.damage.iter().filter(is_news)
+        self.damage.values().filter(is_news)
     }
 
     /// What the store has done and has.
@@ -410,6 +423,7 @@ impl<D: Disk> Store<D> {
             bytes_stored: self.segments.sealed_bytes() + u64::from(self.log.end().offset),
             bytes_live: self.segments.live_bytes(),
             pages: self.index.pages(),
+            versions: self.index.count(),
         }
     }
 

@@ -243,6 +243,14 @@ impl Dtm {
         self.offers.get(&page)
     }
 
+    /// The current version of a page, if this node has a copy of it.
+    #[must_use]
+    pub fn copy(&self, page: PageId, memory: &impl PageMemory) -> Option<PageVersion> {
+        let entry = self.pages.get(page);
+        let entry = entry.filter(|entry| entry.state != PageState::Invalid);
+        entry.map(|entry| entry.committed(page, memory))
+    }
+
     /// Extents with offers: they belong into the inventory of this node's store.
     #[must_use]
     pub fn offered_extents(&self) -> BTreeSet<Extent> {

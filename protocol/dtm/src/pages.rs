@@ -2,9 +2,10 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use types::{Epoch, Frame, PAGES_PER_EXTENT, PageId, RegionId, Stamp, Version};
+use wire::{Image, PageVersion};
 
-use crate::PageState;
 use crate::coherence::habit::Habit;
+use crate::{PageMemory, PageState};
 
 const ENTRIES: usize = PAGES_PER_EXTENT as usize;
 
@@ -86,6 +87,21 @@ impl PageEntry {
     /// Whether this node answers for the current version.
     pub(crate) fn is_owner(&self) -> bool {
         matches!(self.state, PageState::Owned | PageState::Modified)
+    }
+
+    /// The committed version of a page of which there is a copy here.
+    pub(crate) fn committed(&self, page: PageId, memory: &impl PageMemory) -> PageVersion {
+        let (version, stamp) = (self.version, self.stamp);
+        let image = match self.before.as_ref().or(self.side.as_ref()) {
+            _ if version.0 == 0 => Image::ZERO,
+            Some(kept) => Image::of(kept),
+            None => Image::of(memory.bytes(page)),
+        };
+        PageVersion {
+            version,
+            stamp,
+            image,
+        }
     }
 
     /// Whether the running transaction has written the page.

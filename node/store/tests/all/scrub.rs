@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 
 use crate::common::{FIRST, FRAME, HEAD, US, content, filled, known_durable, page, part};
 use platform::{Disk, SegmentNumber};
-use store::{MemoryDisk, Replaced, Store, Tail};
+use store::{Broken, MemoryDisk, Replaced, Store, Tail};
 use types::{Epoch, PageId, Version};
 
 const SEGMENT_SIZE: u32 = 100_000;
@@ -97,4 +97,72 @@ fn a_place_that_cannot_be_read_is_damage_and_a_sealed_segment_that_is_short_too(
     store.put_frame(page(3), &content(2, 3, 7)).unwrap();
     store.end_part(part(1, 3), 0).unwrap();
     while store.poll().unwrap().is_empty() {}
+}
+
+#[test]
+fn what_is_found_damaged_is_told_once_whoever_has_found_it() {
+    let mut disk = known_durable(filled(40, SEGMENT_SIZE), SEGMENT_SIZE);
+    for damaged in [3, 5] {
+        disk.flip_bit(FIRST, HEAD + damaged * FRAME + 100, 2);
+    }
+    let mut store = Store::open_with(disk, US, SEGMENT_SIZE).unwrap();
+    // Footers are read, not pages.
+    assert_eq!(store.take_broken(), []);
+    let broken = |index| Broken {
+        page: page(index),
+        version: Version(1),
+        stamp: content(1, 1, 0).stamp,
+    };
+    assert!(store.read(page(3)).is_err());
+    assert_eq!(store.take_broken(), [broken(3)]);
+    assert_eq!(round(&mut store).1.len(), 2);
+    assert_eq!(store.take_broken(), [broken(5)]);
+    assert!(store.is_broken(&broken(3)) && store.is_broken(&broken(5)));
+    assert!(!store.is_broken(&broken(4)));
+    store.replace(page(3), &content(1, 1, 4)).unwrap();
+    assert!(!store.is_broken(&broken(3)));
+    // A later version takes the place of the other.
+    store.set_stable(Epoch(1), 0).unwrap();
+    store.put_frame(page(5), &content(2, 2, 7)).unwrap();
+    assert!(store.is_broken(&broken(5)));
+    store.set_stable(Epoch(2), 0).unwrap();
+    assert!(!store.is_broken(&broken(5)));
+    assert_eq!(round(&mut store), (40, vec![]));
+    assert_eq!(store.take_broken(), []);
+}
+
+#[test]
+fn who_needs_a_damaged_version_is_known() {
+    let mut store = Store::open_with(MemoryDisk::new(), US, SEGMENT_SIZE).unwrap();
+    store.retain(&[2, 3, 6].map(Epoch).into()).unwrap();
+    for (version, epoch) in [(1, 1), (2, 4), (3, 5), (4, 8)] {
+        store
+            .put_frame(page(0), &content(version, epoch, 7))
+            .unwrap();
+    }
+    (1..8).for_each(|epoch| store.set_stable(Epoch(epoch), 0).unwrap());
+    let needed_by = |store: &Store<MemoryDisk>, version, epoch| {
+        let broken = Broken {
+            page: page(0),
+            version: Version(version),
+            stamp: content(version, epoch, 7).stamp,
+        };
+        let epochs = store.epochs_of(&broken).into_iter();
+        epochs.map(|epoch| epoch.0).collect::<Vec<u64>>()
+    };
+    assert_eq!(store.kept_epochs(), [2, 3, 6, 7].map(Epoch));
+    assert_eq!(needed_by(&store, 1, 1), [2, 3]);
+    assert_eq!(needed_by(&store, 3, 5), [6, 7]);
+    assert_eq!(needed_by(&store, 4, 8), []);
+    let next = |store: &mut Store<MemoryDisk>, version| {
+        let next = store.read_next(page(0), Version(version)).unwrap();
+        next.map(|next| next.version.0)
+    };
+    assert_eq!(next(&mut store, 1), Some(3));
+    // Not stable yet.
+    assert_eq!(next(&mut store, 3), None);
+    store.set_stable(Epoch(8), 0).unwrap();
+    assert_eq!(next(&mut store, 3), Some(4));
+    assert_eq!(needed_by(&store, 3, 5), [6]);
+    assert_eq!(needed_by(&store, 4, 8), [8]);
 }

@@ -1,7 +1,7 @@
 //! A node that has a page which another one wants. It answers at once, always: an
 //! answer that waited for a transaction could wait in a circle.
 use types::{NodeId, PageId, Seq, TxnTimestamp};
-use wire::{Hold, Image, Message, PageVersion, ReadRefusal};
+use wire::{Hold, Message, PageVersion, ReadRefusal};
 
 use crate::coherence::habit::Stay;
 use crate::pages::{Mapping, Pending};
@@ -120,17 +120,7 @@ impl Dtm {
             entry.state != PageState::Invalid,
             "only a copy can be passed on: {page}"
         );
-        let (version, stamp) = (entry.version, entry.stamp);
-        let image = match entry.before.as_ref().or(entry.side.as_ref()) {
-            _ if version.0 == 0 => Image::ZERO,
-            Some(kept) => Image::of(kept),
-            None => Image::of(memory.bytes(page)),
-        };
-        PageVersion {
-            version,
-            stamp,
-            image,
-        }
+        entry.committed(page, memory)
     }
 
     /// Gives the copy up; its last version goes to the stores from here. A transaction
