@@ -47,12 +47,18 @@ impl<P: Platform, D: Disk> Core<P, D> {
     /// Makes a page accessible to the running transaction; the node goes on handling
     /// events while it waits for it.
     pub(crate) fn access(&mut self, page: PageId, access: Access) -> Result<(), Stop> {
+        let mut is_asked = false;
         loop {
             match self.dtm.access(self.now, page, access, &mut self.memory) {
                 AccessResult::Ready => return Ok(()),
                 AccessResult::Stopped => {
                     self.check_vital();
                     return Err(Stop);
+                }
+                // If this node is its home, and its own store has it, that is all it takes.
+                AccessResult::Wait if !is_asked => {
+                    is_asked = true;
+                    self.flush();
                 }
                 AccessResult::Wait => self.pump(self.within(WAIT_MAX)),
             }
