@@ -53,6 +53,7 @@ pub fn reset(start: Start<'_>) -> Result<Report, String> {
         machine: machine(),
         results,
         goals,
+        notes: Vec::new(),
     })
 }
 
@@ -361,6 +362,9 @@ mod tests {
             intruders: 0,
             is_leaving: false,
             messages_ignored: 0,
+            versions_damaged: 0,
+            versions_mended: 0,
+            versions_lost: 0,
         }
     }
 

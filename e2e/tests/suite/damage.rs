@@ -1,9 +1,10 @@
 //! Bytes that a disk has lost are noticed, named, and replaced by another store's.
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use cli::client::Client;
-use e2e::Machine;
+use e2e::{Machine, eventually};
 
 use crate::picture::{native, render, scene};
 
@@ -12,17 +13,17 @@ use crate::picture::{native, render, scene};
 fn damage(machine: &Machine, node: u32, bytes: &[u8]) -> usize {
     let mut places = 0;
     for path in segments(machine, node) {
-        let mut content = fs::read(&path).unwrap();
-        let found: Vec<usize> = content
-            .windows(bytes.len())
-            .enumerate()
-            .filter_map(|(at, window)| (window == bytes).then_some(at))
-            .collect();
-        for at in &found {
-            content[at + bytes.len() / 2] ^= 0x10;
+        let content = fs::read(&path).unwrap();
+        let windows = content.windows(bytes.len()).enumerate();
+        let found = windows.filter_map(|(at, window)| (window == bytes).then_some(at));
+        // In place: the node may be writing.
+        let file = File::options().write(true).open(&path).unwrap();
+        for at in found {
+            let middle = at + bytes.len() / 2;
+            let changed = [content[middle] ^ 0x10];
+            file.write_all_at(&changed, middle as u64).unwrap();
+            places += 1;
         }
-        places += found.len();
-        fs::write(path, content).unwrap();
     }
     places
 }
@@ -61,6 +62,102 @@ fn a_damaged_page_is_read_from_the_other_store() {
     assert!(log.contains("segment "), "{log}");
     assert!(log.contains("is damaged at offset"), "{log}");
     machine.check_bank();
+}
+
+/// The sums of what `plurix scrub` has in its table: damaged, mended, lost.
+fn figures(scrubbed: &str) -> [u64; 3] {
+    let mut sums = [0; 3];
+    for line in scrubbed.lines().filter(|line| line.starts_with("node-")) {
+        let cells: Vec<u64> = line
+            .split_whitespace()
+            .skip(1)
+            .flat_map(str::parse)
+            .collect();
+        assert!(cells[0] > 0, "it has read something: {scrubbed}");
+        for (sum, cell) in sums.iter_mut().zip(&cells[1..]) {
+            *sum += cell;
+        }
+    }
+    sums
+}
+
+#[test]
+fn a_damaged_page_is_mended_and_then_as_good_as_the_other_copy() {
+    let (mut machine, picture, process) = with_picture("mended-page");
+    let piece = &picture[picture.len() / 2..][..256];
+    let node = (1..=3).find(|&node| damage(&machine, node, piece) > 0);
+    let node = node.expect("some store has the picture");
+    let stopped = machine.run(&["scrub"]);
+    let _ = stopped.refused(&["no cluster runs", "so the cluster must run"]);
+    machine.up(&[]);
+    machine.wait_members(3);
+    let scrubbed = machine.run(&["scrub"]).ok();
+    let [damaged, mended, lost] = figures(&scrubbed.out);
+    assert!(
+        damaged > 0 && mended == damaged && lost == 0,
+        "{scrubbed:#?}"
+    );
+    machine.down();
+    let others = (1..=3).filter(|&other| other != node);
+    let damaged: usize = others.map(|other| damage(&machine, other, piece)).sum();
+    assert!(damaged > 0);
+    machine.up(&[]);
+    assert!(machine.client().result(process).unwrap() == picture);
+}
+
+#[test]
+fn what_flips_on_all_disks_is_mended_from_memory_while_that_has_it() {
+    let mut machine = Machine::with_cluster("mended-from-memory");
+    let process = render(&mut machine, &scene());
+    let picture = native(&scene());
+    machine.wait_members(3);
+    machine.wait_copies();
+    let piece = &picture[picture.len() / 2..][..256];
+    let damaged: usize = eventually("the picture is on disks", || {
+        let damaged = (1..=3).map(|node| damage(&machine, node, piece)).sum();
+        (damaged >= 2).then_some(damaged)
+    });
+    let scrubbed = machine.run(&["scrub"]).ok();
+    // What was superseded in between is damaged, too, and nobody's concern.
+    let [found, mended, lost] = figures(&scrubbed.out);
+    let is_mended = (2..=damaged as u64).contains(&found) && mended == found && lost == 0;
+    assert!(is_mended, "{damaged} places: {scrubbed:#?}");
+    machine.down();
+    machine.up(&[]);
+    assert!(machine.client().result(process).unwrap() == picture);
+}
+
+#[test]
+fn what_no_disk_has_any_more_is_named() {
+    let (mut machine, picture, process) = with_picture("named-loss");
+    let piece = &picture[picture.len() / 2..][..256];
+    let damaged: usize = (1..=3).map(|node| damage(&machine, node, piece)).sum();
+    machine.up(&[]);
+    machine.wait_members(3);
+    for _ in 0..2 {
+        let scrubbed = machine.run(&["scrub"]);
+        assert_eq!(scrubbed.code, Some(1), "{scrubbed:#?}");
+        let [found, mended, lost] = figures(&scrubbed.out);
+        let is_lost = (2..=damaged as u64).contains(&found) && mended == 0 && lost == found;
+        assert!(is_lost, "{damaged} places: {scrubbed:#?}");
+        let words = ["lost: damaged on every disk", "the newest state lacks"];
+        assert!(
+            words.iter().all(|word| scrubbed.out.contains(word)),
+            "{scrubbed:#?}"
+        );
+    }
+    let error = machine.client().result(process).unwrap_err().to_string();
+    let page = error.split_whitespace().find(|word| word.contains(":0x"));
+    let page = page.expect("the page is named").trim_end_matches(',');
+    let scrubbed = machine.run(&["scrub"]);
+    assert!(scrubbed.out.contains(page), "{page}: {scrubbed:#?}");
+    eventually("the leader knows of it", || {
+        let shown = machine.run(&["status"]).ok();
+        shown
+            .out
+            .contains("`plurix scrub` names them")
+            .then_some(())
+    });
 }
 
 #[test]

@@ -21,6 +21,6 @@ mod response;
 pub use codec::{BODY_SIZE_MAX, DecodeError, VERSION, decode, encode};
 pub use request::{Blob, Cursor, Request};
 pub use response::{
-    Failure, FailureKind, Fallen, NodeInfo, OutputPiece, ProcessInfo, ProcessState, Response,
-    SnapshotInfo, Status, VoterInfo, Watched,
+    Failure, FailureKind, Fallen, LostInfo, NodeInfo, NodeScrub, OutputPiece, ProcessInfo,
+    ProcessState, Response, SnapshotInfo, Status, VoterInfo, Watched,
 };

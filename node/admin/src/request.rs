@@ -111,6 +111,12 @@ pub enum Request {
         /// Ids of members.
         nodes: Vec<u32>,
     },
+    /// Read everything in all members' stores again now, and mend what is damaged. If that
+    /// is under way, it goes on. Answered by [`crate::Response::Done`] when it has begun.
+    Scrub,
+    /// How far is what this node was asked to have scrubbed? Answered by
+    /// [`crate::Response::Scrubbed`].
+    ScrubProgress,
 }
 
 /// Bytes with a name.

@@ -52,6 +52,8 @@ pub enum Response {
     },
     /// What all stores together know of an epoch; `None`: it is not kept, or no more.
     Past(Option<PastFound>),
+    /// How far the members are with scrubbing; none if this node was not asked to have it done.
+    Scrubbed(Vec<NodeScrub>),
     /// It is done.
     Done,
     /// It could not be done; nothing has changed.
@@ -135,6 +137,50 @@ pub struct NodeInfo {
     pub intruders: u64,
     /// Messages that it has ignored: of an earlier view, of nobody it knows.
     pub messages_ignored: u64,
+    /// Versions of pages that were found to be damaged in its store.
+    pub versions_damaged: u64,
+    /// Of these, those that were mended.
+    pub versions_mended: u64,
+    /// Those that it still keeps and that nobody has any more.
+    pub versions_lost: u64,
+}
+
+/// How far a member is with reading everything in its store.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct NodeScrub {
+    /// Its id.
+    pub node: u32,
+    /// Versions of pages that it has read.
+    pub versions: u64,
+    /// Versions that its store keeps.
+    pub total: u64,
+    /// Versions that were found to be damaged since it started.
+    pub damaged: u64,
+    /// Of these, those that were mended.
+    pub mended: u64,
+    /// Those that it still keeps and that nobody has any more.
+    pub lost: u64,
+    /// The first of these. When it is done, like the next.
+    pub named: Vec<LostInfo>,
+    /// Epochs that its store keeps, ascending: the newest stable one is the last.
+    pub epochs: Vec<u64>,
+    /// It has read everything, and knows of each damaged version what becomes of it.
+    pub is_done: bool,
+}
+
+/// A version of a page that is damaged in every store that had it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct LostInfo {
+    /// Region of the page.
+    pub region: u32,
+    /// Its index there.
+    pub page: u32,
+    /// The version.
+    pub version: u64,
+    /// The epoch in which it was written.
+    pub epoch: u64,
+    /// Epochs that are kept and in which the page has this version, ascending.
+    pub needed_by: Vec<u64>,
 }
 
 /// A failure and the recovery from it.

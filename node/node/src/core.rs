@@ -12,16 +12,18 @@ use kernel::ProcessId;
 use platform::{Disk, Event, LostWhy, RequestId, Wait};
 use store::Store;
 use types::{Duration, Instant, NodeId, ViewNumber};
-use wire::{Envelope, Message};
+use wire::{Envelope, Message, NodeReport};
 
 use crate::cleaning::Cleaning;
 use crate::copies::Copies;
 use crate::leader::Leadership;
 use crate::members::Joining;
 use crate::memory::Memory;
+use crate::mending::Mending;
 use crate::past::Past;
 use crate::replies::Reply;
 use crate::report::Figures;
+use crate::scrub::Scrub;
 use crate::voter::Voter;
 use crate::{Config, FatalReason, Platform};
 
@@ -55,6 +57,10 @@ pub(crate) struct Core<P: Platform, D: Disk> {
     pub(crate) cleaning: Cleaning,
     /// Questions about epochs that are kept.
     pub(crate) past: Past,
+    /// When the store is read again.
+    pub(crate) scrub: Scrub,
+    /// What is damaged in the store.
+    pub(crate) mending: Mending,
     /// How often this node has gone back to an earlier state of its own.
     pub(crate) resets: u64,
     /// Messages of a view that this node has not entered yet.
@@ -100,6 +106,8 @@ impl<P: Platform, D: Disk> Core<P, D> {
             copies: Copies::new(now),
             cleaning: Cleaning::new(now),
             past: Past::default(),
+            scrub: Scrub::new(now),
+            mending: Mending::default(),
             resets: 0,
             early: Vec::new(),
             own: VecDeque::new(),
@@ -174,6 +182,8 @@ impl<P: Platform, D: Disk> Core<P, D> {
             self.copies.next_deadline(),
             Some(self.cleaning.next_deadline()),
             self.past.next_deadline(self.now, self.store.stable()),
+            Some(self.scrub.next_deadline()),
+            self.next_mending(),
             Some(self.figures.next_report(self.config.report_every)),
         ];
         Wait::Until(deadlines.into_iter().flatten().fold(until, Ord::min))
@@ -239,6 +249,10 @@ impl<P: Platform, D: Disk> Core<P, D> {
             Message::PastQuery { .. } | Message::PastAnswer { .. } => {
                 self.on_past_message(envelope);
             }
+            Message::GetVersion { .. } | Message::Version { .. } => {
+                self.on_mending_message(envelope);
+            }
+            Message::Scrub | Message::Scrubbed(_) => self.on_scrub_message(envelope),
             Message::Heartbeat => self.on_heartbeat(envelope),
             Message::Fence { stable, ref lost } => {
                 self.heard_at = self.now;
@@ -349,6 +363,8 @@ impl<P: Platform, D: Disk> Core<P, D> {
         self.on_leadership_time();
         self.on_copies_time();
         self.on_cleaning_time();
+        self.on_scrub_time();
+        self.on_mending_time();
         self.on_join_time();
         if self.figures.next_report(self.config.report_every) <= self.now {
             self.report();
@@ -393,10 +409,16 @@ impl<P: Platform, D: Disk> Core<P, D> {
     /// Tells the leader this node's figures.
     pub(crate) fn report(&mut self) {
         self.figures.reported(self.now);
+        let lost = self.count_lost();
         let Some(view) = self.dtm.view() else { return };
         let leader = view.leader;
         let (dtm, links) = (self.dtm.counters(), self.platform.counters());
-        let report = self.figures.report(dtm, &self.store.stats(), &links);
+        let report = NodeReport {
+            versions_damaged: self.mending.damaged,
+            versions_mended: self.mending.mended,
+            versions_lost: lost,
+            ..self.figures.report(dtm, &self.store.stats(), &links)
+        };
         self.say(leader, Message::Report(report));
     }
 
@@ -423,6 +445,10 @@ fn is_of_control(message: &Message) -> bool {
             | Message::Fence { .. }
             | Message::Intervals { .. }
             | Message::Replicated
+            | Message::GetVersion { .. }
+            | Message::Version { .. }
+            | Message::Scrub
+            | Message::Scrubbed(_)
             | Message::Down
             | Message::Left
             | Message::Expelled

@@ -432,6 +432,9 @@ impl Leadership {
                 pause_us_max: report.pause_us_max,
                 intruders: report.intruders,
                 messages_ignored: report.messages_ignored,
+                versions_damaged: report.versions_damaged,
+                versions_mended: report.versions_mended,
+                versions_lost: report.versions_lost,
             });
         }
         status.is_replicated = state.is_replicated();

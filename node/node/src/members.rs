@@ -333,6 +333,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
         let stored = self.store.inventory();
         self.copies.begin(self.now, view, you, &stored);
         self.ask_past_again();
+        self.scrub_in_view();
         self.flush();
         self.take_early(view.number);
     }

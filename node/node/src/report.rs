@@ -69,6 +69,7 @@ impl Figures {
             intruders: links.intruders(),
             messages_ignored: dtm.messages_ignored,
             has_committed_in_view: self.has_committed_in_view,
+            ..NodeReport::default()
         }
     }
 }

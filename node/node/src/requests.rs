@@ -130,6 +130,11 @@ impl<P: Platform, D: Disk> Node<P, D> {
             Request::Past { epoch, question } => self.core.ask_past(id, Epoch(epoch), question),
             Request::Down => self.begin_down(id),
             Request::Drain { nodes } => self.drain(&nodes),
+            Request::Scrub => {
+                self.core.begin_scrub();
+                Ok((Response::Done, None))
+            }
+            Request::ScrubProgress => Ok((Response::Scrubbed(self.core.scrubbed()), None)),
         }
     }
 

@@ -25,4 +25,4 @@ pub use message::{
 pub use past::{
     KeptAs, PAST_EXTENTS_MAX, PAST_PAGES_MAX, PastAnswer, PastFound, PastPage, PastQuestion,
 };
-pub use report::NodeReport;
+pub use report::{LostVersion, NodeReport, ScrubReport};

@@ -358,6 +358,32 @@ pub enum Message {
         /// The extent.
         extent: Extent,
     },
+    /// Member to member: this version in my store is damaged; have you got it, or a later one?
+    GetVersion {
+        /// The page.
+        page: PageId,
+        /// Which version.
+        version: Version,
+        /// Who produced it.
+        stamp: Stamp,
+    },
+    /// Member to member: the version asked for; or, if I have not got it, the oldest later one
+    /// in my store that is stable.
+    Version {
+        /// The page.
+        page: PageId,
+        /// The version asked for.
+        version: Version,
+        /// Who produced that.
+        stamp: Stamp,
+        /// What there is.
+        content: Option<PageVersion>,
+    },
+    /// Member to member, for a tool: read everything in your store now, and tell me how far
+    /// you are, until it is done.
+    Scrub,
+    /// Member to member that has asked: so far.
+    Scrubbed(crate::ScrubReport),
     /// Member to leader: everything stable in my store is at all its stores of this view.
     Replicated,
 

@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use admin::{
-    Blob, Cursor, Failure, FailureKind, ProcessInfo, Request, Response, SnapshotInfo, Status,
-    Watched,
+    Blob, Cursor, Failure, FailureKind, NodeScrub, ProcessInfo, Request, Response, SnapshotInfo,
+    Status, Watched,
 };
 
 use crate::data::DataDir;
@@ -401,6 +401,25 @@ impl Client {
         self.order(&Request::Drain { nodes })
     }
 
+    /// Has all members read everything in their stores again.
+    ///
+    /// # Errors
+    /// See [`Client::ask`].
+    pub fn scrub(&mut self) -> Result<(), ClientError> {
+        self.order(&Request::Scrub)
+    }
+
+    /// How far they are; nothing if the node that answers was not asked to have it done.
+    ///
+    /// # Errors
+    /// See [`Client::ask`].
+    pub fn scrub_progress(&mut self) -> Result<Vec<NodeScrub>, ClientError> {
+        match self.ask(&Request::ScrubProgress)? {
+            Response::Scrubbed(nodes) => Ok(nodes),
+            other => Err(unexpected("scrubbed", &other)),
+        }
+    }
+
     fn order(&mut self, request: &Request) -> Result<(), ClientError> {
         match self.ask(request)? {
             Response::Done => Ok(()),
@@ -480,6 +499,8 @@ fn is_repeatable(request: &Request) -> bool {
         | Request::ReadResult { .. }
         | Request::Processes
         | Request::Past { .. }
+        | Request::Scrub
+        | Request::ScrubProgress
         | Request::Cancel { .. } => true,
         Request::Call { is_query, .. } => *is_query,
         Request::Run { .. }

@@ -138,6 +138,7 @@ fn every_verb_has_help() {
         "ps",
         "kill",
         "drain",
+        "scrub",
         "snapshots",
         "inspect",
         "diff",

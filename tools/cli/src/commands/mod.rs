@@ -18,6 +18,7 @@ mod restore;
 mod rm;
 mod run;
 mod scratch;
+mod scrub;
 mod snapshot;
 mod snapshots;
 mod status;
@@ -63,6 +64,7 @@ enum Command {
     Export(export::ExportArgs),
     Fork(fork::ForkArgs),
     Import(import::ImportArgs),
+    Scrub(scrub::ScrubArgs),
     Status(status::StatusArgs),
     Down(down::DownArgs),
     Node(node::NodeArgs),
@@ -116,6 +118,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, 
         Command::Export(args) => export::run(&args),
         Command::Fork(args) => fork::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Scrub(args) => scrub::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Down(args) => down::run(&args),
         Command::Node(args) => node::run(args),

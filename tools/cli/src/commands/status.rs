@@ -78,6 +78,13 @@ fn show(status: &Status) -> String {
         text +=
             &format!("\n{name} has turned away or cut off {count} connections; its log says why\n");
     }
+    for node in status.nodes.iter().filter(|node| node.versions_lost > 0) {
+        let (name, count) = (&node.name, node.versions_lost);
+        text += &format!(
+            "\n{name} has {count} damaged versions of pages that no node has any more; \
+             `plurix scrub` names them\n"
+        );
+    }
     if let Some(fallen) = &status.last_failure {
         text += &format!("\n{}\n", show_fallen(fallen));
     }
