@@ -49,6 +49,11 @@ impl Checks {
         self.reports.remove(&process);
     }
 
+    /// The newest view: what it undoes is undone on all disks that are started again.
+    pub(crate) fn last_view(&self) -> Option<&View> {
+        self.views.last_key_value().map(|(_, told)| &told.view)
+    }
+
     pub(crate) fn views(&self) -> u64 {
         self.views.len() as u64
     }

@@ -3,11 +3,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use admin::Request;
-use types::Duration;
+use types::{Duration, Prng};
 
 use crate::cue::Waiting;
 use crate::item::{Heal, Item};
-use crate::machine::{Place, Syncs};
+use crate::machine::{Drive, Place, Syncs};
 use crate::names::{MachineId, Pid};
 use crate::tool::Asker;
 use crate::world::{Word, World};
@@ -82,6 +82,11 @@ pub(crate) enum Fault {
     },
     /// A machine's disks are lost; it comes back with empty ones. Once in a run, if all is well.
     LoseDisks { who: Who, away: Duration },
+    /// Bits in a quarter of what is on the disk of a store flip. Once in a run, if all is well.
+    Rot { who: Who },
+    /// A machine's store loses what it wrote last, a whole file, while the machine is off. If it
+    /// is refused then, its operator begins with an empty disk. Once in a run, if all is well.
+    LoseTail { who: Who, away: Duration },
     /// A machine with empty disks comes.
     Join,
     /// A member is to leave for good.
@@ -113,6 +118,10 @@ pub enum FaultKind {
     SlowDisk,
     /// A machine loses its disks.
     LoseDisks,
+    /// Bits on a disk flip.
+    Rot,
+    /// A store loses its newest file.
+    LoseTail,
     /// A machine comes.
     Join,
     /// A member leaves for good.
@@ -123,7 +132,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Kill,
         Self::KillTwo,
         Self::Blackout,
@@ -134,6 +143,8 @@ impl FaultKind {
         Self::Flap,
         Self::SlowDisk,
         Self::LoseDisks,
+        Self::Rot,
+        Self::LoseTail,
         Self::Join,
         Self::Drain,
         Self::Cue,
@@ -153,6 +164,8 @@ impl FaultKind {
             Self::Flap => "flap",
             Self::SlowDisk => "slow-disk",
             Self::LoseDisks => "lose-disks",
+            Self::Rot => "rot",
+            Self::LoseTail => "lose-tail",
             Self::Join => "join",
             Self::Drain => "drain",
             Self::Cue => "cue",
@@ -191,6 +204,8 @@ impl Fault {
             Self::Flap { .. } => FaultKind::Flap,
             Self::SlowDisk { .. } => FaultKind::SlowDisk,
             Self::LoseDisks { .. } => FaultKind::LoseDisks,
+            Self::Rot { .. } => FaultKind::Rot,
+            Self::LoseTail { .. } => FaultKind::LoseTail,
             Self::Join => FaultKind::Join,
             Self::Drain { .. } => FaultKind::Drain,
             Self::Cue(_) => FaultKind::Cue,
@@ -266,6 +281,8 @@ impl World {
                 return self.heal_after(time, Heal::Disks(machine));
             }
             Fault::LoseDisks { who, away } => self.lose_disks(who, away),
+            Fault::Rot { who } => self.rot(who),
+            Fault::LoseTail { who, away } => self.lose_tail(who, away),
             Fault::Join => {
                 let machine = self.add_machine();
                 self.plan_start(machine, Duration::ZERO);
@@ -377,6 +394,63 @@ impl World {
         self.note(format_args!("{machine} of {members} loses its disks"));
         self.kill_for(machine, Death::Silent, away);
         self.machines[machine.0].disks = Default::default();
+    }
+
+    /// Whether a disk of so many at least may lose something: every other copy is there.
+    fn may_lose(&self, members_min: usize) -> bool {
+        let members = self.members_if_whole();
+        let is_enough = members.is_some_and(|members| members >= members_min);
+        is_enough && !self.story.have_lost_disks
+    }
+
+    /// What flips is found and mended before long.
+    fn rot(&mut self, who: Who) {
+        let machine = self.find(who);
+        let Some(id) = self.machines[machine.0]
+            .process
+            .filter(|_| self.may_lose(2))
+        else {
+            return;
+        };
+        self.story.have_lost_disks = true;
+        if self.planted.rots_everywhere() {
+            return self.rot_everywhere();
+        }
+        let mut prng = Prng::new(self.prng.next_u64());
+        let disk = &mut self.process_mut(id).drives[Drive::Store.index()];
+        let count = disk.rot(4, &mut prng);
+        self.note(format_args!("{count} frames of {machine} are damaged"));
+        self.ask(
+            Asker::Story,
+            id,
+            &Request::Scrub,
+            Duration::from_millis(5_000),
+        );
+    }
+
+    /// Also memories lose what they had.
+    fn rot_everywhere(&mut self) {
+        self.on_fault(Fault::Blackout {
+            away: Duration::from_millis(300),
+        });
+        self.story.faults_left += 1;
+        let mut prng = Prng::new(self.prng.next_u64());
+        for machine in &mut self.machines {
+            machine.disks[Drive::Store.index()].rot(4, &mut prng);
+        }
+    }
+
+    fn lose_tail(&mut self, who: Who, away: Duration) {
+        let machine = self.find(who);
+        if !self.may_lose(3) || self.machines[machine.0].place != Place::Wanted {
+            return;
+        }
+        self.story.have_lost_disks = true;
+        self.kill_for(machine, Death::Silent, away);
+        let one = &mut self.machines[machine.0];
+        let is_lost = one.disks[Drive::Store.index()].lose_newest();
+        one.tail_lost_before = is_lost.then_some(one.starts + 1);
+        self.note(format_args!("{machine} has lost a file: {is_lost}"));
     }
 
     fn drain(&mut self, who: Who) {

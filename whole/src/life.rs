@@ -23,7 +23,17 @@ const REFERRAL_TIME: Duration = Duration::from_millis(500);
 const JOIN_GRACE: Duration = Duration::from_millis(5_000);
 /// Reports show what a node does; so there are many.
 const REPORT_EVERY: Duration = Duration::from_millis(40);
+/// Small, so that some are sealed, cleaned and dropped in a run.
+pub(crate) const SEGMENT_SIZE: u32 = 64 << 10;
 const CLUSTER: ClusterId = ClusterId(0x5EED);
+
+/// Of a disk of the cluster.
+pub(crate) fn identity(id: u64) -> Identity {
+    Identity {
+        cluster: CLUSTER,
+        store: StoreId(id),
+    }
+}
 
 /// How a process is started.
 #[derive(Clone, Debug)]
@@ -93,12 +103,8 @@ fn make_node(
         world.shown(me)
     };
     let [store_id, log_id, voter_seed, dtm_seed] = drawn;
-    let identity = |id| Identity {
-        cluster: CLUSTER,
-        store: StoreId(id),
-    };
     let disk = |drive| SimDisk::new(Arc::clone(stage), me, drive);
-    let store = Store::open(disk(Drive::Store), identity(store_id));
+    let store = Store::open_with(disk(Drive::Store), identity(store_id), SEGMENT_SIZE);
     let store = store.map_err(|error| error.to_string())?;
     let (log, records) = ControlLog::open(disk(Drive::Control), identity(log_id))
         .map_err(|error| error.to_string())?;

@@ -59,6 +59,8 @@ pub(crate) struct Machine {
     pub(crate) place: Place,
     pub(crate) starts: u32,
     pub(crate) port: u32,
+    /// Its store has lost a file before this start.
+    pub(crate) tail_lost_before: Option<u32>,
     /// When its next start is planned: more than one may be.
     pub(crate) starts_planned: u32,
 }
@@ -75,8 +77,14 @@ impl Machine {
             place: Place::Wanted,
             starts: 0,
             port: 7000,
+            tail_lost_before: None,
             starts_planned: 0,
         }
+    }
+
+    /// Whether its last start was the first after its store had lost a file.
+    pub(crate) fn has_just_lost_tail(&self) -> bool {
+        self.tail_lost_before == Some(self.starts)
     }
 
     pub(crate) fn address(&self) -> String {

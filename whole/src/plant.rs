@@ -22,11 +22,18 @@ pub enum Plant {
     LyingLog,
     /// The clock of one machine runs at a tenth of its speed.
     SlowClock,
+    /// Bits flip on all disks at once, while all machines are off.
+    RotEverywhere,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::LyingStore, Self::LyingLog, Self::SlowClock];
+    pub const ALL: [Self; 4] = [
+        Self::LyingStore,
+        Self::LyingLog,
+        Self::SlowClock,
+        Self::RotEverywhere,
+    ];
 
     /// Its name on the command line.
     #[must_use]
@@ -35,6 +42,7 @@ impl Plant {
             Self::LyingStore => "lying-store",
             Self::LyingLog => "lying-log",
             Self::SlowClock => "slow-clock",
+            Self::RotEverywhere => "rot-everywhere",
         }
     }
 }
@@ -75,6 +83,7 @@ pub(crate) fn prepare(plant: Plant, scenario: &mut Scenario) {
             who: Who::Node(0),
             time,
         },
+        Plant::RotEverywhere => Fault::Rot { who: leader },
     };
     let at = |number: u64| Duration::from_millis(4_500 + 6_000 * number);
     let faults = (0..3).map(|number| (at(number), fault(number)));
@@ -108,6 +117,11 @@ impl Planted {
             true => drawn + LIE,
             false => drawn,
         }
+    }
+
+    /// Whether bits flip on all disks if they do on one.
+    pub(crate) fn rots_everywhere(self) -> bool {
+        self.0 == Some(Plant::RotEverywhere)
     }
 
     /// How much too fast a machine's clock runs.

@@ -25,6 +25,8 @@ pub enum Property {
     Life,
     /// Nodes that have nothing to do sleep.
     Rest,
+    /// What a disk has lost is mended with what others have.
+    Repair,
     /// Without faults the cluster works again.
     Progress,
     /// What was so in an epoch stays so.
@@ -42,6 +44,7 @@ impl fmt::Display for Property {
             Self::Lease => "who was given up commits nothing",
             Self::Life => "nodes end for good reasons only",
             Self::Rest => "nodes that have nothing to do sleep",
+            Self::Repair => "what a disk has lost is mended",
             Self::Progress => "without faults the cluster works again",
             Self::Past => "what was so in an epoch stays so",
         })

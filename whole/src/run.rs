@@ -1,7 +1,14 @@
 //! A run from its seed to its verdict.
-use oracle::lists::{self, Answer, Operation};
-use types::Prng;
+use std::collections::BTreeMap;
 
+use oracle::lists::{self, Answer, Operation};
+use store::{MemoryDisk, Store};
+use types::limits::REPLICAS;
+use types::{PageId, Prng, Version};
+
+use crate::life::{SEGMENT_SIZE, identity};
+use crate::machine::{Drive, Place};
+use crate::names::MachineId;
 use crate::options::{Options, Tell};
 use crate::plant::{self, Planted};
 use crate::report::{Failure, Property, Report};
@@ -54,6 +61,7 @@ pub(crate) fn play(
         let detail = describe(&operations, &violation);
         world.fail(Property::History, detail);
     }
+    check_disks(&mut world);
     match world.failure.take() {
         None => Ok(report(seed, described, &world, &operations)),
         Some((property, detail)) => Err(Failure {
@@ -65,6 +73,86 @@ pub(crate) fn play(
             story: world.trace.last(),
         }),
     }
+}
+
+/// When all is over nothing that is kept is damaged on any disk, and the newest stable version
+/// of each page is there twice.
+fn check_disks(world: &mut World) {
+    if world.failure.is_some() {
+        return;
+    }
+    let mut stores = Vec::new();
+    for machine in world
+        .machines
+        .iter()
+        .filter(|one| one.place == Place::Wanted)
+    {
+        let disk = machine.disks[Drive::Store.index()].clone();
+        let opened = Store::open_with(disk, identity(0), SEGMENT_SIZE);
+        let learnt = opened
+            .map_err(|error| error.to_string())
+            .and_then(|mut store| {
+                // As when it is started again: its own record of that may not be synced.
+                let view = world.checks.last_view();
+                let applied = view.map_or(Ok(()), |view| store.apply_view(view));
+                applied.map_err(|error| error.to_string())?;
+                Ok(store)
+            });
+        match learnt {
+            Ok(store) => stores.push((machine.id, store)),
+            Err(error) => {
+                let detail = format!("{}: {error}", machine.id);
+                return world.fail(Property::Repair, detail);
+            }
+        }
+    }
+    if let Err(detail) = scrub_all(&mut stores).and_then(|()| count_copies(&mut stores)) {
+        world.fail(Property::Repair, detail);
+    }
+}
+
+fn scrub_all(stores: &mut [(MachineId, Store<MemoryDisk>)]) -> Result<(), String> {
+    for (machine, store) in stores {
+        match store.scrub_step(usize::MAX) {
+            Ok(scrubbed) if scrubbed.damage.is_empty() => {}
+            found => return Err(format!("{machine}: {found:?}")),
+        }
+    }
+    Ok(())
+}
+
+fn count_copies(stores: &mut [(MachineId, Store<MemoryDisk>)]) -> Result<(), String> {
+    let mut newest: BTreeMap<PageId, Version> = BTreeMap::new();
+    for (_, store) in &*stores {
+        for extent in store.inventory() {
+            for (page, version, _) in store.kept_versions(extent) {
+                let newest = newest.entry(page).or_default();
+                *newest = version.max(*newest);
+            }
+        }
+    }
+    let wanted = REPLICAS.min(stores.len());
+    for (page, version) in newest {
+        // What is stable to one may not be to another that has stopped before.
+        let mut copies = 0;
+        for (_, store) in &mut *stores {
+            let read = store.read(page).map_err(|error| error.to_string())?;
+            copies += usize::from(read.is_some_and(|content| content.version >= version));
+        }
+        if copies < wanted {
+            let of = |(machine, store): &(MachineId, Store<MemoryDisk>)| {
+                let mut kept = store.kept_versions(page.extent());
+                kept.retain(|(one, ..)| *one == page);
+                format!("{machine}, stable {}: {kept:?}", store.stable())
+            };
+            let all: Vec<String> = stores.iter().map(of).collect();
+            let (version, all) = (version.0, all.join("; "));
+            return Err(format!(
+                "{copies} copies of page {page}, version {version}: {all}"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn report(seed: u64, scenario: String, world: &World, operations: &[Operation]) -> Report {

@@ -21,7 +21,7 @@ const SOON_MS: [u64; 2] = [50, 1_500];
 const FLAP_MS: [u64; 2] = [10, 300];
 
 /// Kinds of faults, as often as they are drawn.
-const KINDS: [FaultKind; 22] = [
+const KINDS: [FaultKind; 24] = [
     FaultKind::Kill,
     FaultKind::Kill,
     FaultKind::Kill,
@@ -38,6 +38,8 @@ const KINDS: [FaultKind; 22] = [
     FaultKind::Flap,
     FaultKind::SlowDisk,
     FaultKind::LoseDisks,
+    FaultKind::Rot,
+    FaultKind::LoseTail,
     FaultKind::Join,
     FaultKind::Drain,
     FaultKind::Cue,
@@ -113,7 +115,12 @@ impl Scenario {
         let count = 1 + prng.below(4) * if pace == Pace::Alone { 1 } else { 3 };
         let mut after = ms(prng, [100, 2_000]);
         for _ in 0..count {
-            let fault = scenario.fault(prng, options.faults);
+            let mut fault = scenario.fault(prng, options.faults);
+            let loses = matches!(fault.kind(), FaultKind::Rot | FaultKind::LoseTail);
+            if loses && pace == Pace::Overlapping && options.faults.is_none() {
+                // The other copy must not be away before this one is mended.
+                fault = scenario.fault(prng, Some(FaultKind::Kill));
+            }
             scenario.faults.push((after, fault));
             let pause = match pace {
                 Pace::Alone => LATER_MS,
@@ -209,6 +216,8 @@ impl Scenario {
                 time: time.doubled(),
             },
             FaultKind::LoseDisks => Fault::LoseDisks { who, away: time },
+            FaultKind::Rot => Fault::Rot { who },
+            FaultKind::LoseTail => Fault::LoseTail { who, away: time },
             FaultKind::Join => Fault::Join,
             FaultKind::Drain => Fault::Drain { who },
             FaultKind::Cue => Fault::Cue(waiting(prng, time)),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Weak};
 
 use node::FatalReason;
 use platform::Event;
-use store::{SyncMode, Tail};
+use store::{MemoryDisk, SyncMode, Tail};
 use types::{Duration, Instant, Prng};
 
 use crate::checks::Checks;
@@ -512,9 +512,19 @@ impl World {
                 self.counts.ended += 1;
                 self.plan_start(machine, BREATH);
             }
+            Fate::NotBegun(_) if self.machines[machine.0].has_just_lost_tail() => {
+                self.replace_store(machine);
+            }
             Fate::Ended(FatalReason::TurnedAway { .. } | FatalReason::StoreFailed(_))
             | Fate::NotBegun(_) => self.fail(Property::Life, format!("{name}: {fate}")),
         }
+    }
+
+    /// What an operator does with a store that is refused.
+    fn replace_store(&mut self, machine: MachineId) {
+        let one = &mut self.machines[machine.0];
+        one.disks[Drive::Store.index()] = MemoryDisk::new();
+        self.plan_start(machine, BREATH);
     }
 
     /// A process whose thread has not ended, which does from now on nothing that counts.

@@ -17,7 +17,8 @@ fn assert_caught(plant: Plant, expected: &[Property]) {
 
 #[test]
 fn a_store_that_acknowledges_before_the_sync_loses_what_clients_were_told() {
-    assert_caught(Plant::LyingStore, &[Property::History]);
+    // Or the store notices first that it lacks what was durable, and is refused.
+    assert_caught(Plant::LyingStore, &[Property::History, Property::Life]);
 }
 
 #[test]
@@ -31,4 +32,24 @@ fn a_voter_that_speaks_before_its_record_is_synced_takes_decisions_back() {
 #[test]
 fn a_lease_on_a_slow_clock_outlives_its_end() {
     assert_caught(Plant::SlowClock, &[Property::Lease, Property::OneLeader]);
+}
+
+/// What nobody has any more is served to nobody: whoever needs it is told, and nothing wrong.
+#[test]
+fn what_all_disks_have_lost_is_noticed_and_not_served() {
+    let options = Options {
+        plant: Some(Plant::RotEverywhere),
+        ..Options::default()
+    };
+    let runs = (0..SEEDS_MAX).map(|seed| whole::run(seed, &options));
+    let failures: Vec<Property> = runs
+        .filter_map(Result::err)
+        .map(|failure| failure.property)
+        .collect();
+    let is_expected = |property: &Property| {
+        let expected = [Property::Repair, Property::Life, Property::Progress];
+        expected.contains(property)
+    };
+    assert!(!failures.is_empty(), "it is noticed");
+    assert!(failures.iter().all(is_expected), "{failures:?}");
 }

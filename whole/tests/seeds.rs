@@ -18,7 +18,7 @@ fn the_same_seed_gives_the_same_run() {
         assert!(first.is_ok_and(|report| report.answered > 0));
     }
     // Somebody has read the past, too, and found it as it was.
-    assert!(whole::run(3, &options).is_ok_and(|report| report.confirmed > 20));
+    assert!(whole::run(14, &options).is_ok_and(|report| report.confirmed > 20));
     let [one, other] = [3, 4].map(|seed| whole::run(seed, &options).map(|report| report.digest));
     assert_ne!(one, other);
 }
