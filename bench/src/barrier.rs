@@ -68,8 +68,7 @@ const TICK: Duration = Duration::from_millis(1);
 #[must_use]
 pub fn barrier() -> Report {
     let _ticker = Ticker::start(TICK).expect("the machine has a thread to give");
-    let mut results = Vec::new();
-    let mut interrupts = 0;
+    let (mut results, mut interrupts) = (Vec::new(), 0);
     let mut ratios = vec![Vec::new(); WAYS.len()];
     for kernel in &KERNELS {
         let mut values = Vec::new();
@@ -134,6 +133,7 @@ pub fn barrier() -> Report {
         machine: machine(),
         results,
         goals,
+        notes: Vec::new(),
     }
 }
 

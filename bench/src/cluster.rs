@@ -1,5 +1,6 @@
 //! A cluster of real processes, as benchmarks see it. Whoever can start one provides
 //! it: this crate starts no process.
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use admin::{Request, Response, Status};
@@ -35,6 +36,9 @@ pub trait Cluster {
     /// # Errors
     /// If the cluster has no network of its own.
     fn cut_off(&mut self, number: u32) -> Result<(), String>;
+
+    /// Where its data are.
+    fn directory(&self) -> PathBuf;
 
     /// Stops the cluster in order.
     fn stop(&mut self);

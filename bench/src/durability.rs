@@ -25,6 +25,7 @@ pub fn durability(start: Start<'_>, lists: &[u8]) -> Result<Report, String> {
         machine: machine(),
         results,
         goals: Vec::new(),
+        notes: Vec::new(),
     })
 }
 

@@ -6,6 +6,7 @@ use platform::GuestSpace;
 
 const PAGES: &str = include_str!("../guests/pages.wat");
 const SHARING: &str = include_str!("../guests/sharing.wat");
+const FULL: &str = include_str!("../guests/full.wat");
 const RESIDENT: &str = include_str!("../guests/resident.wat");
 /// Pages in a unit of WebAssembly's own, 64 KiB.
 const PAGES_PER_64K: u32 = 16;
@@ -39,6 +40,13 @@ pub(crate) fn resident(pages: u32, pause_ns: u32) -> Vec<u8> {
         RESIDENT,
         &[("MEMORY", pages / PAGES_PER_64K), ("PAUSE", pause_ns)],
     )
+}
+
+/// The program that fills every word of a memory of so many pages, has them touched, and
+/// writes to one of them so often.
+pub(crate) fn full(pages: u32, pause_ns: u32) -> Vec<u8> {
+    let memory = pages / PAGES_PER_64K;
+    made_of(FULL, &[("MEMORY", memory), ("PAUSE", pause_ns)])
 }
 
 /// The program that works on 8 nodes; a node's position is its slot plus `offset`.

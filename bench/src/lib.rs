@@ -4,8 +4,8 @@
 //! [`rounds`]. They print nothing; `plurix bench` runs them. Three kinds: [`barrier`] runs
 //! code in the WebAssembly runtime alone; [`tx`] and [`remote`] run transactions through
 //! the memory and the engine as they are, in a node reduced to these (`site`);
-//! [`snapshot`], [`durability`], [`recovery`] and [`reset`] measure clusters of real
-//! processes, which whoever calls them starts ([`Cluster`]).
+//! [`snapshot`], [`durability`], [`recovery`], [`restart`], [`peers_snapshot`] and [`reset`]
+//! measure clusters of real processes, which whoever calls them starts ([`Cluster`]).
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -14,10 +14,13 @@ mod barrier;
 mod cluster;
 mod durability;
 mod guests;
+mod peers;
+mod plot;
 mod recovery;
 mod remote;
 mod report;
 mod reset;
+mod restart;
 pub mod rounds;
 mod site;
 mod snapshot;
@@ -26,9 +29,11 @@ mod tx;
 pub use barrier::barrier;
 pub use cluster::{Cluster, Plan, Start};
 pub use durability::durability;
+pub use peers::{Load, Snapshot, StartSubject, Subject, System, peers_snapshot};
 pub use recovery::{recovery, silence};
 pub use remote::{Peer, StartPeer, Waiting, remote, remote_peer};
 pub use report::{Better, Goal, Outcome, Report};
 pub use reset::reset;
+pub use restart::restart;
 pub use snapshot::snapshot;
 pub use tx::tx;

@@ -50,6 +50,7 @@ pub fn recovery(start: Start<'_>, bank: &[u8]) -> Result<Report, String> {
         machine: machine(),
         results,
         goals,
+        notes: Vec::new(),
     })
 }
 
@@ -67,6 +68,7 @@ pub fn silence(start: Start<'_>, bank: &[u8]) -> Result<Report, String> {
         machine: machine(),
         results,
         goals,
+        notes: Vec::new(),
     })
 }
 

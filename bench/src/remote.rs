@@ -67,6 +67,7 @@ pub fn remote(start: StartPeer<'_>) -> Result<Report, String> {
         machine: machine(),
         results,
         goals,
+        notes: Vec::new(),
     })
 }
 

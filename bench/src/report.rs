@@ -12,6 +12,9 @@ pub struct Report {
     pub results: Vec<Outcome>,
     /// What was to be reached.
     pub goals: Vec<Goal>,
+    /// What was left out, and what else whoever reads this should know.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// A measured value.

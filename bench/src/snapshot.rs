@@ -84,6 +84,7 @@ pub fn snapshot(start: Start<'_>, bank: &[u8]) -> Result<Report, String> {
         machine: machine(),
         results,
         goals,
+        notes: Vec::new(),
     })
 }
 

@@ -56,6 +56,7 @@ pub fn tx() -> Report {
         machine: machine(),
         results,
         goals,
+        notes: Vec::new(),
     }
 }
 

@@ -19,6 +19,7 @@ mod founding;
 mod interrupt;
 mod network;
 pub mod past;
+mod peers;
 mod program;
 mod run_bench;
 mod run_node;

@@ -13,10 +13,10 @@ use crate::cluster::{Cluster, Hosts, Plan};
 use crate::data::DataDir;
 use crate::error::Error;
 use crate::network::{Break, Network};
-use crate::{examples, ui};
+use crate::{examples, peers, ui};
 
 /// The benchmarks, in the order in which `all` runs them.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "barrier",
     "tx",
     "remote",
@@ -25,11 +25,16 @@ const NAMES: [&str; 8] = [
     "recovery",
     SILENCE,
     "reset",
+    "restart",
 ];
 /// This one needs a network of its own.
 const SILENCE: &str = "silence";
 /// Says that this process is in such a one.
 pub(crate) const IN_NETWORK: &str = "--in-network";
+
+/// Not among `all`: it measures other systems, too, if they are installed.
+const PEERS_SNAPSHOT: &str = "peers-snapshot";
+const PLOT: &str = "peers-snapshot.svg";
 
 /// How a benchmark says what it measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,15 +55,19 @@ pub(crate) enum Place {
 }
 
 /// Runs the benchmark of this name, or `all`. Goals that are missed are no failure.
-pub(crate) fn run_bench(name: &str, format: Format, place: Place) -> Result<(), Error> {
-    let names: Vec<&str> = NAMES
-        .into_iter()
-        .filter(|known| name == "all" || name == *known)
-        .collect();
+pub(crate) fn run_bench(
+    name: &str,
+    sizes_mib: &[u32],
+    format: Format,
+    place: Place,
+) -> Result<(), Error> {
+    let known = NAMES.into_iter().chain([PEERS_SNAPSHOT]);
+    let is_meant = |known: &&str| name == *known || name == "all" && *known != PEERS_SNAPSHOT;
+    let names: Vec<&str> = known.filter(is_meant).collect();
     if names.is_empty() {
         return Err(
             Error::user(format!("there is no benchmark {name}")).hint(format!(
-                "there are {}, and all of them: all",
+                "there are {}, all of these: all; and {PEERS_SNAPSHOT}",
                 NAMES.join(", ")
             )),
         );
@@ -68,7 +77,7 @@ pub(crate) fn run_bench(name: &str, format: Format, place: Place) -> Result<(), 
             measure_inside(name, format)?;
             continue;
         }
-        let report = measure(name)?;
+        let report = measure(name, sizes_mib)?;
         match format {
             Format::Text => ui::say(table(&report)),
             Format::Json => {
@@ -93,7 +102,7 @@ fn measure_inside(name: &str, format: Format) -> Result<(), Error> {
     Err(Error::internal(format!("the measurement failed: {status}")))
 }
 
-fn measure(name: &str) -> Result<Report, Error> {
+fn measure(name: &str, sizes_mib: &[u32]) -> Result<Report, Error> {
     let example = |name| examples::find(name).expect("it comes with the command");
     let (bank, lists) = (example("bank").wasm, example("lists").wasm);
     match name {
@@ -103,8 +112,34 @@ fn measure(name: &str) -> Result<Report, Error> {
         "snapshot" => bench::snapshot(&start, bank).map_err(Error::config),
         "durability" => bench::durability(&start, lists).map_err(Error::config),
         "reset" => bench::reset(&start).map_err(Error::config),
+        PEERS_SNAPSHOT => {
+            let sizes = or_default(sizes_mib, &[16, 128, 512]);
+            peers_snapshot(sizes)
+        }
+        "restart" => {
+            let sizes = or_default(sizes_mib, &[64, 1024, 8192]);
+            bench::restart(&start, sizes).map_err(Error::config)
+        }
         SILENCE => bench::silence(&start_apart, bank).map_err(Error::config),
         _ => bench::recovery(&start, bank).map_err(Error::config),
+    }
+}
+
+/// Draws a plot, too, into the directory in which the command runs.
+fn peers_snapshot(sizes_mib: &[u32]) -> Result<Report, Error> {
+    let measured = bench::peers_snapshot(&start, &peers::systems(), sizes_mib);
+    let (mut report, plot) = measured.map_err(Error::config)?;
+    std::fs::write(PLOT, plot)
+        .map_err(|error| Error::config(format!("write the plot {PLOT}: {error}")))?;
+    report.notes.push(format!("plot: {PLOT}"));
+    Ok(report)
+}
+
+/// The sizes that were asked for, if any were.
+fn or_default<'a>(asked: &'a [u32], default: &'a [u32]) -> &'a [u32] {
+    match asked {
+        [] => default,
+        asked => asked,
     }
 }
 
@@ -116,6 +151,9 @@ const PEERS: [(Waiting, &str); 2] = [
 
 /// Is the other process of a measurement, until the first one ends.
 pub(crate) fn be_peer(name: &str, address: &str) -> Result<(), Error> {
+    if name == "native-peer" {
+        return peers::be_native(address);
+    }
     let found = PEERS.iter().find(|(_, known)| *known == name);
     let (waiting, _) = found.ok_or_else(|| Error::user(format!("there is no peer {name}")))?;
     bench::remote_peer(address, *waiting, |address| ui::say(address));
@@ -192,6 +230,9 @@ fn table(report: &Report) -> String {
             number(goal.goal)
         );
     }
+    for note in &report.notes {
+        text += &format!("note: {note}\n");
+    }
     text.truncate(text.trim_end().len());
     text
 }
@@ -240,7 +281,7 @@ fn start_at(
         network,
         data: DataDir::open(&directory.0).map_err(|error| error.to_string())?,
         client: None,
-        _directory: directory,
+        directory,
     }))
 }
 
@@ -250,7 +291,7 @@ struct Measured {
     network: Option<Network>,
     data: DataDir,
     client: Option<Client>,
-    _directory: Directory,
+    directory: Directory,
 }
 
 impl bench::Cluster for Measured {
@@ -280,6 +321,10 @@ impl bench::Cluster for Measured {
         let network = network.ok_or("expected a network of its own, found none")?;
         let what = Break::Node(number);
         network.cut(what).map_err(|error| error.to_string())
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.directory.0.clone()
     }
 
     fn stop(&mut self) {

@@ -12,6 +12,10 @@ pub(crate) struct BenchArgs {
     /// Which
     #[arg(value_name = "NAME")]
     name: String,
+    /// Sizes of memories in MiB, each a power of two up to 1024 or a multiple of that: for
+    /// `restart` and `peers-snapshot`
+    #[arg(long, value_name = "MIB", value_delimiter = ',', value_parser = size)]
+    memory: Vec<u32>,
     /// Print a line of JSON per benchmark
     #[arg(long)]
     json: bool,
@@ -20,6 +24,15 @@ pub(crate) struct BenchArgs {
     peer_of: Option<String>,
     #[arg(long, hide = true)]
     in_network: bool,
+}
+
+/// A memory that a benchmark can fill.
+fn size(text: &str) -> Result<u32, String> {
+    let size: u32 = text.parse().map_err(|_| "expected a number of MiB")?;
+    let is_possible = size.is_power_of_two() && size <= 1024 || size % 1024 == 0 && size > 0;
+    is_possible
+        .then_some(size)
+        .ok_or_else(|| String::from("expected a power of two up to 1024, or a multiple of 1024"))
 }
 
 pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode, Error> {
@@ -36,5 +49,5 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode, Error> {
     } else {
         Place::Machine
     };
-    run_bench(&args.name, format, place).map(|()| ExitCode::SUCCESS)
+    run_bench(&args.name, &args.memory, format, place).map(|()| ExitCode::SUCCESS)
 }

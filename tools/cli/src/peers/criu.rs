@@ -1,0 +1,140 @@
+//! CRIU: a process is frozen, and everything that it has is written to files.
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bench::{Load, Snapshot, StartSubject, Subject};
+use linux::process::{Signal, signal};
+
+use super::Place;
+use super::native::{Said, described, said};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_micros(500);
+/// So long it works between two snapshots.
+const WORK_TIME: Duration = Duration::from_millis(500);
+
+/// Why it cannot be measured, if it cannot.
+pub(super) fn find() -> Result<(), String> {
+    let found = Command::new("criu").arg("check").output();
+    let found = found.map_err(|_| "there is no `criu` on PATH".to_owned())?;
+    if found.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&found.stderr);
+    let first = said.lines().next().unwrap_or("it says nothing");
+    Err(format!("`criu check` fails: {}", first.trim()))
+}
+
+pub(super) fn start() -> StartSubject<'static> {
+    Box::new(|load| Ok(Box::new(Frozen::start(load)?)))
+}
+
+/// A process that is frozen now and then.
+struct Frozen {
+    pid: u32,
+    child: Option<Child>,
+    place: Place,
+    images: u32,
+}
+
+impl Frozen {
+    fn start(load: Load) -> Result<Self, String> {
+        let place = Place::new("criu")?;
+        let program = std::env::current_exe().map_err(|error| error.to_string())?;
+        // In a session of its own: CRIU wants whole ones.
+        let child = Command::new("setsid")
+            .arg(program)
+            .args(["bench", "native-peer", "--peer-of"])
+            .arg(described(place.path(), load))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("start the process: {error}"))?;
+        let one = Self {
+            pid: child.id(),
+            child: Some(child),
+            place,
+            images: 0,
+        };
+        one.until(|said| said.turns > 1)?;
+        Ok(one)
+    }
+
+    fn until(&self, is_enough: impl Fn(Said) -> bool) -> Result<Said, String> {
+        let begin = Instant::now();
+        while begin.elapsed() < PATIENCE {
+            if let Some(said) = said(self.place.path()).filter(|said| is_enough(*said)) {
+                return Ok(said);
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        Err("the process does nothing".to_owned())
+    }
+
+    fn images(&self) -> PathBuf {
+        self.place.path().join(format!("images-{}", self.images))
+    }
+
+    fn criu(&self, arguments: &[&str]) -> Result<(), String> {
+        let found = Command::new("criu")
+            .args(arguments)
+            .arg("--images-dir")
+            .arg(self.images())
+            .output()
+            .map_err(|error| error.to_string())?;
+        if found.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&found.stderr);
+        let why = said.lines().last().unwrap_or("it says nothing");
+        Err(format!("`criu {}` fails: {}", arguments[0], why.trim()))
+    }
+}
+
+impl Subject for Frozen {
+    fn snapshot(&mut self) -> Result<Snapshot, String> {
+        thread::sleep(WORK_TIME);
+        let _ = std::fs::remove_dir_all(self.images());
+        self.images += 1;
+        std::fs::create_dir_all(self.images()).map_err(|error| error.to_string())?;
+        self.criu(&["dump", "--tree", &self.pid.to_string(), "--leave-running"])?;
+        let turns = said(self.place.path()).map_or(0, |said| said.turns);
+        let said = self.until(|said| said.turns > turns)?;
+        Ok(Snapshot {
+            pause: said.gap,
+            bytes: bytes_in(&self.images()),
+        })
+    }
+
+    fn restore(&mut self) -> Result<Duration, String> {
+        signal(self.pid, Signal::Kill).map_err(|error| error.to_string())?;
+        if let Some(mut child) = self.child.take() {
+            child.wait().map_err(|error| error.to_string())?;
+        }
+        // It goes on from an earlier number of turns, so any other is progress.
+        let last = said(self.place.path());
+        let begin = Instant::now();
+        self.criu(&["restore", "--restore-detached"])?;
+        self.until(|said| Some(said) != last)?;
+        Ok(begin.elapsed())
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = signal(self.pid, Signal::Kill);
+        if let Some(child) = &mut self.child {
+            let _ = child.wait();
+        }
+    }
+}
+
+fn bytes_in(directory: &Path) -> f64 {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let lengths = entries.filter_map(|entry| Some(entry.metadata().ok()?.len()));
+    lengths.map(super::float).sum()
+}

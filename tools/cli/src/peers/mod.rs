@@ -1,0 +1,58 @@
+//! The other systems that take snapshots, for `plurix bench peers-snapshot`: those that are
+//! installed.
+mod criu;
+mod native;
+mod redis;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+pub(crate) use native::be_native;
+
+/// All of them, installed or not.
+pub(crate) fn systems() -> Vec<bench::System<'static>> {
+    vec![
+        bench::System {
+            name: "criu",
+            start: criu::find().map(|()| criu::start()),
+        },
+        bench::System {
+            name: "redis",
+            start: redis::find().map(|()| redis::start()),
+        },
+        bench::System {
+            name: "dmtcp",
+            start: Err("this benchmark does not know how to start it".to_owned()),
+        },
+    ]
+}
+
+/// A directory of one subject; it goes when this is dropped.
+#[derive(Debug)]
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Result<Self, String> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("plurix-bench-{name}-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).map_err(|error| error.to_string())?;
+        Ok(Self(path))
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // What cannot be removed is the system's to clean.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn float(bytes: u64) -> f64 {
+    f64::from(u32::try_from(bytes).unwrap_or(u32::MAX))
+}
