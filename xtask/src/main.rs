@@ -5,6 +5,8 @@ mod network;
 mod run;
 mod tidy;
 
+use std::process::Command;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
@@ -55,6 +57,9 @@ enum Task {
 /// does; in one build with the rest it would have the WebAssembly compiler built again.
 const SEPARATELY: [&[&str]; 2] = [&["--workspace", "--exclude", "model"], &["-p", "model"]];
 
+/// The program of the package that is built apart.
+const MODEL: &str = "plurix-model";
+
 /// A workspace of its own. What is checked and tested of it needs no fuzzer.
 const FUZZ: &str = "fuzz/Cargo.toml";
 
@@ -64,8 +69,8 @@ fn main() -> Result<()> {
         Task::Test => test(),
         Task::Tidy => tidy::run(),
         Task::Sim { options } => simulate(&options),
-        Task::Scale { options } => program("sim", "plurix-scale", &options),
-        Task::Model { options } => program("model", "plurix-model", &options),
+        Task::Scale { options } => program("plurix-scale", &options),
+        Task::Model { options } => program(MODEL, &options),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Guests(args) => guests::run(&args),
     }
@@ -110,7 +115,7 @@ fn check() -> Result<()> {
 /// One profile for everything, so that the WebAssembly compiler is built once;
 /// assertions of the product are on in release.
 fn test() -> Result<()> {
-    run::cargo(&["build", "--release", "--bin", "plurix"])?;
+    build("plurix")?;
     for packages in SEPARATELY {
         run::cargo(&[&["test", "--release"], packages].concat())?;
     }
@@ -129,23 +134,23 @@ fn simulate(options: &[String]) -> Result<()> {
         .cloned()
         .partition(|option| option == "--whole");
     match whole.is_empty() {
-        true => program("sim", "plurix-sim", &rest),
-        false => program("whole", "plurix-whole", &rest),
+        true => program("plurix-sim", &rest),
+        false => program("plurix-whole", &rest),
     }
 }
 
+/// Builds a program with the features that dependencies have for all packages together:
+/// otherwise the WebAssembly compiler is built once for each choice of packages.
+fn build(name: &str) -> Result<()> {
+    let [together, apart] = SEPARATELY;
+    let packages = if name == MODEL { apart } else { together };
+    let line = [&["build", "--quiet", "--release", "--bin", name], packages];
+    run::cargo(&line.concat())
+}
+
 /// Runs a program of this repository.
-fn program(package: &str, name: &str, options: &[String]) -> Result<()> {
-    let mut args = vec![
-        "run",
-        "--quiet",
-        "--release",
-        "-p",
-        package,
-        "--bin",
-        name,
-        "--",
-    ];
-    args.extend(options.iter().map(String::as_str));
-    run::cargo(&args)
+fn program(name: &str, options: &[String]) -> Result<()> {
+    build(name)?;
+    let path = run::root().join("target/release").join(name);
+    run::command(Command::new(path).args(options))
 }
