@@ -36,10 +36,8 @@ impl World {
                 self.story.diary.is_closed = true;
                 self.enter(Phase::Mending);
             }
-            Phase::Mending if self.is_whole() => {
-                if self.story.diary.clients.iter().all(Client::is_idle) {
-                    self.begin_going_back();
-                }
+            Phase::Mending if self.is_whole() && self.are_clients_idle() => {
+                self.begin_going_back();
             }
             Phase::GoingBack => self.ask_leader(&Request::Restore {
                 snapshot: SNAPSHOT.to_owned(),
@@ -50,6 +48,10 @@ impl World {
             }
             _ => {}
         }
+    }
+
+    fn are_clients_idle(&self) -> bool {
+        self.story.diary.clients.iter().all(Client::is_idle)
     }
 
     pub(crate) fn on_detour_told(&mut self, response: Response) {

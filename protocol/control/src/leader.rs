@@ -526,9 +526,9 @@ impl Leader {
     /// What the operator wants otherwise, if the cluster is being started.
     fn configuration_due(&self) -> Option<Command> {
         let (config, state) = (&self.config, &self.state);
-        let durability = config.durability.unwrap_or(state.durability());
+        let durability = config.durability.unwrap_or_else(|| state.durability());
         let ladder = config.ladder.as_ref();
-        let ladder = ladder.unwrap_or(state.snapshots().ladder());
+        let ladder = ladder.unwrap_or_else(|| state.snapshots().ladder());
         let is_so = durability == state.durability() && ladder == state.snapshots().ladder();
         let ladder = ladder.clone();
         let is_due = self.phase == Phase::Gathering && !is_so;

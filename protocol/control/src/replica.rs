@@ -735,7 +735,7 @@ impl Replica {
         let packet = Packet::Snapshot {
             at: at.into(),
             electorate: config.into(),
-            state: self.state.clone(),
+            state: Box::new(self.state.clone()),
         };
         self.snapshot_sent.insert(to, now);
         self.send(to, packet, self.recorded);

@@ -181,7 +181,7 @@ pub enum Packet {
         /// Who voted there.
         electorate: Electorate,
         /// The state there.
-        state: ControlState,
+        state: Box<ControlState>,
     },
 }
 

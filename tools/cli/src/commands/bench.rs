@@ -29,7 +29,8 @@ pub(crate) struct BenchArgs {
 /// A memory that a benchmark can fill.
 fn size(text: &str) -> Result<u32, String> {
     let size: u32 = text.parse().map_err(|_| "expected a number of MiB")?;
-    let is_possible = size.is_power_of_two() && size <= 1024 || size % 1024 == 0 && size > 0;
+    let is_possible =
+        size.is_power_of_two() && size <= 1024 || size.is_multiple_of(1024) && size > 0;
     is_possible
         .then_some(size)
         .ok_or_else(|| String::from("expected a power of two up to 1024, or a multiple of 1024"))
