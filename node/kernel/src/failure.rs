@@ -2,7 +2,7 @@
 use core::fmt;
 
 use crate::limits::{ARGUMENTS_BYTES_MAX, INPUTS_MAX, WORKERS_PER_PROCESS_MAX};
-use crate::{BlobId, ModuleId, NAME_BYTES_MAX, ProcessId, Stop, TABLE_ENTRIES};
+use crate::{BlobId, ModuleId, NAME_BYTES_MAX, ProcessId, Stop, TABLE_ENTRIES, WorkerId};
 
 /// An operation failed. Either way nothing of its transaction may be committed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +54,12 @@ pub enum Refusal {
     NotRunning(ProcessId),
     /// The process has begun already.
     NotLoading(ProcessId),
+    /// The process is not being brought back, no longer, or by somebody else.
+    NotReviving(ProcessId),
+    /// A process that runs has workers, and no other has.
+    NoLife(ProcessId),
+    /// There has never been such a worker, or it is named twice.
+    NoSuchWorker(WorkerId),
     /// The index of an argument or input is too large.
     NoSuchItem {
         /// The index asked for.
@@ -134,6 +140,18 @@ impl fmt::Display for Refusal {
             Self::ModuleInUse { users } => write!(f, "the module is used by {users} processes"),
             Self::NoSuchProcess(id) => write!(f, "there is no process {id}"),
             Self::NotRunning(id) => write!(f, "process {id} is not running"),
+            Self::NotReviving(id) => write!(
+                f,
+                "process {id} is not being brought back: it was given up, or somebody else \
+                 has begun to bring the same program back"
+            ),
+            Self::NoLife(id) => {
+                write!(
+                    f,
+                    "process {id} has workers and does not run, or has none and does"
+                )
+            }
+            Self::NoSuchWorker(id) => write!(f, "there is no worker {id}, or two"),
             Self::NotLoading(id) => write!(f, "process {id} was started before"),
             Self::NoSuchItem { index, count } => write!(f, "item {index} of {count}"),
             Self::TooManyInputs => write!(f, "too many inputs, expected at most {INPUTS_MAX}"),

@@ -48,6 +48,7 @@ pub mod processes;
 pub mod queues;
 mod reap;
 mod region;
+pub mod revival;
 pub mod step;
 pub mod superblock;
 mod table;

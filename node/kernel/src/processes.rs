@@ -166,19 +166,7 @@ pub fn create(
     module: ModuleId,
     arguments: &[&[u8]],
 ) -> Result<ProcessId, Failure> {
-    modules::acquire(pages, module)?;
-    let id = ProcessId(TABLE.allocate(pages)?);
-    let process = Process {
-        id,
-        state: ProcessState::Loading,
-        name: *name,
-        module,
-        main: WorkerId(0),
-        arguments: write_arguments(pages, station.slot(), arguments)?,
-        result: blobs::create(pages, RESULT_BYTES_MAX)?,
-        input_count: 0,
-    };
-    cell(id).set(pages, process)?;
+    let id = make(pages, station, name, module, arguments)?;
     names::bind(pages, name, Object::Process(id))?;
     Ok(id)
 }
@@ -220,20 +208,9 @@ pub fn start(
     call: EntryCall,
 ) -> Result<WorkerId, Failure> {
     let process = loading(pages, id)?;
-    for index in 0..process.input_count {
-        let input = input_cell(id, index).get(pages)?;
-        blobs::seal(pages, input.blob)?;
-    }
     let main = workers::create(pages, station.slot(), id, call)?;
+    run(pages, &process, main.id)?;
     Tally::cell(id).update(pages, |tally| tally.alive = 1)?;
-    cell(id).set(
-        pages,
-        Process {
-            state: ProcessState::Running,
-            main: main.id,
-            ..process
-        },
-    )?;
     queues::enqueue(pages, station.slot(), main)?;
     Ok(main.id)
 }
@@ -353,6 +330,49 @@ pub fn fault_report(pages: &mut impl Pages, id: ProcessId) -> Result<String, Fai
     let length = Cell::<u32>::first(page).get(pages)? as usize;
     let bytes = &pages.read(page)?[u32::SIZE..u32::SIZE + length];
     Ok(String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// Makes a loading process that no name leads to.
+pub(crate) fn make(
+    pages: &mut impl Pages,
+    station: Station,
+    name: &Name,
+    module: ModuleId,
+    arguments: &[&[u8]],
+) -> Result<ProcessId, Failure> {
+    modules::acquire(pages, module)?;
+    let id = ProcessId(TABLE.allocate(pages)?);
+    let process = Process {
+        id,
+        state: ProcessState::Loading,
+        name: *name,
+        module,
+        main: WorkerId(0),
+        arguments: write_arguments(pages, station.slot(), arguments)?,
+        result: blobs::create(pages, RESULT_BYTES_MAX)?,
+        input_count: 0,
+    };
+    cell(id).set(pages, process)?;
+    Ok(id)
+}
+
+/// Has a loading process run, with its inputs sealed; the caller places its workers.
+pub(crate) fn run(
+    pages: &mut impl Pages,
+    process: &Process,
+    main: WorkerId,
+) -> Result<(), Failure> {
+    for index in 0..process.input_count {
+        let input = input_cell(process.id, index).get(pages)?;
+        blobs::seal(pages, input.blob)?;
+    }
+    let state = ProcessState::Running;
+    let running = Process {
+        state,
+        main,
+        ..*process
+    };
+    Ok(cell(process.id).set(pages, running)?)
 }
 
 /// The process, if it exists.

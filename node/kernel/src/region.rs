@@ -117,6 +117,8 @@ pub(crate) enum ProcessPage {
     Fault = 3,
     /// Names and blobs of its inputs.
     Inputs = 4,
+    /// Who brings it back, if it is not as it began.
+    Revival = 5,
 }
 
 pub(crate) const fn superblock() -> PageId {

@@ -66,6 +66,18 @@ pub(crate) fn create(
     Ok(Worker { id, process, call })
 }
 
+/// Whether there has been a worker with this id.
+pub(crate) fn was_made(pages: &mut impl Pages, id: WorkerId) -> Result<bool, Stop> {
+    let position = usize::try_from(id.0 >> NUMBER_BITS).ok();
+    let slot = position.and_then(|position| Slot::new(position.checked_sub(1)?));
+    let Some(slot) = slot else {
+        return Ok(false);
+    };
+    let made = Cell::<u64>::first(region::worker_counter(slot)).get(pages)?;
+    let number = id.0 & ((1 << NUMBER_BITS) - 1);
+    Ok((1..=made).contains(&number))
+}
+
 impl WorkerId {
     /// The how manieth worker of its slot it is: spreads them over the slots.
     pub(crate) fn turn(self) -> u32 {

@@ -4,4 +4,5 @@ mod counts;
 mod memory;
 mod program;
 mod queues;
+mod revival;
 mod tables;
