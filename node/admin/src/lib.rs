@@ -17,6 +17,7 @@ extern crate alloc;
 mod codec;
 mod request;
 mod response;
+mod revive;
 
 pub use codec::{BODY_SIZE_MAX, DecodeError, VERSION, decode, encode};
 pub use request::{Blob, Cursor, Request};
@@ -24,3 +25,4 @@ pub use response::{
     Failure, FailureKind, Fallen, LostInfo, NodeInfo, NodeScrub, OutputPiece, ProcessInfo,
     ProcessState, Response, SnapshotInfo, Status, VoterInfo, Watched,
 };
+pub use revive::{Life, LivingWorker, Piece, Revive, Reviving};

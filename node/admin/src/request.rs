@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use wire::PastQuestion;
 
+use crate::Reviving;
+
 /// A question or order. Orders are transactions: done wholly or not at all.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Request {
@@ -117,6 +119,9 @@ pub enum Request {
     /// How far is what this node was asked to have scrubbed? Answered by
     /// [`crate::Response::Scrubbed`].
     ScrubProgress,
+    /// One program goes back to what it was in an earlier epoch, all others go on: one order
+    /// of several.
+    Revive(Reviving),
 }
 
 /// Bytes with a name.

@@ -58,6 +58,16 @@ pub enum Response {
     Done,
     /// It could not be done; nothing has changed.
     Failed(Failure),
+    /// The program is being brought back.
+    Reviving {
+        /// As this process, which is loading.
+        process: u32,
+    },
+    /// So much of it is written, for all that is known now: no promise.
+    Filled {
+        /// Number of the piece that is to be written next.
+        next: u64,
+    },
 }
 
 /// How the cluster is.

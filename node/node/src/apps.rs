@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use engine::{Engine, Instance, Module, ModuleInfo};
 use kernel::{BlobId, ModuleId, ProcessId, blobs, modules};
@@ -19,6 +20,9 @@ use crate::transaction::{NotDone, Transaction, loss};
 #[derive(Default)]
 pub(crate) struct Apps {
     instances: BTreeMap<ProcessId, Instance>,
+    /// Pages of open processes that hold nothing but stack: they belong to no memory but a
+    /// node's own.
+    private: BTreeMap<ProcessId, Range<u32>>,
     modules: BTreeMap<ModuleId, Module>,
     /// How often the node had gone back when these were made.
     resets: u64,
@@ -48,12 +52,19 @@ impl Apps {
         self.instances.get_mut(&process)
     }
 
+    /// Whether the page of an open process is private to each node.
+    pub(crate) fn is_private(&self, process: ProcessId, index: u32) -> bool {
+        let pages = self.private.get(&process);
+        pages.is_some_and(|pages| pages.contains(&index))
+    }
+
     /// Drops what may be wrong after this node went back: there may be other modules and
     /// processes of the same numbers soon. To be called between transactions.
     pub(crate) fn follow_resets<P: Platform, D: Disk>(&mut self, core: &mut Core<P, D>) {
         if self.resets != core.resets {
             self.resets = core.resets;
             self.instances.clear();
+            self.private.clear();
             self.modules.clear();
             let used = core.dtm.mapped_regions();
             core.memory.keep_views(|region| used.contains(&region));
@@ -72,15 +83,16 @@ impl Apps {
         let (loaded, beginning) = self.module(core, engine, module)?;
         let info = description(&beginning)?;
         let region = process.region();
+        let stack = info.stack.and_then(|stack| stack.private_pages);
         if !core.memory.has_view(region) {
             let view = core.platform.create();
             let mut view = view.map_err(|error| OpenError::Unusable(error.to_string()))?;
-            let stack = info.stack.and_then(|stack| stack.private_pages);
-            for page in stack.into_iter().flatten() {
+            for page in stack.clone().into_iter().flatten() {
                 view.map_private(PageIndex(page));
             }
             core.memory.add_view(region, view);
         }
+        self.private.extend(stack.map(|pages| (process, pages)));
         let space = core.memory.view(region).space();
         self.instances.insert(process, Instance::new(loaded, space));
         Ok(beginning.image)

@@ -38,6 +38,7 @@ mod replies;
 mod report;
 mod requests;
 mod restore;
+mod revive;
 mod scrub;
 mod snapshots;
 mod step;

@@ -168,6 +168,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
             if let Ok((Progress::More, _)) = reaped {
                 self.next_tidying = self.core.now;
             }
+            self.give_up_revivals();
         }
     }
 

@@ -114,3 +114,15 @@ fn state(state: processes::ProcessState) -> ProcessState {
         Kernel::Cancelled => ProcessState::Cancelled,
     }
 }
+
+pub(crate) fn state_of(state: ProcessState) -> processes::ProcessState {
+    use processes::ProcessState as Kernel;
+    match state {
+        ProcessState::Loading => Kernel::Loading,
+        ProcessState::Running => Kernel::Running,
+        ProcessState::Done(value) => Kernel::Done(value),
+        ProcessState::Exited(code) => Kernel::Exited(code),
+        ProcessState::Faulted => Kernel::Faulted,
+        ProcessState::Cancelled => Kernel::Cancelled,
+    }
+}

@@ -11,6 +11,7 @@ use crate::core::Core;
 use crate::deploy::Pending;
 use crate::replies::Reply;
 use crate::restore::Restoring;
+use crate::revive::Revivals;
 use crate::transaction::{NotDone, loss};
 use crate::{FatalReason, Node, Platform};
 
@@ -25,6 +26,8 @@ pub(crate) struct Desk {
     pub(crate) snapshots: Vec<(RequestId, String)>,
     /// Who waits for the memory to go back.
     pub(crate) restores: Vec<Restoring>,
+    /// Programs that are being brought back.
+    pub(crate) revivals: Revivals,
 }
 
 /// Why a request is not answered as hoped.
@@ -101,6 +104,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
                 snapshot,
                 discards_named,
             } => self.restore(id, &snapshot, discards_named),
+            Request::Revive(reviving) => self.revive(&reviving),
             Request::Deploy { name, wasm } => self.deploy(id, &name, wasm, bytes),
             Request::Run {
                 module,
