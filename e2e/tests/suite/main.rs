@@ -16,3 +16,4 @@ mod picture;
 mod programs;
 mod refusals;
 mod restore;
+mod restore_app;

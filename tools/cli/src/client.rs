@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use admin::{
-    Blob, Cursor, Failure, FailureKind, NodeScrub, ProcessInfo, Request, Response, SnapshotInfo,
-    Status, Watched,
+    Blob, Cursor, Failure, FailureKind, NodeScrub, ProcessInfo, Request, Response, Reviving,
+    SnapshotInfo, Status, Watched,
 };
 
 use crate::data::DataDir;
@@ -42,6 +42,15 @@ pub enum ClientError {
     NoLeader,
     /// The node says something that makes no sense.
     Nonsense(String),
+}
+
+/// How much of a program is there that is being brought back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Written {
+    /// All: there is nothing more to do.
+    All,
+    /// Every piece before this one.
+    UpTo(u64),
 }
 
 /// A connection to a node. Set up again for the next question if it broke.
@@ -377,6 +386,29 @@ impl Client {
         }
     }
 
+    /// Begins to bring a program back; the process as which it comes.
+    ///
+    /// # Errors
+    /// See [`Client::ask`].
+    pub fn revive(&mut self, order: Reviving) -> Result<u32, ClientError> {
+        match self.ask(&Request::Revive(order))? {
+            Response::Reviving { process } => Ok(process),
+            other => Err(unexpected("reviving", &other)),
+        }
+    }
+
+    /// Goes on with it; how much is written then.
+    ///
+    /// # Errors
+    /// See [`Client::ask`].
+    pub fn tell_reviving(&mut self, order: Reviving) -> Result<Written, ClientError> {
+        match self.ask(&Request::Revive(order))? {
+            Response::Done => Ok(Written::All),
+            Response::Filled { next } => Ok(Written::UpTo(next)),
+            other => Err(unexpected("filled", &other)),
+        }
+    }
+
     /// Ends a process.
     ///
     /// # Errors
@@ -501,6 +533,7 @@ fn is_repeatable(request: &Request) -> bool {
         | Request::Past { .. }
         | Request::Scrub
         | Request::ScrubProgress
+        | Request::Revive(_)
         | Request::Cancel { .. } => true,
         Request::Call { is_query, .. } => *is_query,
         Request::Run { .. }

@@ -19,6 +19,7 @@ use types::{Durability, Epoch, Extent, Member, NodeId, PageId, StoreId, View, Vi
 use types::{limits, placement};
 use wire::PageVersion;
 
+pub(crate) use self::disks::random;
 use self::disks::{Waker, disk_failed, random, write_log};
 pub(crate) use self::fork::fork;
 use self::site::Site;

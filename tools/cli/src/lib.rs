@@ -21,6 +21,7 @@ mod network;
 pub mod past;
 mod peers;
 mod program;
+mod revive;
 mod run_bench;
 mod run_node;
 pub mod supervisor;

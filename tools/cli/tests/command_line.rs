@@ -140,6 +140,7 @@ fn every_verb_has_help() {
         "drain",
         "scrub",
         "snapshots",
+        "restore",
         "inspect",
         "diff",
         "export",
@@ -172,6 +173,10 @@ fn usage_errors_have_code_2() {
         (
             "page_and_region",
             &["inspect", "x", "--page", "1:1", "--region", "1"],
+        ),
+        (
+            "one_program_loses_no_snapshot",
+            &["restore", "x", "--app", "y", "--discard-later"],
         ),
     ] {
         let output = plurix(line);

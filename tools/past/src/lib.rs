@@ -10,12 +10,14 @@
 mod as_of;
 mod overview;
 mod owners;
+mod program;
 mod stopped;
 mod tables;
 
 pub use as_of::{Answers, AsOf};
 pub use overview::{BlobSeen, BlobUse, Overview, ProcessSeen};
 pub use owners::{Owner, Owners};
+pub use program::{Bytes, Named, Place, Program};
 pub use stopped::{NodeDirectory, OpenError, Seen, Stopped, decisions};
 pub use tables::Tables;
 

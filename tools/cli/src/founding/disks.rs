@@ -63,7 +63,7 @@ pub(super) fn disk_failed(error: DiskError) -> Error {
     Error::config(format!("write the new directory: {error}"))
 }
 
-pub(super) fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     let mut bytes = [0; 8];
     LinuxEntropy.fill(&mut bytes);
     u64::from_le_bytes(bytes)
