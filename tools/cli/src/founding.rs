@@ -20,7 +20,7 @@ use types::{limits, placement};
 use wire::PageVersion;
 
 pub(crate) use self::disks::random;
-use self::disks::{Waker, disk_failed, random, write_log};
+use self::disks::{Waker, disk_failed, write_log};
 pub(crate) use self::fork::fork;
 use self::site::Site;
 use crate::data::ClusterFile;
