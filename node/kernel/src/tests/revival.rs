@@ -126,7 +126,8 @@ fn comes_back(stops: Stops) {
     let mut ended = None;
     for position in (0..4).cycle().take(64) {
         let end = memory.step(station(position), |_, _| Ok(StepEnd::Done(1)));
-        ended = ended.or(end.unwrap());
+        let end = end.unwrap();
+        ended = ended.or(end);
     }
     assert_eq!(ended, Some(ProcessState::Done(42)));
 }
