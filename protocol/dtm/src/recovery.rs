@@ -5,7 +5,7 @@
 //! What a page holds that was undone is decided by its home, from the copies, the frames
 //! and the stores of all members; nobody puts an earlier version back by himself.
 use alloc::vec::Vec;
-use types::{Epoch, Extent, Interval, PAGES_PER_EXTENT, PageId, View};
+use types::{Epoch, Extent, Interval, PAGES_PER_EXTENT, PageId, Version, View};
 use wire::{Held, HeldAs};
 
 use crate::deps::Dependencies;
@@ -37,7 +37,8 @@ impl Dtm {
         if self.txn.is_active() {
             self.mark(Why::Fallback);
         }
-        let pages: Vec<PageId> = match self.goes_behind_stable(view) {
+        let is_deep = self.goes_behind_stable(view);
+        let pages: Vec<PageId> = match is_deep {
             true => self.pages.iter().map(|(page, _)| page).collect(),
             false => {
                 let foreign = self.foreign_pages().iter().copied();
@@ -46,7 +47,10 @@ impl Dtm {
         };
         for page in pages {
             let entry = self.pages.entry(page);
-            if entry.state != PageState::Invalid && view.is_undone(entry.stamp) {
+            // A page that nobody has written may be one of a region that is somebody else's now.
+            let is_of_nobody = is_deep && entry.version == Version(0);
+            let is_gone = is_of_nobody || view.is_undone(entry.stamp);
+            if entry.state != PageState::Invalid && is_gone {
                 self.drop_undone(page, memory);
             }
         }
@@ -65,13 +69,9 @@ impl Dtm {
     /// Whether something that is stable is undone: then any page may hold it. Nothing else
     /// than the operator's order does so.
     fn goes_behind_stable(&self, view: &View) -> bool {
-        let entered = self.current_view().first_epoch;
-        let new = view
-            .fallbacks
-            .iter()
-            .filter(|one| one.first_epoch > entered);
         let stable = Interval::last_of(self.stable);
-        let mut cuts = new.flat_map(|decided| &decided.cuts);
+        let since = view.since(self.current_view());
+        let mut cuts = since.flat_map(|decided| &decided.cuts);
         cuts.any(|cut| cut.last < stable)
     }
 

@@ -133,3 +133,21 @@ fn after_it_only_dependants_go_back_again() {
     assert_ne!(cluster.state(2, page), PageState::Invalid);
     assert_eq!(cluster.get(1, page), 3);
 }
+
+/// What is in its region may be another program's now.
+#[test]
+fn nobody_keeps_copies_of_pages_that_nobody_has_written() {
+    let mut cluster = Cluster::new(2);
+    let (page, zero) = (cluster.linear(1, 0), cluster.linear(2, 1));
+    cluster.put(1, page, 1);
+    let kept = cluster.make_stable();
+    assert_eq!(cluster.get(1, zero), 0);
+    cluster.put(1, page, 2);
+    cluster.make_stable();
+    assert_ne!(cluster.state(1, zero), PageState::Invalid);
+    restore(&mut cluster, 2, kept, 100);
+    assert_eq!(cluster.state(1, zero), PageState::Invalid);
+    assert_eq!(cluster.dtm(1).mapped_regions().len(), 0);
+    cluster.put(2, zero, 5);
+    assert_eq!(cluster.get(1, zero), 5);
+}
