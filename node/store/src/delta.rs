@@ -46,8 +46,8 @@ impl Bases {
             self.add(page, content);
             return None;
         };
-        let known = index.with_stamp(page, base_stamp);
-        let known = known.filter(|known| known.version == base && known.base == 0);
+        let known = index.with_stamp(page, base, base_stamp);
+        let known = known.filter(|known| known.base == 0);
         if known.is_some() && !index.is_stable(page, base) {
             // It will be of use soon.
             return None;

@@ -115,14 +115,28 @@ impl Index {
         Some(place.entry(page, version))
     }
 
-    /// The version of a page with this stamp.
-    pub(crate) fn with_stamp(&self, page: PageId, stamp: Stamp) -> Option<Entry> {
-        self.versions(page).find(|entry| entry.stamp == stamp)
+    /// A version of a page, with what its producer has put on it.
+    pub(crate) fn with_stamp(&self, page: PageId, version: Version, stamp: Stamp) -> Option<Entry> {
+        let found = self.of_version(page, version);
+        found
+            .into_iter()
+            .flatten()
+            .find(|entry| entry.stamp == stamp)
     }
 
-    /// A version of a page.
+    /// A version of a page, the stable one if there is another of its number.
     pub(crate) fn version(&self, page: PageId, version: Version) -> Option<Entry> {
-        self.versions(page).find(|entry| entry.version == version)
+        self.of_version(page, version).into_iter().flatten().next()
+    }
+
+    /// The stable version of this number and the one that is not.
+    fn of_version(&self, page: PageId, version: Version) -> [Option<Entry>; 3] {
+        let settled = self.settled(page).filter(|entry| entry.version == version);
+        let apart = |places: &BTreeMap<(PageId, Version), Place>| {
+            let place = places.get(&(page, version));
+            place.map(|place| place.entry(page, version))
+        };
+        [settled, apart(&self.older), apart(&self.pending)]
     }
 
     /// Whether a version of a page is kept as a stable one.
@@ -202,8 +216,18 @@ impl Index {
 
     /// Whether this is where a version is read from.
     pub(crate) fn holds(&self, page: PageId, version: Version, position: Position) -> bool {
-        let is_it = |entry: Entry| entry.version == version && entry.position == position;
-        self.versions(page).any(is_it)
+        self.at_place(page, version, position).is_some()
+    }
+
+    /// A version of a page, if this is where it is read from.
+    pub(crate) fn at_place(
+        &self,
+        page: PageId,
+        version: Version,
+        position: Position,
+    ) -> Option<Entry> {
+        let found = self.of_version(page, version).into_iter().flatten();
+        found.into_iter().find(|entry| entry.position == position)
     }
 
     /// The pages of an extent with a version in an epoch that is kept, ascending.

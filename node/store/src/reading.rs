@@ -43,8 +43,7 @@ impl<D: Disk> Store<D> {
         version: Version,
         stamp: Stamp,
     ) -> Result<Option<PageVersion>, ReadError> {
-        let found = self.index.with_stamp(page, stamp);
-        match found.filter(|entry| entry.version == version) {
+        match self.index.with_stamp(page, version, stamp) {
             Some(entry) => self.read_entry(entry).map(Some),
             None => Ok(None),
         }

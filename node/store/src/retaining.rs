@@ -8,7 +8,7 @@ use wire::PageVersion;
 
 use crate::error::{NotRetained, ReadError, RetainError};
 use crate::fact::Fact;
-use crate::index::Difference;
+use crate::index::{Difference, Entry};
 use crate::store::Store;
 use crate::superseded::Retained;
 
@@ -80,9 +80,16 @@ impl<D: Disk> Store<D> {
         }
     }
 
-    /// The stable versions of pages of an extent that are kept, ascending.
+    /// The stable versions of pages of an extent that are kept for their own sake, ascending:
+    /// the newest, and those of epochs that are retained.
     pub fn kept_versions(&self, extent: Extent) -> Vec<(PageId, Version, Stamp)> {
-        let kept = self.index.stable_versions(extent);
+        let (index, retained) = (&self.index, self.history.retained());
+        let is_kept = |entry: &Entry| {
+            let Entry { page, version, .. } = *entry;
+            let is_newest = || index.slot(page).is_some_and(|slot| slot.version == version);
+            index.is_retained(page, version, entry.stamp.epoch(), retained) || is_newest()
+        };
+        let kept = index.stable_versions(extent).filter(is_kept);
         kept.map(|entry| (entry.page, entry.version, entry.stamp))
             .collect()
     }

@@ -53,9 +53,7 @@ impl<D: Disk> Store<D> {
         let untold = core::mem::take(&mut self.untold).into_iter();
         let broken = untold.filter_map(|at| {
             let (page, version) = self.damage.get(&at)?.page?;
-            let mut kept = self.index.versions(page);
-            let entry = kept.find(|entry| entry.position == at && entry.version == version)?;
-            let stamp = entry.stamp;
+            let stamp = self.index.at_place(page, version, at)?.stamp;
             Some(Broken {
                 page,
                 version,
@@ -72,8 +70,7 @@ impl<D: Disk> Store<D> {
             version,
             stamp,
         } = *broken;
-        let kept = self.index.with_stamp(page, stamp);
-        let kept = kept.filter(|entry| entry.version == version);
+        let kept = self.index.with_stamp(page, version, stamp);
         kept.is_some_and(|entry| self.damage.contains_key(&entry.position))
     }
 
@@ -153,8 +150,7 @@ impl<D: Disk> Store<D> {
             ref image,
         } = *content;
         self.log.check()?;
-        let kept = self.index.with_stamp(page, stamp);
-        let Some(old) = kept.filter(|kept| kept.version == version) else {
+        let Some(old) = self.index.with_stamp(page, version, stamp) else {
             return Ok(Replaced::NotKept);
         };
         let frame = Meta::Frame {

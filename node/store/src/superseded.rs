@@ -96,7 +96,12 @@ impl Index {
         if self.deltas == 0 || usize::from(entry.length) <= BASE_SIZE_MIN {
             return false;
         }
-        let mut above = self.versions(page).filter(|one| one.version > version);
+        let above = (page, version.next())..=(page, Version(u64::MAX));
+        let apart = self.older.range(above.clone());
+        let apart = apart.chain(self.pending.range(above));
+        let apart = apart.map(|(&(_, version), place)| place.entry(page, version));
+        let newest = self.settled(page);
+        let mut above = newest.into_iter().chain(apart);
         above.any(|one| one.base() == Some(version))
     }
 
@@ -173,7 +178,7 @@ impl Index {
     }
 
     /// Whether such a version is the newest one of an epoch that is to be retained.
-    fn is_retained(
+    pub(crate) fn is_retained(
         &self,
         page: PageId,
         version: Version,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use crate::common::{US, content, page, part, view};
 use platform::ClusterId;
 use store::{Identity, MemoryDisk, OpenError, Store, Tail};
-use types::{Epoch, View};
+use types::{Epoch, Prng, View};
 
 /// Small, so that there are several segments.
 const SEGMENT_SIZE: u32 = 20_000;
@@ -116,27 +116,49 @@ fn one_may_go_back_twice() {
     assert_eq!(written(&mut store, 0..10), expected);
 }
 
-/// Wherever it crashes, the next view says the same again.
-#[test]
-fn a_crash_at_every_write_of_it_loses_nothing() {
-    for survive in 0..40 {
-        let mut store = grown();
-        let _ = store.apply_view(&back_to(12, 100));
-        let _ = store.retain(&epochs(&[12]));
-        for _ in 0..survive % 4 {
-            let _ = store.poll();
+/// Goes back, and writes on, until the disk fails at its write of this number; whether it did.
+fn go_back_until(failing: u64) -> bool {
+    let mut store = grown();
+    store.disk_mut().fail_after(failing);
+    let mut go_back = || -> Option<()> {
+        store.apply_view(&back_to(12, 100)).ok()?;
+        store.retain(&epochs(&[12])).ok()?;
+        store.set_stable(Epoch(20), 0).ok()?;
+        while !store.is_durable() {
+            store.poll().ok()?;
         }
-        let tail = if survive % 2 == 0 {
-            Tail::Lost
-        } else {
-            Tail::Kept
+        while store.clean(store::Pace::Idle).ok()?.is_more {
+            store.poll().ok()?;
+        }
+        Some(())
+    };
+    let has_failed = go_back().is_none();
+    let disk = store.into_disk();
+    let mut prng = Prng::new(failing);
+    for tail in 0..6 {
+        let left = match tail {
+            0 => disk.crash(Tail::Lost),
+            1 => disk.crash(Tail::Kept),
+            _ => disk.crash(Tail::Torn(&mut prng)),
         };
-        let mut store = open(store.into_disk().crash(tail));
+        let mut store = open(left);
         store.apply_view(&back_to(12, 100)).unwrap();
         store.retain(&epochs(&[12])).unwrap();
         store.set_stable(Epoch(20), 0).unwrap();
-        assert_eq!(written(&mut store, 0..9), [Some(12); 9], "{survive}");
+        let found = written(&mut store, 0..9);
+        assert_eq!(found, [Some(12); 9], "write {failing}, tail {tail}");
     }
+    has_failed
+}
+
+/// Wherever it crashes, the next view says the same again.
+#[test]
+fn a_crash_at_every_write_of_it_loses_nothing() {
+    let mut failing = 0;
+    while go_back_until(failing) {
+        failing += 1;
+    }
+    assert!(failing > 5, "it wrote only {failing} times");
 }
 
 /// A cluster that was made from another one's files keeps on writing under its own name.
