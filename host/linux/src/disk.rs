@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
@@ -243,15 +243,19 @@ impl Disk for LinuxDisk {
     fn truncate(&mut self, segment: SegmentNumber, length: u64) -> Result<(), DiskError> {
         let mut state = self.shared.drain()?;
         let open = state.file(segment)?;
-        let result = open
-            .file
-            .set_len(length)
-            .and_then(|()| open.file.sync_all());
+        let cut = cut(&self.path(segment), &open.file, length);
         open.length = length;
-        result.map_err(|error| {
-            state.poison(disk_error(DiskOperation::Truncate, &error));
-            DiskError::Poisoned
-        })
+        match cut {
+            Ok(None) => Ok(()),
+            Ok(Some(own)) => {
+                open.file = Arc::new(own);
+                Ok(())
+            }
+            Err(error) => {
+                state.poison(disk_error(DiskOperation::Truncate, &error));
+                Err(DiskError::Poisoned)
+            }
+        }
     }
 
     fn delete(&mut self, segment: SegmentNumber) -> Result<(), DiskError> {
@@ -461,6 +465,25 @@ fn lock(directory: &Path) -> Result<File, DiskError> {
         Err(TryLockError::WouldBlock) => Err(DiskError::InUse),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
+}
+
+/// Cuts a file to this length. One that another disk has, too, by a link, stays as it is: the
+/// file that is in its place then is given back. When this returns it has reached the device.
+fn cut(path: &Path, file: &File, length: u64) -> io::Result<Option<File>> {
+    if file.metadata()?.nlink() == 1 {
+        file.set_len(length)?;
+        file.sync_all()?;
+        return Ok(None);
+    }
+    let new = path.with_extension("new");
+    fs::copy(path, &new)?;
+    let own = OpenOptions::new().read(true).write(true).open(&new)?;
+    own.set_len(length)?;
+    own.sync_all()?;
+    fs::rename(&new, path)?;
+    let directory = path.parent().expect("a file lies in a directory");
+    File::open(directory)?.sync_all()?;
+    Ok(Some(own))
 }
 
 fn path(directory: &Path, segment: SegmentNumber) -> PathBuf {

@@ -233,3 +233,31 @@ fn a_store_finds_its_pages_after_a_restart() {
         );
     }
 }
+
+/// Two disks may have the same file by links: what one cuts and writes is nothing to the other.
+#[test]
+fn a_file_that_another_disk_has_too_is_not_cut() {
+    let (one, other) = (Directory::new("cut"), Directory::new("cut-other"));
+    let segment = SegmentNumber(1);
+    let (mut disk, woken) = open(&one.0);
+    disk.create(segment).unwrap();
+    disk.append(segment, vec![7; 100]).unwrap();
+    disk.sync(SyncToken(1)).unwrap();
+    woken.recv().unwrap();
+    drop(disk);
+    fs::create_dir(&other.0).unwrap();
+    let name = "00000001.segment";
+    fs::hard_link(one.0.join(name), other.0.join(name)).unwrap();
+    let (mut disk, woken) = open(&one.0);
+    disk.truncate(segment, 60).unwrap();
+    disk.append(segment, vec![8; 10]).unwrap();
+    disk.sync(SyncToken(2)).unwrap();
+    woken.recv().unwrap();
+    assert_eq!(disk.length(segment), Ok(70));
+    drop(disk);
+    assert_eq!(
+        fs::read(one.0.join(name)).unwrap(),
+        [[7; 60].as_slice(), &[8; 10]].concat()
+    );
+    assert_eq!(fs::read(other.0.join(name)).unwrap(), [7; 100]);
+}
