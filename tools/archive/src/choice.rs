@@ -6,8 +6,8 @@ use types::{PageId, Stamp, Version};
 
 use crate::manifest::{Manifest, PackRef};
 
-/// A pack that is shorter is small.
-const SMALL_BYTES: u64 = 1 << 20;
+/// A pack of fewer bytes, before they are compressed, is small.
+pub(crate) const SMALL_BYTES: u64 = 1 << 20;
 /// So many small packs are kept.
 const SMALL_MAX: usize = 64;
 
@@ -38,7 +38,7 @@ pub(crate) fn choose(
             found.is_ok_and(|at| !std::mem::replace(&mut covered[at], true))
         });
     }
-    let is_small = |pack: &PackRef| pack.length < SMALL_BYTES;
+    let is_small = |pack: &PackRef| pack.frame_bytes < SMALL_BYTES;
     let is_of_use =
         |pack: &PackRef| !pack.frames.is_empty() && pack.live_bytes() * 2 >= pack.frame_bytes;
     kept.retain(is_of_use);

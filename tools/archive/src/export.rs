@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use types::{Epoch, Extent, PageId};
 use wire::PageVersion;
 
-use crate::choice::{Choice, Stamped, choose};
+use crate::choice::{Choice, SMALL_BYTES, Stamped, choose};
 use crate::error::ArchiveError;
 use crate::far::{Far, Listed, PACKS, pack_object};
 use crate::hash::Hash;
@@ -146,8 +146,12 @@ impl Far {
             watch,
         };
         upload.tell(0)?;
-        upload.write(past, &fresh)?;
-        let mut packs = upload.finish()?;
+        let written = upload.write(past, &fresh);
+        // What is on its way gets there, also of an export that ends here: who goes on with it
+        // finds it.
+        let finished = upload.finish();
+        written?;
+        let mut packs = finished?;
         packs.sort_by_key(|pack| (pack.frames.first().map(|frame| frame.page), pack.hash));
         self.write_manifest(past.epoch(), about, packs, exported)
     }
@@ -242,7 +246,9 @@ impl Upload<'_> {
             done += pages.len();
             self.tell(done)?;
             let extent = pages[0].0.extent();
-            if writer.frame_bytes() >= PACK_BYTES || is_end(extent) {
+            let is_long = writer.frame_bytes() >= PACK_BYTES;
+            let is_small = (writer.frame_bytes() as u64) < SMALL_BYTES;
+            if is_long || !is_small && is_end(extent) {
                 self.start(std::mem::take(&mut writer), std::mem::take(&mut frames))?;
             }
         }

@@ -8,21 +8,34 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-mod choice;
-mod error;
-mod export;
-mod far;
 mod hash;
-mod import;
 pub mod manifest;
 pub mod pack;
+
+#[cfg(feature = "store")]
+mod choice;
+#[cfg(feature = "store")]
+mod error;
+#[cfg(feature = "store")]
+mod export;
+#[cfg(feature = "store")]
+mod far;
+#[cfg(feature = "store")]
+mod import;
+#[cfg(feature = "store")]
 mod place;
+#[cfg(feature = "store")]
 mod prune;
+#[cfg(feature = "store")]
 mod scrub;
 
-pub use error::ArchiveError;
-pub use export::{About, Exported, Options, Progress};
-pub use far::Far;
 pub use hash::Hash;
-pub use import::Import;
-pub use place::Access;
+
+#[cfg(feature = "store")]
+pub use {
+    error::ArchiveError,
+    export::{About, Exported, Options, Progress},
+    far::Far,
+    import::Import,
+    place::Access,
+};

@@ -54,7 +54,7 @@ pub(crate) struct Place {
 impl Place {
     /// The place that is called so. Credentials come from the environment.
     pub(crate) fn open(url: &str, access: Access) -> Result<Self, ArchiveError> {
-        let scrubber = Scrubber::of(std::env::vars());
+        let scrubber = Scrubber::of_environment();
         let shown = scrubber.scrub(url);
         let bad = |why: &str| ArchiveError::Place {
             found: shown.clone(),
@@ -95,7 +95,7 @@ impl Place {
             store,
             prefix: Path::from(prefix),
             shown: format!("/{prefix}"),
-            scrubber: Arc::new(Scrubber::of(std::env::vars())),
+            scrubber: Arc::new(Scrubber::of_environment()),
         }
     }
 

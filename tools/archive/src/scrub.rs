@@ -16,6 +16,17 @@ pub(crate) struct Scrubber {
 }
 
 impl Scrubber {
+    /// Knows the secrets of this process.
+    pub(crate) fn of_environment() -> Self {
+        // What is no text is no credential.
+        let variables = std::env::vars_os();
+        let texts = variables.filter_map(|(name, value)| {
+            let (name, value) = (name.into_string(), value.into_string());
+            Some((name.ok()?, value.ok()?))
+        });
+        Self::of(texts)
+    }
+
     /// Knows the secrets among these variables of the environment.
     pub(crate) fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let is_secret = |name: &str| {
