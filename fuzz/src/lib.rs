@@ -33,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     targets::admin::TARGET,
     targets::control::TARGET,
     targets::control_log::TARGET,
+    targets::far::TARGET,
     targets::hello::TARGET,
     targets::modules::TARGET,
     targets::seal::TARGET,

@@ -2,6 +2,7 @@
 pub(crate) mod admin;
 pub(crate) mod control;
 pub(crate) mod control_log;
+pub(crate) mod far;
 pub(crate) mod hello;
 pub(crate) mod modules;
 pub(crate) mod seal;
