@@ -14,6 +14,8 @@ use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use linux::LinuxEntropy;
 use platform::ClusterId;
@@ -27,6 +29,9 @@ use crate::error::Error;
 pub const LAYOUT_VERSION: u32 = 1;
 /// Where a cluster's data is unless said otherwise.
 pub const DEFAULT_DIR: &str = "plurix-data";
+/// A look at the lock takes less.
+const GLANCE_TIME: Duration = Duration::from_millis(200);
+const POLL_TIME: Duration = Duration::from_millis(5);
 /// In a node's directory.
 const ANCESTORS: &str = "ancestors";
 
@@ -159,7 +164,17 @@ impl DataDir {
         let mut options = File::options();
         let file = options.create(true).truncate(false).write(true).open(&path);
         let file = file.map_err(|error| cannot("open", &path, &error))?;
-        match file.try_lock() {
+        let until = Instant::now() + GLANCE_TIME;
+        let mut locked = file.try_lock();
+        // Whoever looks whether the cluster runs has the lock for a moment.
+        while matches!(locked, Err(TryLockError::WouldBlock))
+            && self.lock_to_read()?.is_some()
+            && Instant::now() < until
+        {
+            thread::sleep(POLL_TIME);
+            locked = file.try_lock();
+        }
+        match locked {
             Ok(()) => Ok(Lock { _file: file }),
             Err(TryLockError::WouldBlock) => {
                 let place = self.path.display();

@@ -13,10 +13,10 @@ use wire::{PastFound, PastQuestion};
 use crate::client::{Client, ClientError};
 use crate::data::{DataDir, Lock, ancestors};
 use crate::error::Error;
-use crate::ui;
+use crate::{interrupt, ui};
 
 /// Names begin so under which something is kept to be read; the number of a process follows.
-const PIN: &str = "read-";
+pub(crate) const PIN: &str = "read-";
 
 /// Who knows the past of a cluster.
 #[derive(Debug)]
@@ -104,8 +104,8 @@ impl Source {
     #[must_use]
     pub fn as_of(&self, epoch: Epoch) -> Box<dyn Past> {
         match self {
-            Self::Live(live) => Box::new(AsOf::new(epoch, live.clone())),
-            Self::Stopped(stopped, _) => Box::new(AsOf::new(epoch, stopped.clone())),
+            Self::Live(live) => Box::new(AsOf::new(epoch, Interruptible(live.clone()))),
+            Self::Stopped(stopped, _) => Box::new(AsOf::new(epoch, Interruptible(stopped.clone()))),
         }
     }
 }
@@ -153,6 +153,16 @@ fn give_up_forgotten(data: &DataDir) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Answers for as long as the user has not had enough.
+struct Interruptible<A>(A);
+
+impl<A: Answers> Answers for Interruptible<A> {
+    fn answer(&mut self, epoch: Epoch, question: &PastQuestion) -> Result<PastFound, PastError> {
+        interrupt::check().map_err(|error| PastError::Unavailable(error.to_string()))?;
+        self.0.answer(epoch, question)
+    }
 }
 
 impl Answers for Live {

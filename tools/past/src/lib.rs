@@ -1,5 +1,5 @@
 //! The memory as it was in an epoch that is kept, as tools read it: from the nodes of a
-//! cluster that runs, from the disks of one that is stopped, or from a far copy.
+//! cluster that runs, or from the disks of one that is stopped.
 //!
 //! Start with [`Past`]. It is read by asking ([`AsOf`]) somebody who knows it: [`Stopped`], the
 //! disks of a cluster that does not run, or nodes that run, to which the command has

@@ -10,6 +10,7 @@ use wire::{PAST_PAGES_MAX, PageVersion};
 use super::DataArg;
 use super::inspect::{object_of, state};
 use crate::error::Error;
+use crate::interrupt;
 use crate::past::Source;
 use crate::ui;
 
@@ -29,6 +30,7 @@ pub(crate) struct DiffArgs {
 }
 
 pub(crate) fn run(args: &DiffArgs) -> Result<ExitCode, Error> {
+    interrupt::watch()?;
     let source = Source::open(&args.data.open()?)?;
     let from = Epoch(source.resolve(&args.from)?.epoch);
     let to = Epoch(source.resolve(&args.to)?.epoch);

@@ -7,6 +7,7 @@ use clap::Args;
 use super::DataArg;
 use crate::error::Error;
 use crate::founding;
+use crate::interrupt;
 use crate::ui;
 
 /// Make a second cluster that goes on from a snapshot of this one
@@ -27,6 +28,7 @@ pub(crate) struct ForkArgs {
 }
 
 pub(crate) fn run(args: &ForkArgs) -> Result<ExitCode, Error> {
+    interrupt::watch()?;
     let fork = founding::fork(&args.data.open()?, &args.snapshot, &args.target)?;
     let (shared, copied) = (ui::size(fork.shared), ui::size(fork.copied));
     let target = args.target.display();

@@ -2,7 +2,8 @@
 //!
 //! Files of a store that are complete are never written again, so the fork's directory gets
 //! links to them where it can: nothing is copied, and pages are read when they are needed.
-//! What either cluster does with its links is nothing to the other. The fork is as if the
+//! Who cuts a torn one makes a copy first. So what either cluster does with its links is
+//! nothing to the other. The fork is as if the
 //! other cluster had stopped and gone back to the snapshot, which takes no page either.
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,6 +20,7 @@ use super::disks::{random, write_log};
 use super::site::{Site, failed};
 use crate::data::{ClusterFile, DataDir, ancestors, set_ancestors};
 use crate::error::Error;
+use crate::interrupt;
 use crate::past::{Source, directories};
 
 /// How often it is begun anew because the members of the other cluster change.
@@ -60,6 +62,7 @@ pub(crate) fn fork(data: &DataDir, snapshot: &str, target: &Path) -> Result<Fork
         epoch: Epoch(snapshot.epoch),
     };
     for _ in 0..ATTEMPTS {
+        interrupt::check()?;
         let site = Site::prepare(target)?;
         if let Some(fork) = parent.fork_into(site)? {
             return Ok(fork);
@@ -228,6 +231,7 @@ fn take_files(from: &Path, to: &Path, fork: &mut Fork) -> Result<(), Error> {
             if linked.contains(name) {
                 continue;
             }
+            interrupt::check()?;
             match link(&from.join(name), &to.join(name), fork) {
                 Ok(()) => drop(linked.insert(name.clone())),
                 Err(error) if error.kind() == ErrorKind::NotFound => is_same = false,
@@ -253,7 +257,7 @@ fn take_files(from: &Path, to: &Path, fork: &mut Fork) -> Result<(), Error> {
     }
 }
 
-/// A link, or a copy if the other directory is on another file system.
+/// A link; or a copy if there can be none, as on another file system.
 fn link(from: &Path, to: &Path, fork: &mut Fork) -> std::io::Result<()> {
     match fs::hard_link(from, to) {
         Ok(()) => {
@@ -263,7 +267,10 @@ fn link(from: &Path, to: &Path, fork: &mut Fork) -> std::io::Result<()> {
         Err(error)
             if matches!(
                 error.kind(),
-                ErrorKind::CrossesDevices | ErrorKind::Unsupported
+                ErrorKind::CrossesDevices
+                    | ErrorKind::PermissionDenied
+                    | ErrorKind::TooManyLinks
+                    | ErrorKind::Unsupported
             ) =>
         {
             fork.copied += fs::copy(from, to)?;
@@ -285,4 +292,43 @@ fn copy_files(from: &Path, to: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn complete_files_are_shared_and_the_last_is_copied() {
+        let unique = format!("plurix-fork-test-{}", std::process::id());
+        let place = std::env::temp_dir().join(unique);
+        let (from, to) = (place.join("from"), place.join("to"));
+        fs::create_dir_all(&from).unwrap();
+        for name in [
+            "00000001.segment",
+            "00000003.segment",
+            "00000007.segment",
+            "lock",
+        ] {
+            fs::write(from.join(name), name).unwrap();
+        }
+        let mut fork = Fork {
+            cluster: ClusterId(1),
+            epoch: Epoch(1),
+            shared: 0,
+            copied: 0,
+        };
+        take_files(&from, &to, &mut fork).unwrap();
+        let found = files(&to).unwrap().into_iter().map(|name| {
+            let links = fs::metadata(to.join(&name)).unwrap().nlink();
+            assert_eq!(fs::read_to_string(to.join(&name)).unwrap(), name);
+            (name, links)
+        });
+        let expected = [("00000001", 2), ("00000003", 2), ("00000007", 1)];
+        let expected = expected.map(|(name, links)| (format!("{name}.segment"), links));
+        assert_eq!(found.collect::<Vec<_>>(), expected);
+        assert_eq!((fork.shared, fork.copied), (32, 16));
+        fs::remove_dir_all(&place).unwrap();
+    }
 }

@@ -189,9 +189,9 @@ impl<'run> Runner<'run> {
 
 /// Whether it will be the same when asked again.
 fn is_final(failure: &admin::Failure) -> bool {
-    use admin::FailureKind::{BadRequest, Ending, Guest, Refused, Unavailable};
+    use admin::FailureKind::{BadRequest, Ending, Guest, Refused, Unavailable, Unknown};
     match failure.kind {
         BadRequest | Refused | Guest => true,
-        Unavailable | Ending => false,
+        Unavailable | Ending | Unknown => false,
     }
 }

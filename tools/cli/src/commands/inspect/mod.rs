@@ -11,6 +11,7 @@ use types::{Epoch, PageId, RegionId};
 
 use super::DataArg;
 use crate::error::Error;
+use crate::interrupt;
 use crate::past::Source;
 use crate::ui;
 pub(crate) use show::{object_of, state};
@@ -35,6 +36,7 @@ pub(crate) struct InspectArgs {
 }
 
 pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, Error> {
+    interrupt::watch()?;
     let source = Source::open(&args.data.open()?)?;
     let snapshot = source.resolve(&args.snapshot)?;
     let mut past = source.as_of(Epoch(snapshot.epoch));
