@@ -304,6 +304,8 @@ pub enum FailureKind {
     Unavailable,
     /// The node is about to end; another may do it. Nothing of it has happened.
     Ending,
+    /// The node does not know whether it has happened or will.
+    Unknown,
 }
 
 /// Why it could not be done.

@@ -32,6 +32,7 @@ mod members;
 mod memory;
 mod mending;
 mod node;
+mod orders;
 mod past;
 mod queries;
 mod replies;

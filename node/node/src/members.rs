@@ -310,7 +310,8 @@ impl<P: Platform, D: Disk> Core<P, D> {
             self.store_failed(&error);
             return;
         }
-        let is_new = self.dtm.view().is_none() || self.dtm.me() != you;
+        let last = self.dtm.view().filter(|_| self.dtm.me() == you);
+        let goes_back = last.is_none_or(|last| view.takes_back(you, last));
         let is_leader = view.leader == you;
         let lease = self.config.lease;
         self.follower = (!is_leader).then(|| Follower::new(self.heard_at, lease));
@@ -324,7 +325,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             view: view.clone(),
             you,
         });
-        if is_new || view.reset().any(|node| node == you) {
+        if goes_back {
             self.steps.clear();
             self.resets += 1;
         }

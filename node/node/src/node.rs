@@ -167,8 +167,9 @@ impl<P: Platform, D: Disk> Node<P, D> {
                 .transact(|pages| reap(pages, ENDED_KEPT, REAPED_PAGES));
             if let Ok((Progress::More, _)) = reaped {
                 self.next_tidying = self.core.now;
+            } else {
+                self.give_up_revivals();
             }
-            self.give_up_revivals();
         }
     }
 

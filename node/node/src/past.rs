@@ -66,9 +66,10 @@ impl<P: Platform, D: Disk> Core<P, D> {
         epoch: Epoch,
         question: PastQuestion,
     ) -> Served {
-        let stable = self.store.stable();
-        if epoch > stable {
-            let message = format!("expected an epoch up to {stable}, the newest stable one");
+        // Every member has left an epoch that is stable, whether it has heard of that or not.
+        let current = self.dtm.epoch();
+        if epoch >= current {
+            let message = format!("expected an epoch before {current}, which has just begun");
             return Err(bad_request(format!("{message}, found {epoch}")));
         }
         if let PastQuestion::Contents { pages } = &question

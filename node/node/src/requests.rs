@@ -9,8 +9,8 @@ use types::{Epoch, NodeId, Stamp};
 
 use crate::core::Core;
 use crate::deploy::Pending;
+use crate::orders::Ordered;
 use crate::replies::Reply;
-use crate::restore::Restoring;
 use crate::revive::Revivals;
 use crate::transaction::{NotDone, loss};
 use crate::{FatalReason, Node, Platform};
@@ -22,10 +22,8 @@ pub(crate) struct Desk {
     pub(crate) jobs_begun: u64,
     /// The order to stop, and the epoch that must be stable before.
     down: Option<(RequestId, Epoch)>,
-    /// Who waits for the snapshot of this name.
-    pub(crate) snapshots: Vec<(RequestId, String)>,
-    /// Who waits for the memory to go back.
-    pub(crate) restores: Vec<Restoring>,
+    /// Who waits for a decision.
+    pub(crate) orders: Vec<Ordered>,
     /// Programs that are being brought back.
     pub(crate) revivals: Revivals,
 }
@@ -63,8 +61,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
     pub(crate) fn serve(&mut self) {
         self.core.release_replies();
         self.finish_compilations();
-        self.finish_snapshots();
-        self.finish_restores();
+        self.finish_orders();
         self.finish_down();
         let Some((id, bytes)) = self.core.requests.pop_front() else {
             return;
@@ -99,7 +96,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
             Request::Status => Ok((Response::Status(self.core.status()), None)),
             Request::Snapshots => self.core.snapshots(),
             Request::Snapshot { name } => self.take_snapshot(id, name),
-            Request::Forget { snapshot } => self.core.forget_snapshot(&snapshot),
+            Request::Forget { snapshot } => self.forget_snapshot(id, &snapshot),
             Request::Restore {
                 snapshot,
                 discards_named,
@@ -146,7 +143,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
     pub(crate) fn serve_leaving(&mut self) {
         self.core.release_replies();
         self.finish_compilations();
-        self.finish_snapshots();
+        self.finish_orders();
         self.finish_down();
         while let Some((id, bytes)) = self.core.requests.pop_front() {
             let served = match admin::decode::<Request>(&bytes) {
@@ -207,6 +204,14 @@ pub(crate) fn unavailable(message: String) -> Unserved {
     Unserved::Failed(Failure {
         kind: FailureKind::Unavailable,
         message,
+    })
+}
+
+/// Who leads no more does not know what has become of what it had begun to decide.
+pub(crate) fn undecided() -> Unserved {
+    Unserved::Failed(Failure {
+        kind: FailureKind::Unknown,
+        message: "the node leads no more, and does not know whether it is done".to_string(),
     })
 }
 

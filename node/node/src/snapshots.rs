@@ -4,45 +4,44 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use admin::{Response, SnapshotInfo};
-use control::{ControlState, Forgotten, SnapshotRefused};
+use control::{ControlState, Forgotten, Leader, SnapshotRefused, Ticket};
 use platform::{Disk, RequestId};
 use types::{Epoch, Instant};
 
 use crate::core::Core;
-use crate::leader::Leadership;
+use crate::orders::Ordered;
 use crate::requests::{Served, Unserved, bad_request, unavailable};
 use crate::{Node, Platform};
 
 impl<P: Platform, D: Disk> Node<P, D> {
     /// The answer comes when the snapshot is taken.
     pub(crate) fn take_snapshot(&mut self, id: RequestId, name: String) -> Served {
-        self.core.lead_snapshots(&name, |leadership, now| {
-            leadership.leader.snapshot(now, &name)
-        })?;
-        self.desk.snapshots.push((id, name));
+        let order = |leader: &mut Leader, now| leader.snapshot(now, &name);
+        let (term, ticket) = self.core.lead_snapshots(&name, order)?;
+        self.desk.orders.push(Ordered {
+            request: id,
+            term,
+            ticket,
+            name: Some(name),
+        });
         Err(Unserved::Later)
     }
 
-    /// Answers those whose snapshots are taken.
-    pub(crate) fn finish_snapshots(&mut self) {
-        if self.desk.snapshots.is_empty() {
-            return;
-        }
-        let leadership = self.core.leadership.as_ref();
-        let Some(leadership) = leadership.filter(|leadership| leadership.is_running()) else {
-            for (id, _) in core::mem::take(&mut self.desk.snapshots) {
-                let why = unavailable("the node leads no more: look whether it is taken".into());
-                self.answer(id, Vec::new(), Err(why));
-            }
-            return;
+    /// Gives up a name, or an epoch by its number. The answer comes when it is given up.
+    pub(crate) fn forget_snapshot(&mut self, id: RequestId, snapshot: &str) -> Served {
+        let what = match snapshot.parse() {
+            Ok(epoch) => Forgotten::Epoch(Epoch(epoch)),
+            Err(_) => Forgotten::Name(snapshot.to_string()),
         };
-        let taken = leadership.leader.state().snapshots();
-        let is_taken = |(_, name): &mut (RequestId, String)| taken.named(name).is_some();
-        let done = self.desk.snapshots.extract_if(.., is_taken);
-        let done = done.map(|(id, name)| (id, taken.named(&name).expect("just looked").0));
-        for (id, epoch) in done.collect::<Vec<_>>() {
-            self.core.reply_now(id, &Response::Snapshot { epoch });
-        }
+        let order = |leader: &mut Leader, now| leader.forget(now, what);
+        let (term, ticket) = self.core.lead_snapshots(snapshot, order)?;
+        self.desk.orders.push(Ordered {
+            request: id,
+            term,
+            ticket,
+            name: None,
+        });
+        Err(Unserved::Later)
     }
 }
 
@@ -55,33 +54,23 @@ impl<P: Platform, D: Disk> Core<P, D> {
         Ok((Response::Snapshots(list(leadership.leader.state())), None))
     }
 
-    /// Gives up a name, or an epoch by its number.
-    pub(crate) fn forget_snapshot(&mut self, snapshot: &str) -> Served {
-        let what = match snapshot.parse() {
-            Ok(epoch) => Forgotten::Epoch(Epoch(epoch)),
-            Err(_) => Forgotten::Name(snapshot.to_string()),
-        };
-        self.lead_snapshots(snapshot, |leadership, now| {
-            leadership.leader.forget(now, what)
-        })?;
-        Ok((Response::Done, None))
-    }
-
-    /// Has the leader do something about a snapshot, if this node leads.
+    /// Has the leader take an order about a snapshot, if this node leads: the number of its
+    /// leadership, and of the order.
     fn lead_snapshots(
         &mut self,
         snapshot: &str,
-        order: impl FnOnce(&mut Leadership, Instant) -> Result<(), SnapshotRefused>,
-    ) -> Result<(), Unserved> {
+        order: impl FnOnce(&mut Leader, Instant) -> Result<Ticket, SnapshotRefused>,
+    ) -> Result<(u64, Ticket), Unserved> {
         let now = self.now;
         let leadership = self.leadership.as_mut().ok_or_else(not_leading)?;
-        order(leadership, now).map_err(|refused| {
-            let state = leadership.leader.state();
-            match refused {
-                SnapshotRefused::NotRunning => not_leading(),
-                refused => bad_request(why_not(snapshot, &refused, state)),
+        match order(&mut leadership.leader, now) {
+            Ok(ticket) => Ok((leadership.term(), ticket)),
+            Err(SnapshotRefused::NotRunning) => Err(not_leading()),
+            Err(refused) => {
+                let state = leadership.leader.state();
+                Err(bad_request(why_not(snapshot, &refused, state)))
             }
-        })
+        }
     }
 }
 

@@ -14,7 +14,7 @@ pub enum Event {
         number: ViewNumber,
         /// Its members.
         members: usize,
-        /// The newest stable epoch: nobody went back further.
+        /// The newest stable epoch: nobody went back further, unless somebody wanted that.
         stable: Epoch,
         /// Members that went back.
         reset: usize,

@@ -3,6 +3,7 @@
 //! One decision at a time is on its way to the voters. When it is taken it is applied
 //! and told, and what is due next is worked out afresh from what is known then: first
 //! who must leave or may join, then what has become stable.
+pub(crate) mod orders;
 mod telling;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -12,6 +13,7 @@ use types::limits::MEMBERS_MAX;
 use types::{Cut, Durability, Duration, Epoch, Instant, NodeId, StoreId, View};
 use wire::{Envelope, Message};
 
+use self::orders::Ticket;
 use crate::event::{Event, FailedWhy, RefusedWhy};
 use crate::gather::Gather;
 use crate::ladder::Ladder;
@@ -165,11 +167,18 @@ impl Change {
     }
 }
 
+/// What somebody wants to have decided.
+#[derive(Clone, Debug)]
+struct Order {
+    ticket: Ticket,
+    command: Command,
+}
+
 /// Decides for the cluster.
 #[derive(Debug)]
 pub struct Leader {
-    pub(crate) config: Config,
-    pub(crate) state: ControlState,
+    config: Config,
+    state: ControlState,
     /// When it began: then its wall clock was that of its configuration.
     began: Instant,
     phase: Phase,
@@ -187,7 +196,12 @@ pub struct Leader {
     /// What the members of the view are asked before the next one.
     gather: Option<Gather>,
     /// What people want to have decided, in the order in which they said so.
-    pub(crate) orders: VecDeque<Command>,
+    orders: VecDeque<Order>,
+    /// Of these, the one on its way to the voters.
+    carried_out: Option<Order>,
+    /// Those that could not be done when their turn came.
+    dropped: BTreeSet<Ticket>,
+    next_ticket: Ticket,
     /// The epochs that the members of the view know to be kept.
     told_kept: Vec<Epoch>,
     /// The decision on its way to the voters.
@@ -229,6 +243,9 @@ impl Leader {
             held: Epoch(0),
             gather: None,
             orders: VecDeque::new(),
+            carried_out: None,
+            dropped: BTreeSet::new(),
+            next_ticket: Ticket(0),
             told_kept: Vec::new(),
             deciding: None,
             missing: Vec::new(),
@@ -335,11 +352,6 @@ impl Leader {
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         self.epoch
-    }
-
-    /// The decision on its way to the voters.
-    pub(crate) fn deciding(&self) -> Option<&Command> {
-        self.deciding.as_ref()
     }
 
     /// Processes that wait to be let in.
@@ -661,6 +673,7 @@ impl Leader {
             .deciding
             .take()
             .expect("only what was proposed is decided");
+        self.carried_out = None;
         let before = self.state.stable();
         match self.state.apply(&command) {
             Effect::View(view) => self.begin_view(now, &view, &command),

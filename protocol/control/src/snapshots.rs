@@ -85,6 +85,12 @@ impl Snapshots {
         found.map(|(&epoch, _)| epoch)
     }
 
+    /// Whether the name waits for its epoch.
+    #[must_use]
+    pub fn is_awaited(&self, name: &str) -> bool {
+        self.awaited.contains_key(name)
+    }
+
     /// Whether the name can be given.
     pub(crate) fn check_name(&self, name: &str) -> Result<(), SnapshotRefused> {
         let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
@@ -137,9 +143,9 @@ impl Snapshots {
     }
 
     /// The memory goes back to this epoch, which is kept: there are no later ones any more.
+    /// Whoever waits for a name gets it for the memory as it is then.
     pub(crate) fn go_back(&mut self, epoch: Epoch) {
         self.kept.retain(|&kept, _| kept <= epoch);
-        self.awaited.clear();
     }
 
     /// The epoch is not kept any more, whatever its names.

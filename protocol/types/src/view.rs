@@ -32,7 +32,8 @@ pub struct Cut {
 /// `first_epoch`, is undone. Decisions accumulate; whoever missed one applies all.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Fallback {
-    /// The newest stable epoch at that time: no cut lies before its end.
+    /// The newest stable epoch at that time. No cut lies before its end, unless somebody wanted
+    /// the memory to go back.
     pub stable: Epoch,
     /// Nodes that are gone or go back, ascending by node. All others keep everything.
     pub cuts: Vec<Cut>,
@@ -117,6 +118,20 @@ impl View {
         let decided = self.fallbacks.last();
         let cut = move |node: &NodeId| decided.is_some_and(|decided| decided.cut(*node).is_some());
         self.nodes().filter(cut)
+    }
+
+    /// Whether a decision since an earlier view has the node go back: it may have missed one.
+    #[must_use]
+    pub fn takes_back(&self, node: NodeId, since: &Self) -> bool {
+        let mut since = self.since(since);
+        since.any(|decided| decided.cut(node).is_some())
+    }
+
+    /// The decisions since an earlier view.
+    pub fn since<'view>(&'view self, earlier: &Self) -> impl Iterator<Item = &'view Fallback> {
+        let entered = earlier.first_epoch;
+        let decided = self.fallbacks.iter();
+        decided.filter(move |decided| decided.first_epoch > entered)
     }
 
     /// The last epoch before the view. Nobody commits anything in it: it is left free for

@@ -137,10 +137,12 @@ impl Client {
     }
 
     /// What the leader of the cluster in this directory answers. One that has ended, or leads
-    /// no more, is followed by another.
+    /// no more, is followed by another, which is asked unless the first may have done what must
+    /// not be done twice.
     ///
     /// # Errors
-    /// If the cluster does not run, nobody leads for a while, or it could not be done.
+    /// If the cluster does not run, nobody leads for a while, it could not be done, or it is
+    /// not known whether it was.
     pub fn ask_leader(data: &DataDir, request: &Request) -> Result<Response, Error> {
         let until = Instant::now() + FIND_TIME;
         let interrupts = interrupt::count();
@@ -160,6 +162,12 @@ impl Client {
                     if failure.kind == FailureKind::Unavailable =>
                 {
                     failed = ClientError::Failed(failure);
+                }
+                Some(Err(ClientError::Lost(_))) if !is_repeatable(request) => {
+                    let message = "the leader has ended before it could say whether it is done";
+                    return Err(Error::config(message).hint(
+                        "`plurix snapshots` shows what there is: look before you repeat it",
+                    ));
                 }
                 Some(Err(ClientError::Lost(_) | ClientError::NoNode(_))) | None => {}
                 Some(Err(error)) => return Err(error.into()),
@@ -581,6 +589,8 @@ impl From<ClientError> for Error {
             ),
             ClientError::Interrupted => Self::user(message),
             ClientError::Failed(failure) => match failure.kind {
+                FailureKind::Unknown => Self::config(message)
+                    .hint("`plurix snapshots` shows what there is: look before you repeat it"),
                 FailureKind::Unavailable | FailureKind::Ending => Self::config(message),
                 _ => Self::user(message),
             },

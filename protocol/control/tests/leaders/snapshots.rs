@@ -1,5 +1,5 @@
 //! Epochs that are kept: what people ask for, what members are told, and when.
-use control::{Command, Fate, Forgotten, Leader, RestoreRefused, SnapshotRefused};
+use control::{Command, Fate, Forgotten, Leader, Outcome, RestoreRefused, SnapshotRefused, Ticket};
 use std::collections::BTreeMap;
 use types::{Epoch, Interval, NodeId};
 use wire::Message;
@@ -20,13 +20,13 @@ fn retained(world: &World) -> Vec<Epoch> {
     world.leader.state().snapshots().epochs().collect()
 }
 
-fn take(world: &mut World, name: &str) -> Result<(), SnapshotRefused> {
+fn take(world: &mut World, name: &str) -> Result<Ticket, SnapshotRefused> {
     let taken = world.leader.snapshot(world.now, name);
     world.pump();
     taken
 }
 
-fn forget(world: &mut World, what: Forgotten) -> Result<(), SnapshotRefused> {
+fn forget(world: &mut World, what: Forgotten) -> Result<Ticket, SnapshotRefused> {
     let forgotten = world.leader.forget(world.now, what);
     world.pump();
     forgotten
@@ -107,7 +107,12 @@ fn the_next_leader_keeps_what_the_last_one_has_decided() {
 #[test]
 fn what_is_given_up_is_retained_no_more() {
     let mut world = World::running(0);
+    world.persist = Persist::OnDemand;
     take(&mut world, "a").unwrap();
+    // While it is being decided, and when it is.
+    assert_eq!(take(&mut world, "a"), Err(SnapshotRefused::Taken(None)));
+    world.persist = Persist::AtOnce;
+    world.persisted();
     assert_eq!(take(&mut world, "a"), Err(SnapshotRefused::Taken(None)));
     let unknown = forget(&mut world, Forgotten::Name("a".into()));
     assert_eq!(unknown, Err(SnapshotRefused::Unknown));
@@ -130,7 +135,7 @@ fn while_the_cluster_gathers_nothing_is_kept() {
     assert_eq!(forgotten, Err(SnapshotRefused::NotRunning));
 }
 
-fn restore(world: &mut World, epoch: Epoch) -> Result<(), RestoreRefused> {
+fn restore(world: &mut World, epoch: Epoch) -> Result<Ticket, RestoreRefused> {
     let ordered = world.leader.restore(world.now, epoch);
     world.pump();
     ordered
@@ -156,8 +161,9 @@ fn everybody_who_ever_was_goes_back_to_the_snapshot_and_what_came_later_is_gone(
     world.dies(dead);
     world.replicated();
     let stable = world.leader.state().stable();
-    restore(&mut world, early).unwrap();
+    let ticket = restore(&mut world, early).unwrap();
     let view = world.view();
+    assert_eq!(world.leader.outcome(ticket), Outcome::Decided);
     assert_eq!(
         view.members,
         before.members[..]
@@ -210,14 +216,27 @@ fn a_death_before_the_decision_comes_first() {
     let (mut world, early, _) = with_two(2);
     world.persist = Persist::OnDemand;
     take(&mut world, "other").unwrap();
-    restore(&mut world, early).unwrap();
-    assert!(world.leader.is_restoring());
+    let ticket = restore(&mut world, early).unwrap();
+    // Whoever wants the same waits for the same.
+    assert_eq!(restore(&mut world, early), Ok(ticket));
+    assert_eq!(world.leader.outcome(ticket), Outcome::Pending);
     let dead = world.node(OWN + 2);
     world.dies(dead);
     world.persisted();
     world.persist = Persist::AtOnce;
     world.persisted();
-    assert!(!world.leader.is_restoring());
+    assert_eq!(world.leader.outcome(ticket), Outcome::Dropped);
     let is_restore = |command: &Command| matches!(command, Command::Restore { .. });
     assert!(!world.log.iter().any(is_restore));
+}
+
+/// Both are asked for at a time: whoever waits for the snapshot does not wait in vain.
+#[test]
+fn a_name_that_is_awaited_is_given_after_going_back() {
+    let (mut world, early, _) = with_two(0);
+    take(&mut world, "now").unwrap();
+    restore(&mut world, early).unwrap();
+    world.all_stored();
+    let first = world.view().first_epoch;
+    assert!(world.leader.state().snapshots().named("now") >= Some(first));
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use super::DataArg;
 use crate::client::Client;
 use crate::error::Error;
+use crate::past::PIN;
 use crate::ui;
 
 /// Keep the memory of the cluster as it is now under a name
@@ -22,6 +23,11 @@ pub(crate) struct SnapshotArgs {
 }
 
 pub(crate) fn run(args: &SnapshotArgs) -> Result<ExitCode, Error> {
+    if args.name.starts_with(PIN) {
+        let found = &args.name;
+        let message = format!("expected a name that does not begin with `{PIN}`, found {found}");
+        return Err(Error::user(message).hint("tools keep under such names what they read"));
+    }
     let epoch = Client::snapshot(&args.data.open()?, &args.name)?;
     ui::say(format!("{} is epoch {epoch}", args.name));
     Ok(ExitCode::SUCCESS)
