@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -12,6 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::{fmt, mem};
 
 use platform::{Disk, DiskError, DiskOperation, SegmentNumber, SyncToken};
+use rustix::fs::{Advice, fadvise};
 
 /// An append of so many bytes is begun at once.
 const WORTH_WAKING: usize = 128 << 10;
@@ -238,6 +240,16 @@ impl Disk for LinuxDisk {
         let (written, _) = buffer.split_at_mut(written);
         let result = file.read_exact_at(written, offset);
         result.map_err(|error| disk_error(DiskOperation::Read, &error))
+    }
+
+    fn prefetch(&mut self, segment: SegmentNumber, offset: u64, length: usize) {
+        let Ok(mut state) = self.state() else { return };
+        let Ok(open) = state.file(segment) else {
+            return;
+        };
+        let length = NonZeroU64::new(length as u64);
+        // Who takes no hints reads as well.
+        let _ = fadvise(&open.file, offset, length, Advice::WillNeed);
     }
 
     fn truncate(&mut self, segment: SegmentNumber, length: u64) -> Result<(), DiskError> {

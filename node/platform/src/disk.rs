@@ -90,6 +90,9 @@ pub trait Disk {
         buffer: &mut [u8],
     ) -> Result<(), DiskError>;
 
+    /// These bytes will probably be read soon. Only a hint.
+    fn prefetch(&mut self, _segment: SegmentNumber, _offset: u64, _length: usize) {}
+
     /// Cuts the file to `length` bytes. When it returns, that has reached the device.
     fn truncate(&mut self, segment: SegmentNumber, length: u64) -> Result<(), DiskError>;
 

@@ -16,7 +16,7 @@ use platform::{Disk, DiskError, SegmentNumber};
 use crate::error::{Damage, ReadError};
 use crate::footer::{self, ENTRY_SIZE};
 use crate::index::Entry;
-use crate::reading::matters;
+use crate::reading::{RECORD, matters};
 use crate::record::{HEAD_SIZE, Head, Meta, Position};
 use crate::segments::Sealed;
 use crate::store::Store;
@@ -210,26 +210,27 @@ impl<D: Disk> Store<D> {
     }
 
     fn read_head(&mut self, at: Position) -> Option<Head> {
-        let mut bytes = [0; HEAD_SIZE];
-        self.log.read(at, &mut bytes).ok()?;
-        Head::decode(&bytes, at).ok()
+        let mut room = [0; HEAD_SIZE];
+        let bytes = self.log.read(at, &mut room).ok()?;
+        Head::decode(bytes.first_chunk()?, at).ok()
     }
 
     /// Gets more entries that may be live; false if there are none.
     fn refill(&mut self, victim: &mut Victim) -> Result<bool, DiskError> {
         let (at, left) = victim.entries;
         let count = left.min(ENTRIES_PER_SLICE / 2);
-        let mut bytes = alloc::vec![0; count as usize * ENTRY_SIZE];
+        let mut room = alloc::vec![0; count as usize * ENTRY_SIZE];
         let position = Position {
             segment: victim.segment,
             offset: at,
         };
-        let read = self.log.read(position, &mut bytes);
-        if count > 0 && read.is_ok() {
+        if let Ok(bytes) = self.log.read(position, &mut room)
+            && count > 0
+        {
             let size = u32::try_from(bytes.len()).expect("a few entries");
             victim.entries = (at + size, left - count);
             // Whatever they say, what is copied is what the index says.
-            let found = footer::decode_entries(&bytes, victim.segment);
+            let found = footer::decode_entries(bytes, victim.segment);
             let live = found.filter_map(|found| self.index.find(&found));
             victim.batch = live.collect();
             victim.batch.reverse();
@@ -264,7 +265,9 @@ impl<D: Disk> Store<D> {
         if self.index.find(entry) != Some(*entry) {
             return Ok(());
         }
-        match self.read_record(entry) {
+        let mut record = RECORD;
+        let read = self.read_record(entry, &mut record);
+        match read.map(|(meta, payload)| (meta, payload.into_owned())) {
             Ok((meta, payload)) => {
                 let position = self.log.append(meta, &payload)?;
                 let new = Entry { position, ..*entry };

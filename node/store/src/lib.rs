@@ -17,6 +17,7 @@
 extern crate alloc;
 
 mod acks;
+mod ahead;
 mod cleaning;
 mod control_log;
 mod delta;

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use platform::{Disk, DiskError, SegmentNumber, SyncToken};
 
+use crate::ahead::Ahead;
 use crate::record::{FORMAT_VERSION, Meta, Position, put_record};
 use crate::store::Identity;
 
@@ -25,6 +26,7 @@ pub(crate) struct Log<D> {
     is_poisoned: bool,
     syncs: u64,
     bytes_written: u64,
+    ahead: Ahead,
 }
 
 impl<D: Disk> Log<D> {
@@ -41,6 +43,7 @@ impl<D: Disk> Log<D> {
             is_poisoned: false,
             syncs: 0,
             bytes_written: 0,
+            ahead: Ahead::default(),
         }
     }
 
@@ -98,6 +101,7 @@ impl<D: Disk> Log<D> {
     /// Deletes a segment.
     pub(crate) fn delete(&mut self, segment: SegmentNumber) -> Result<(), DiskError> {
         self.check()?;
+        self.ahead.forget(segment);
         let deleted = self.disk.delete(segment);
         self.written(deleted)
     }
@@ -116,16 +120,19 @@ impl<D: Disk> Log<D> {
         result
     }
 
-    /// Fills `bytes` with what is at `position`.
-    pub(crate) fn read(&mut self, position: Position, bytes: &mut [u8]) -> Result<(), DiskError> {
+    /// So many bytes at `position` as `room` has, there or elsewhere.
+    pub(crate) fn read<'room>(
+        &'room mut self,
+        position: Position,
+        room: &'room mut [u8],
+    ) -> Result<&'room [u8], DiskError> {
         self.check()?;
-        let read_end = u64::from(position.offset) + bytes.len() as u64;
+        let read_end = u64::from(position.offset) + room.len() as u64;
         let flushed = u64::from(self.end.offset) - self.buffer.len() as u64;
         if position.segment == self.end.segment && read_end > flushed {
             self.flush()?;
         }
-        self.disk
-            .read(position.segment, position.offset.into(), bytes)
+        self.ahead.read(&mut self.disk, position, room)
     }
 
     /// Starts to make everything written so far durable.

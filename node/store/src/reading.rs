@@ -1,5 +1,5 @@
 //! Reading versions back: a record is the frame that the index says it is, or damage.
-use alloc::vec::Vec;
+use alloc::borrow::Cow;
 use platform::{Disk, DiskError};
 use types::{PAGE_SIZE, PageId, Stamp, Version};
 use wire::{Image, NoImage, PageVersion};
@@ -9,6 +9,11 @@ use crate::error::{Damage, DamagedPart, ReadError};
 use crate::index::{Entry, Index};
 use crate::record::{HEAD_SIZE, Head, Meta, payload_checksum};
 use crate::store::Store;
+
+/// Room for the record of a version.
+pub(crate) type Record = [u8; HEAD_SIZE + PAGE_SIZE];
+/// Room in which there is nothing yet.
+pub(crate) const RECORD: Record = [0; HEAD_SIZE + PAGE_SIZE];
 
 impl<D: Disk> Store<D> {
     /// The newest stable version of the page.
@@ -85,7 +90,8 @@ impl<D: Disk> Store<D> {
 
     /// The image in the record of a version.
     fn read_image(&mut self, entry: &Entry) -> Result<Image, ReadError> {
-        let (_, payload) = self.read_record(entry)?;
+        let mut record = RECORD;
+        let (_, payload) = self.read_record(entry, &mut record)?;
         Image::decode(&payload).map_err(|NoImage { length }| {
             let found = u32::try_from(length).expect("a page at most");
             ReadError::Damaged(damage_of(entry, DamagedPart::Image, 0, found))
@@ -93,11 +99,14 @@ impl<D: Disk> Store<D> {
     }
 
     /// The record of a version, whose checksums are right.
-    pub(crate) fn read_record(&mut self, entry: &Entry) -> Result<(Meta, Vec<u8>), ReadError> {
-        let mut record = [0; HEAD_SIZE + PAGE_SIZE];
+    pub(crate) fn read_record<'record>(
+        &'record mut self,
+        entry: &Entry,
+        record: &'record mut Record,
+    ) -> Result<(Meta, Cow<'record, [u8]>), ReadError> {
         let record = &mut record[..HEAD_SIZE + usize::from(entry.length)];
         match self.log.read(entry.position, record) {
-            Ok(()) => check_frame(entry, record).map_err(ReadError::Damaged),
+            Ok(record) => check_frame(entry, record).map_err(ReadError::Damaged),
             // A place that cannot be read any more is as good as one that reads wrongly.
             Err(DiskError::Io { .. } | DiskError::NotFound(_) | DiskError::PastEnd(_)) => {
                 let damage = damage_of(entry, DamagedPart::Unreadable, 0, 0);
@@ -131,7 +140,10 @@ fn damage_of(entry: &Entry, part: DamagedPart, expected: u32, found: u32) -> Dam
 }
 
 /// What the record says, and its payload, if it is the frame that the index says it is.
-fn check_frame(entry: &Entry, record: &[u8]) -> Result<(Meta, Vec<u8>), Damage> {
+fn check_frame<'record>(
+    entry: &Entry,
+    record: &'record [u8],
+) -> Result<(Meta, Cow<'record, [u8]>), Damage> {
     let Entry {
         page,
         version,

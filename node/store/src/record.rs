@@ -5,6 +5,7 @@
 //! when a head is destroyed. The head has its own checksum, so that a damaged page
 //! can be named although its bytes are not to be trusted. The checksum is also of the place
 //! for which the record was meant: a record that a device has put elsewhere is none.
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use platform::{ClusterId, SegmentNumber};
 use types::{Cut, Epoch, Interval, NodeId, PAGE_SIZE, PageId, Stamp, StoreId, Version};
@@ -150,13 +151,15 @@ impl Head {
 
     /// Its payload, at the start of `rest`, as it was before the mask; `None` if it is not
     /// whole.
-    pub(crate) fn payload(&self, rest: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn payload<'rest>(&self, rest: &'rest [u8]) -> Option<Cow<'rest, [u8]>> {
         let stored = rest.get(..self.payload_length as usize)?;
         if payload_checksum(stored) != self.payload_checksum {
             return None;
         }
-        let mut payload = stored.to_vec();
-        mask::apply(self.mask, &mut payload);
+        let mut payload = Cow::Borrowed(stored);
+        if self.mask != 0 {
+            mask::apply(self.mask, payload.to_mut());
+        }
         Some(payload)
     }
 

@@ -222,10 +222,10 @@ impl Loaded {
                 let fact = Fact::of(&head.meta, &payload());
                 self.contents.history.extend(fact);
             }
-            Meta::Control => self.control.push(payload()),
+            Meta::Control => self.control.push(payload().into_owned()),
             Meta::Checkpoint => {
                 self.has_checkpoint = self.control.is_empty();
-                self.control.push(payload());
+                self.control.push(payload().into_owned());
             }
             Meta::Header { .. }
             | Meta::PartEnd { .. }
