@@ -4,7 +4,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use types::{PAGE_SIZE, PageBytes};
+use types::PAGE_SIZE;
 
 use crate::mapping::check;
 
@@ -84,17 +84,21 @@ impl Userfault {
         self.control(UFFDIO_REGISTER, &mut register)
     }
 
-    /// Makes an absent page of the range present.
-    pub(crate) fn copy(&self, target: *mut u8, bytes: &PageBytes) -> io::Result<()> {
+    /// Makes absent pages of the range present.
+    pub(crate) fn copy(&self, target: *mut u8, bytes: &[u8]) -> io::Result<()> {
+        let mut done = 0;
         self.until_not_busy(|this| {
             let mut copy = Copy {
-                target: target as u64,
-                source: bytes.as_ptr() as u64,
-                length: PAGE_SIZE as u64,
+                target: (target as usize + done) as u64,
+                source: bytes[done..].as_ptr() as u64,
+                length: (bytes.len() - done) as u64,
                 mode: 0,
                 copied: 0,
             };
-            this.control(UFFDIO_COPY, &mut copy)
+            let result = this.control(UFFDIO_COPY, &mut copy);
+            // Of an interrupted request some may be done.
+            done += usize::try_from(copy.copied).unwrap_or(0);
+            result
         })
     }
 
@@ -112,7 +116,7 @@ impl Userfault {
     }
 
     /// The kernel answers EAGAIN while another thread changes the process's mappings.
-    fn until_not_busy(&self, request: impl Fn(&Self) -> io::Result<()>) -> io::Result<()> {
+    fn until_not_busy(&self, mut request: impl FnMut(&Self) -> io::Result<()>) -> io::Result<()> {
         loop {
             match request(self) {
                 Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => {}

@@ -14,7 +14,7 @@ use platform::{
     GUARD_BYTES, GuestCode, GuestEvents, GuestSpace, VIEW_BYTES, ViewError, ViewMemory, Views,
 };
 use types::limits::LINEAR_PAGES_MAX;
-use types::{PAGE_SIZE, PageBytes, PageIndex};
+use types::{Frame, PAGE_SIZE, PageBytes, PageIndex};
 
 use crate::guest::{self, Target};
 use crate::mapping::{Mapping, check};
@@ -40,6 +40,8 @@ pub struct LinuxViews {
 pub struct View {
     space: Arc<Space>,
     backing: Backing,
+    /// Contents of a run of pages, one behind the other.
+    run: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -129,6 +131,7 @@ impl View {
         let mut view = Self {
             space: Arc::new(Space { mapping, presence }),
             backing,
+            run: Vec::new(),
         };
         view.clear_tables();
         Ok(view)
@@ -195,6 +198,30 @@ impl View {
         }
     }
 
+    /// Fills pages that lie one behind the other, by one call of the system.
+    fn fill_run(&mut self, first: PageIndex, contents: &[Frame]) -> io::Result<()> {
+        let target = self.address(first);
+        match &self.backing {
+            Backing::Userfault(userfault) => {
+                self.run.clear();
+                for bytes in contents {
+                    self.run.extend_from_slice(&bytes[..]);
+                }
+                userfault.copy(target.cast(), &self.run)
+            }
+            Backing::Protection { .. } => {
+                let pages = (first.0..).zip(contents);
+                for (page, bytes) in pages {
+                    let target = self.address(PageIndex(page));
+                    // SAFETY: as in `fill`.
+                    unsafe { target.write(**bytes) };
+                }
+                let length = contents.len() * PAGE_SIZE;
+                self.space.mapping.open(offset(first), length)
+            }
+        }
+    }
+
     fn empty(&mut self, first: PageIndex, count: u32) -> io::Result<()> {
         let (start, length) = (offset(first), count as usize * PAGE_SIZE);
         let mapping = &self.space.mapping;
@@ -231,6 +258,14 @@ impl ViewMemory for View {
     fn map(&mut self, page: PageIndex, bytes: &PageBytes) {
         self.set_present(page);
         self.fill(page, Some(bytes))
+            .unwrap_or_else(|error| refused(&error));
+    }
+
+    fn map_run(&mut self, first: PageIndex, contents: &[Frame]) {
+        for page in (first.0..).take(contents.len()) {
+            self.set_present(PageIndex(page));
+        }
+        self.fill_run(first, contents)
             .unwrap_or_else(|error| refused(&error));
     }
 

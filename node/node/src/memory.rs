@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use dtm::PageMemory;
 use platform::ViewMemory;
-use types::{PageBytes, PageId, RegionId};
+use types::{Frame, PageBytes, PageId, RegionId};
 
 /// All page memory of a node.
 pub(crate) struct Memory<V> {
@@ -76,6 +76,10 @@ impl<V: ViewMemory> PageMemory for Memory<V> {
         } else {
             self.tables.insert(page, Box::new(*bytes));
         }
+    }
+
+    fn map_run(&mut self, first: PageId, contents: &[Frame]) {
+        self.view(first.region).map_run(first.index, contents);
     }
 
     fn unmap(&mut self, page: PageId) {

@@ -12,7 +12,7 @@ use core::fmt;
 use core::ops::Range;
 
 use types::limits::LINEAR_PAGES_MAX;
-use types::{PAGE_SIZE, PageBytes, PageIndex};
+use types::{Frame, PAGE_SIZE, PageBytes, PageIndex};
 
 /// Bytes of linear memory that a view reserves: all that 32-bit guests can address.
 pub const VIEW_BYTES: usize = LINEAR_PAGES_MAX as usize * PAGE_SIZE;
@@ -31,6 +31,12 @@ pub trait ViewMemory {
     fn bytes(&self, page: PageIndex) -> &PageBytes;
     /// Makes an absent page present, with these contents, protected.
     fn map(&mut self, page: PageIndex, bytes: &PageBytes);
+    /// Makes absent pages present that lie one behind the other, as [`ViewMemory::map`] does.
+    fn map_run(&mut self, first: PageIndex, contents: &[Frame]) {
+        for (page, bytes) in (first.0..).zip(contents) {
+            self.map(PageIndex(page), bytes);
+        }
+    }
     /// Makes an absent page present, zero and writable: memory that is private to the
     /// node and dead between steps, like the guest's stack.
     fn map_private(&mut self, page: PageIndex);

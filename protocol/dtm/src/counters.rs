@@ -17,6 +17,8 @@ pub struct Counters {
     pub aborts_lost: u64,
     /// Read requests sent to another node.
     pub fetches_remote: u64,
+    /// Pages that came before they were needed, and were mapped.
+    pub pages_ahead: u64,
     /// Pages given away whole to a reader that meant to write them.
     pub pages_given_away: u64,
     /// Pages that became the only copy by a transition asked for here.

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use types::{Epoch, Extent, Instant, NodeId, PageId, RegionId, Stamp, Version, View};
 use wire::{PageVersion, Testimony};
 
+use crate::coherence::ahead::Streams;
 use crate::coherence::contention::Contention;
 use crate::coherence::home::Home;
 use crate::coherence::requester::Upgrade;
@@ -84,6 +85,7 @@ pub struct Dtm {
     pub(crate) deps: Dependencies,
     /// Pages with a read outstanding.
     pub(crate) reading: Vec<PageId>,
+    pub(crate) streams: Streams,
     /// Versions that this node kept for the stores and of which it has no copy, from
     /// before the view: they may be nowhere else.
     pub(crate) offers: BTreeMap<PageId, PageVersion>,
@@ -117,6 +119,7 @@ impl Dtm {
             legacy: Legacy::new(),
             deps: Dependencies::new(Epoch(0)),
             reading: Vec::new(),
+            streams: Streams::default(),
             offers: BTreeMap::new(),
             stable: Epoch(0),
             held: Epoch(0),

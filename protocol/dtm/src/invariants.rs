@@ -38,6 +38,10 @@ impl Dtm {
                 "copies-have-one-place: {page}"
             );
         }
+        assert!(
+            !entry.is_ahead || entry.side.is_some(),
+            "ahead-is-on-the-side: {page}"
+        );
         if entry.mapping == Mapping::Stale {
             assert!(self.txn.is_marked(), "an-unmarked-view-is-current: {page}");
             assert!(self.txn.stale.contains(&page), "stale-is-listed: {page}");
@@ -66,7 +70,7 @@ impl Dtm {
             is_upgrade == (entry.pending == Pending::Exclusive),
             "one-request-per-page: {page}"
         );
-        if entry.pending == Pending::Read {
+        if entry.pending.is_read() {
             assert!(
                 entry.state == PageState::Invalid,
                 "one-request-per-page: {page}"

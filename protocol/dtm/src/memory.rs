@@ -1,5 +1,5 @@
 //! What the state machine asks of the memory that transactions run on.
-use types::{PageBytes, PageId};
+use types::{Frame, PageBytes, PageId};
 
 /// How a transaction wants to use a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,6 +18,13 @@ pub trait PageMemory {
     fn bytes(&self, page: PageId) -> &PageBytes;
     /// Makes an absent page present, with these contents, protected.
     fn map(&mut self, page: PageId, bytes: &PageBytes);
+    /// Makes pages of linear memory present that are absent and lie one behind the other, as
+    /// [`PageMemory::map`] does.
+    fn map_run(&mut self, first: PageId, contents: &[Frame]) {
+        for (index, bytes) in (first.index.0..).zip(contents) {
+            self.map(PageId::new(first.region.0, index), bytes);
+        }
+    }
     /// Makes a mapped page absent.
     fn unmap(&mut self, page: PageId);
     /// Makes a mapped page writable.

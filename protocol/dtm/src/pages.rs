@@ -15,7 +15,16 @@ pub(crate) enum Pending {
     #[default]
     None,
     Read,
+    /// A read that nobody waits for, or did not when it was asked for.
+    Ahead,
     Exclusive,
+}
+
+impl Pending {
+    /// Whether the page may come in.
+    pub(crate) fn is_read(self) -> bool {
+        matches!(self, Self::Read | Self::Ahead)
+    }
 }
 
 /// Whether the page is in the memory on which transactions run.
@@ -43,6 +52,8 @@ pub(crate) struct PageEntry {
     pub(crate) is_uncaptured: bool,
     /// What was done with it here before.
     pub(crate) habit: Habit,
+    /// It came before anybody used it, and is on the side since.
+    pub(crate) is_ahead: bool,
     /// A sharer had no copy to serve: ask the owner next time.
     pub(crate) from_owner: bool,
     /// Aborts that the page caused while it was calm and perhaps not even read.
@@ -70,6 +81,7 @@ impl Default for PageEntry {
             is_contended: false,
             is_uncaptured: false,
             habit: Habit::default(),
+            is_ahead: false,
             from_owner: false,
             conflicts: 0,
             version: Version(0),

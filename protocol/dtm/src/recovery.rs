@@ -81,6 +81,7 @@ impl Dtm {
         let entry = self.pages.entry(page);
         entry.state = PageState::Invalid;
         entry.is_uncaptured = false;
+        entry.is_ahead = false;
         let frames = [entry.before.take(), entry.side.take()];
         frames
             .into_iter()

@@ -94,7 +94,8 @@ impl Dtm {
 
     /// Handles what the node says to itself, until there is nothing more. It ends: a
     /// message to oneself is part of some transition, transitions of one node are at
-    /// most two per page, and no answer causes a new request without a back-off.
+    /// most two per page, and no answer causes a new request without a back-off, but one
+    /// that was in vain because it was made ahead.
     pub(crate) fn settle(&mut self, now: Instant, memory: &mut impl PageMemory) {
         while let Some(message) = self.links.next_local() {
             self.on_message(now, self.links.me, message, memory);

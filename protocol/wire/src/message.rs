@@ -44,6 +44,8 @@ pub enum ReadRefusal {
     /// This version, the newest, is damaged in every store that had it. An older one would
     /// be wrong.
     Lost(Version),
+    /// It was asked for in advance, and somebody holds it, or nobody has ever written it.
+    NotStored,
 }
 
 /// What a reader means to do with the page, as far as it knows.
@@ -55,6 +57,8 @@ pub enum ReadWish {
     CopyOfOwner,
     /// Write it: if just one node holds the page and does not need it, that node gives it away.
     Whole,
+    /// Have it before it is needed, to hold it like this, if it lies in the stores alone.
+    Ahead(Hold),
 }
 
 /// How a reader will hold the page.

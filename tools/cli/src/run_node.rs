@@ -46,6 +46,7 @@ const JOIN_GRACE: Duration = Duration::from_millis(5_000);
 /// # Errors
 /// If the node cannot start or has to stop.
 pub fn run_node(args: NodeArgs) -> Result<(), Error> {
+    linux::process::keep_freed_memory();
     let engine = Engine::new().map_err(|error| Error::config(error.to_string()))?;
     let _ticker =
         Ticker::start(TICK).map_err(|error| Error::config(format!("start the ticker: {error}")))?;

@@ -4,7 +4,7 @@ use types::{NodeId, PageId, Seq, TxnTimestamp};
 use wire::{Hold, Message, PageVersion, ReadRefusal};
 
 use crate::coherence::habit::Stay;
-use crate::pages::{Mapping, Pending};
+use crate::pages::Mapping;
 use crate::{Dtm, Event, PageMemory, PageState, Why};
 
 /// Who wants to read a page, and how it may hold it.
@@ -29,7 +29,7 @@ impl Dtm {
             entry.state != PageState::Invalid,
             "listed-holders-hold: {page}"
         );
-        assert!(entry.pending != Pending::Read, "no-overtaking: {page}");
+        assert!(!entry.pending.is_read(), "no-overtaking: {page}");
         let is_touched = self.is_touched(page);
         if is_touched && self.txn.refuses(ts) {
             self.events.push(Event::Refused { page, requester });
@@ -137,6 +137,7 @@ impl Dtm {
         };
         entry.habit.learn(stay);
         entry.state = PageState::Invalid;
+        entry.is_ahead = false;
         for frame in [entry.before.take(), entry.side.take()]
             .into_iter()
             .flatten()

@@ -43,6 +43,8 @@ enum Busy {
 struct Fetch {
     requester: NodeId,
     hold: Hold,
+    /// Nobody waits for it: what was never written is not worth sending.
+    is_ahead: bool,
     missing: BTreeSet<NodeId>,
     newest: Option<PageVersion>,
     /// The newest version that a store has lost.
@@ -297,16 +299,16 @@ impl Home {
         }
         let (requester, hold) = (fetch.requester, fetch.hold);
         let seq = entry.seq;
-        let message = match fetch.damaged {
-            Some(damaged) if Some(damaged) > version(&fetch.newest) => Message::ReadNack {
+        let refused = |reason| Message::ReadNack { page, seq, reason };
+        let message = match (fetch.damaged, fetch.newest.take()) {
+            (Some(damaged), newest) if Some(damaged) > version(&newest) => {
+                refused(ReadRefusal::Lost(damaged))
+            }
+            (_, None) if fetch.is_ahead => refused(ReadRefusal::NotStored),
+            (_, newest) => Message::Data {
                 page,
                 seq,
-                reason: ReadRefusal::Lost(damaged),
-            },
-            _ => Message::Data {
-                page,
-                seq,
-                content: fetch.newest.take().unwrap_or(ZERO),
+                content: newest.unwrap_or(ZERO),
                 hold,
             },
         };
@@ -434,12 +436,16 @@ impl HomeEntry {
         self.sharers.remove(&requester);
         self.busy = Busy::Reading(requester);
         let seq = self.seq;
-        let hold = if wish == ReadWish::Whole && self.sharers.is_empty() {
-            Hold::Exclusive
-        } else {
-            Hold::Shared
+        let is_free = self.sharers.is_empty();
+        let is_ahead = matches!(wish, ReadWish::Ahead(_));
+        let hold = match wish {
+            ReadWish::Whole | ReadWish::Ahead(Hold::Exclusive) if is_free => Hold::Exclusive,
+            _ => Hold::Shared,
         };
-        if let Some(source) = self.source(wish, links.me) {
+        if is_ahead && (!is_free || self.owner.is_some() || stores.is_empty()) {
+            let reason = ReadRefusal::NotStored;
+            links.send(requester, Message::ReadNack { page, seq, reason });
+        } else if let Some(source) = self.source(wish, links.me) {
             links.send(
                 source,
                 Message::Forward {
@@ -465,6 +471,7 @@ impl HomeEntry {
             self.busy = Busy::Fetching(Fetch {
                 requester,
                 hold,
+                is_ahead,
                 missing,
                 newest: None,
                 damaged: None,

@@ -117,7 +117,7 @@ impl Dtm {
         memory: &mut impl PageMemory,
     ) {
         let entry = self.pages.entry(page);
-        assert!(entry.pending == Pending::Read, "data-is-asked-for: {page}");
+        assert!(entry.pending.is_read(), "data-is-asked-for: {page}");
         assert!(
             entry.state == PageState::Invalid,
             "only an absent page is read: {page}"
@@ -126,7 +126,7 @@ impl Dtm {
             content.stamp.epoch() <= self.links.epoch,
             "data-brings-its-epoch: {page}"
         );
-        entry.pending = Pending::None;
+        let pending = core::mem::take(&mut entry.pending);
         let stamp = content.stamp;
         entry.state = match hold {
             Hold::Shared => PageState::Shared,
@@ -144,6 +144,8 @@ impl Dtm {
             // A marked transaction waits for nothing: it must not see newer pages.
             self.map(page, memory);
             self.touch(page);
+        } else {
+            self.pages.entry(page).is_ahead = pending == Pending::Ahead;
         }
         self.confirm_read(page, seq, Some(hold));
     }
@@ -156,7 +158,7 @@ impl Dtm {
         reason: ReadRefusal,
     ) {
         let entry = self.pages.entry(page);
-        assert!(entry.pending == Pending::Read, "data-is-asked-for: {page}");
+        assert!(entry.pending.is_read(), "data-is-asked-for: {page}");
         entry.pending = Pending::None;
         entry.from_owner = reason == ReadRefusal::Miss;
         self.read_is_over(page);
@@ -170,6 +172,10 @@ impl Dtm {
                 self.mark(Why::Lost(page, version));
             }
             ReadRefusal::Lost(_) => {}
+            ReadRefusal::NotStored => {
+                self.streams.refused(page);
+                self.ask_again(page);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 //! that it writes.
 use types::{Instant, PageId};
 
-use crate::pages::Mapping;
+use crate::pages::{Mapping, Pending};
 use crate::txn::Phase;
 use crate::{Access, AccessResult, Dtm, PageMemory, PageState};
 
@@ -48,12 +48,22 @@ impl Dtm {
         access: Access,
         memory: &mut impl PageMemory,
     ) -> Option<AccessResult> {
-        if self.pages.entry(page).state != PageState::Invalid {
+        let entry = self.pages.entry(page);
+        if entry.state != PageState::Invalid {
+            let came_ahead = entry.is_ahead;
             self.map(page, memory);
-            return None;
+            if came_ahead {
+                self.read_on(page, access, memory);
+                self.settle(now, memory);
+            }
+            return self.txn.is_marked().then_some(AccessResult::Stopped);
         }
+        let is_on_its_way = entry.pending != Pending::None;
         self.txn.waiting = Some((page, access));
         self.request_shared(page);
+        if !is_on_its_way {
+            self.read_ahead(page, access);
+        }
         self.settle(now, memory);
         if self.txn.is_marked() {
             return Some(AccessResult::Stopped);
@@ -73,6 +83,7 @@ impl Dtm {
         let frame = entry.side.take().expect("a copy is mapped or on the side");
         memory.map(page, &frame);
         entry.mapping = Mapping::Current;
+        entry.is_ahead = false;
         let stamp = entry.stamp;
         if entry.is_contended {
             self.contention.mapped.push(page);

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod ageing;
 #[cfg(test)]
+mod ahead;
+#[cfg(test)]
 mod calm;
 #[cfg(test)]
 mod cluster;
