@@ -1,4 +1,6 @@
 //! What a seed means: all choices of a run, so that every run tries other ones.
+use std::ops::Range;
+
 use dtm::Config;
 use types::limits::FIRST_APPLICATION_REGION;
 use types::{Durability, Duration, Instant, PageId, Prng};
@@ -108,10 +110,16 @@ impl Scenario {
         let drawn = 2 + index_below(5, prng);
         let nodes = options.nodes.unwrap_or(drawn);
         let heal_at = Instant::from_nanos(0) + micros(prng, 10_000, 60_000);
+        let kinds = draw_kinds(prng);
+        let mut config = draw_config(prng);
+        if kinds.contains(&Kind::Sweep) {
+            // They write so much that commits would wait for slow disks most of the time.
+            config.frames_max = config.frames_max.max(1 << 10);
+        }
         let mut scenario = Self {
             nodes,
-            layout: draw_layout(prng),
-            kinds: draw_kinds(prng),
+            layout: draw_layout(&kinds, prng),
+            kinds,
             sharing: None,
             quota: 5 + u32::try_from(prng.below(20)).expect("small"),
             hunt: prng.chance(1, 6),
@@ -133,7 +141,7 @@ impl Scenario {
             extents_per_message: 2,
             zombie_steps_max: pick_number(prng, &[0, 2, 8]),
             clock_skew_max: pick(prng, &[0, 1000, 1_000_000_000]),
-            config: draw_config(prng),
+            config,
             durability: Durability::Disk,
             faults: draw_faults(prng, heal_at),
             heal_at,
@@ -174,6 +182,7 @@ impl Scenario {
                 accounts: vec![],
                 head: PageId::new(1, 0),
                 slots: vec![],
+                rows: vec![],
             },
             kinds: vec![],
             sharing: Some(sharing),
@@ -204,7 +213,10 @@ impl Scenario {
     }
 }
 
-fn draw_layout(prng: &mut Prng) -> Layout {
+/// Behind all other pages, in several extents.
+const ROWS: Range<u32> = 8180..8216;
+
+fn draw_layout(kinds: &[Kind], prng: &mut Prng) -> Layout {
     let stride = [1, 64, 256][index_below(3, prng)];
     let linear_groups = pick_number(prng, &[0, 2, 4]);
     let mut next = 0;
@@ -229,11 +241,16 @@ fn draw_layout(prng: &mut Prng) -> Layout {
     let accounts = group(count(2, 6, prng), prng);
     let head = group(1, prng)[0];
     let slots = group(count(1, 4, prng), prng);
+    let rows = ROWS.map(|index| PageId::new(FIRST_APPLICATION_REGION, index));
     Layout {
         counters,
         accounts,
         head,
         slots,
+        rows: match kinds.contains(&Kind::Sweep) {
+            true => rows.collect(),
+            false => vec![],
+        },
     }
 }
 

@@ -22,9 +22,11 @@ pub(crate) enum Kind {
     Silent,
     /// Reads of accounts and effects that are discarded.
     Query,
+    /// Reads or writes of many pages in order.
+    Sweep,
 }
 
-pub(crate) const ALL_KINDS: [Kind; 7] = [
+pub(crate) const ALL_KINDS: [Kind; 8] = [
     Kind::Counters,
     Kind::Bank,
     Kind::List,
@@ -32,6 +34,7 @@ pub(crate) const ALL_KINDS: [Kind; 7] = [
     Kind::Long,
     Kind::Silent,
     Kind::Query,
+    Kind::Sweep,
 ];
 
 /// Which pages are for what.
@@ -45,6 +48,8 @@ pub(crate) struct Layout {
     pub(crate) head: PageId,
     /// Slot `n % len` holds `n + 1` after append number `n`.
     pub(crate) slots: Vec<PageId>,
+    /// Linear memory, one page behind the other.
+    pub(crate) rows: Vec<PageId>,
 }
 
 /// One program with its arguments. It has no state: what comes next follows from how
@@ -82,6 +87,10 @@ pub(crate) enum Script {
         to: PageId,
         accounts: Vec<PageId>,
     },
+    Sweep {
+        pages: Vec<PageId>,
+        writes: bool,
+    },
 }
 
 /// What a program does next.
@@ -114,6 +123,13 @@ pub(crate) struct Seen {
 impl Layout {
     /// All pages.
     pub(crate) fn pages(&self) -> Vec<PageId> {
+        let mut pages = self.hot_pages();
+        pages.extend(&self.rows);
+        pages
+    }
+
+    /// Those that many programs use.
+    fn hot_pages(&self) -> Vec<PageId> {
         let mut pages = vec![self.head];
         pages.extend(&self.counters);
         pages.extend(&self.accounts);
@@ -154,7 +170,7 @@ impl Script {
             Kind::ReadMostly => {
                 let then = prng.chance(1, 5).then(|| one(&layout.counters, prng));
                 Self::Browse {
-                    pages: some(&layout.pages(), 5, prng),
+                    pages: some(&layout.hot_pages(), 5, prng),
                     then,
                 }
             }
@@ -163,8 +179,16 @@ impl Script {
                 then: one(&layout.counters, prng),
             },
             Kind::Silent => Self::Rewrite {
-                pages: some(&layout.pages(), 3, prng),
+                pages: some(&layout.hot_pages(), 3, prng),
             },
+            Kind::Sweep => {
+                let stretches = layout.rows.chunks(STRETCH);
+                let stretches: Vec<&[PageId]> = stretches.collect();
+                Self::Sweep {
+                    pages: stretches[index_below(stretches.len(), prng)].to_vec(),
+                    writes: prng.chance(1, 2),
+                }
+            }
             Kind::Query if prng.chance(1, 2) => Self::Audit {
                 accounts: layout.accounts.clone(),
                 mode: CommitMode::Discard,
@@ -210,6 +234,11 @@ impl Script {
                 Some(&page) => Step::Write(page, Update::Same),
                 None => Step::End,
             },
+            Self::Sweep { pages, writes } => match pages.get(taken) {
+                Some(&page) if *writes => Step::Write(page, Update::Add(1)),
+                Some(&page) => Step::Read(page),
+                None => Step::End,
+            },
             Self::WhatIf { from, to, accounts } => transfer(taken, *from, *to, seen)
                 .or_else(|| {
                     accounts
@@ -252,6 +281,8 @@ impl Script {
 }
 
 const TRANSFER_STEPS: usize = 4;
+/// Rows that are swept at a time.
+const STRETCH: usize = 12;
 
 fn transfer(taken: usize, from: PageId, to: PageId, seen: &Seen) -> Option<Step> {
     let amount = || 1 + (seen.first[&from] + seen.first[&to]).rem_euclid(7);

@@ -527,6 +527,7 @@ pub(crate) fn add(one: Counters, other: &Counters) -> Counters {
         aborts_fallback: one.aborts_fallback + other.aborts_fallback,
         aborts_lost: one.aborts_lost + other.aborts_lost,
         fetches_remote: one.fetches_remote + other.fetches_remote,
+        pages_ahead: one.pages_ahead + other.pages_ahead,
         pages_given_away: one.pages_given_away + other.pages_given_away,
         exclusive_transitions: one.exclusive_transitions + other.exclusive_transitions,
         exclusive_refused: one.exclusive_refused + other.exclusive_refused,
