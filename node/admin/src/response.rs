@@ -140,6 +140,14 @@ pub struct NodeInfo {
     pub pages_fetched: u64,
     /// Bytes that its store has appended.
     pub bytes_stored: u64,
+    /// Of these, by cleaning.
+    pub bytes_cleaned: u64,
+    /// Bytes that the segments of its store take.
+    pub bytes_on_disk: u64,
+    /// Of these, bytes that are there for versions of pages that are kept.
+    pub bytes_live: u64,
+    /// Page frames that its store has appended, not counting those of cleaning.
+    pub frames_stored: u64,
     /// Its longest pause for a snapshot.
     pub pause_us_max: u64,
     /// Connections that it has turned away or cut off: another key, version or cluster,

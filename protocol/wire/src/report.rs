@@ -16,7 +16,13 @@ pub struct NodeReport {
     pub pages_fetched: u64,
     /// Bytes that the node's store has appended to its disk.
     pub bytes_stored: u64,
-    /// Page frames that the node's store has appended.
+    /// Of these, by cleaning.
+    pub bytes_cleaned: u64,
+    /// Bytes that the segments of the node's store take.
+    pub bytes_on_disk: u64,
+    /// Of these, bytes that are there for versions that are kept.
+    pub bytes_live: u64,
+    /// Page frames that the node's store has appended, not counting those of cleaning.
     pub frames_stored: u64,
     /// Longest time that the node could not commit because it closed an epoch or
     /// captured frames.

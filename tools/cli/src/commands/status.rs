@@ -36,6 +36,8 @@ fn show(status: &Status) -> String {
                 node.aborts.to_string(),
                 node.pages_fetched.to_string(),
                 node.bytes_stored.to_string(),
+                node.bytes_on_disk.to_string(),
+                node.bytes_live.to_string(),
                 node.pause_us_max.to_string(),
             ]
         })
@@ -48,6 +50,8 @@ fn show(status: &Status) -> String {
         "aborts",
         "fetched",
         "stored",
+        "on disk",
+        "live",
         "pause us",
     ];
     let Status {
