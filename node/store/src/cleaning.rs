@@ -316,7 +316,7 @@ impl<D: Disk> Store<D> {
     fn seal_early(&mut self, pace: Pace, cleaned: &mut Cleaned) -> Result<(), DiskError> {
         let size = self.log.end().offset;
         let is_half_empty = 2 * self.segments.dead_bytes_of_last(size) > size.into();
-        if pace == Pace::Idle && size >= self.segment_size / EARLY && is_half_empty {
+        if pace == Pace::Idle && size >= self.segment_goal() / EARLY && is_half_empty {
             self.seal()?;
             cleaned.is_more = true;
         }

@@ -17,6 +17,11 @@ use crate::store::Store;
 
 /// The header of a segment.
 const HEADER_SIZE: u32 = 64;
+/// A segment is sealed when it has this share of what is live, so that the youngest, which
+/// cleaning leaves alone, are little against it. (It is given back as a whole, too.)
+const SHARE: u64 = 8;
+/// But not before it has this size: files come and go, too, and each has a sync to wait for.
+const SIZE_MIN: u32 = 1 << 20;
 
 /// What is known of the segments of a store.
 #[derive(Debug)]
@@ -246,10 +251,17 @@ impl<D: Disk> Store<D> {
     }
 
     pub(crate) fn seal_if_full(&mut self) -> Result<(), DiskError> {
-        if self.log.end().offset < self.segment_size {
+        if self.log.end().offset < self.segment_goal() {
             return Ok(());
         }
         self.seal()
+    }
+
+    /// The size at which a segment is sealed.
+    pub(crate) fn segment_goal(&self) -> u32 {
+        let share = self.segments.live_bytes() / SHARE;
+        let share = u32::try_from(share).unwrap_or(u32::MAX);
+        share.max(SIZE_MIN).min(self.segment_size)
     }
 
     /// Ends the segment that is being written, and begins the next.

@@ -24,7 +24,7 @@ use crate::scan::Loaded;
 use crate::scrub;
 use crate::segments::Segments;
 
-/// A segment is sealed when it has grown to this.
+/// A segment is sealed when it has grown to this; one of a smaller store is before.
 pub const SEGMENT_SIZE: u32 = 64 << 20;
 /// Room that the longest record and a footer of frames without bytes need.
 const SEGMENT_MARGIN: u32 = 1 << 30;
@@ -130,7 +130,8 @@ impl<D: Disk> Store<D> {
         Self::open_any(disk, identity, ancestors, SEGMENT_SIZE)
     }
 
-    /// Like [`Store::open`], sealing segments when they have grown to `segment_size`.
+    /// Like [`Store::open`], sealing segments when they have grown to `segment_size`
+    /// at most.
     ///
     /// # Errors
     /// As there.

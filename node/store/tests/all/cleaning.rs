@@ -10,7 +10,11 @@ const SEGMENT_SIZE: u32 = 256 << 10;
 const PAGES: u32 = 1000;
 
 fn open(disk: MemoryDisk) -> Store<MemoryDisk> {
-    Store::open_with(disk, US, SEGMENT_SIZE).unwrap_or_else(|error| panic!("{error}"))
+    open_with(disk, SEGMENT_SIZE)
+}
+
+fn open_with(disk: MemoryDisk, segment_size: u32) -> Store<MemoryDisk> {
+    Store::open_with(disk, US, segment_size).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A store that is written, and what it should have.
@@ -22,7 +26,11 @@ struct Life {
 
 impl Life {
     fn new() -> Self {
-        let store = open(MemoryDisk::new());
+        Self::with(SEGMENT_SIZE)
+    }
+
+    fn with(segment_size: u32) -> Self {
+        let store = open_with(MemoryDisk::new(), segment_size);
         let mut life = Self {
             store,
             epoch: 0,
@@ -107,6 +115,24 @@ fn a_store_that_is_written_for_ever_stays_within_twice_what_is_live() {
         life.store = open(life.store.into_disk().crash(Tail::Lost));
         life.check();
     }
+}
+
+/// A segment has a share of what is live, and so has the youngest, which is not cleaned.
+#[test]
+fn a_store_that_is_smaller_than_a_segment_stays_within_twice_what_is_live() {
+    let mut prng = Prng::new(4);
+    let mut life = Life::with(store::SEGMENT_SIZE);
+    for epoch in 0..400 {
+        let any = |_| u32::try_from(prng.below(PAGES.into())).unwrap();
+        let pages: Vec<u32> = (0..50).map(any).collect();
+        life.epoch(&pages);
+        let stats = life.store.stats();
+        let factor = stats.bytes_stored as f64 / stats.bytes_live as f64;
+        assert!(epoch < 50 || factor <= 2.0, "epoch {epoch}: {stats:?}");
+    }
+    life.check();
+    life.store = Store::open(life.store.into_disk().crash(Tail::Lost), US).unwrap();
+    life.check();
 }
 
 #[test]
