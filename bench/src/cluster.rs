@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use admin::{Request, Response, Status};
-use types::Durability;
+use types::{Durability, Prng};
 
 /// How a cluster is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -127,6 +127,34 @@ pub(crate) fn until_full(cluster: &mut dyn Cluster, process: u32) -> Result<(), 
         std::thread::sleep(Duration::from_millis(20));
     }
     Err("the program did not fill its memory in time".to_owned())
+}
+
+/// Milliseconds until the answer to a call, which leaves when what it tells is safe.
+pub(crate) fn timed_call(
+    cluster: &mut dyn Cluster,
+    program: &str,
+    function: &str,
+    arguments: &[u64],
+) -> Result<f64, String> {
+    let request = Request::Call {
+        program: program.to_owned(),
+        function: function.to_owned(),
+        arguments: arguments.iter().map(u64::to_string).collect(),
+        inputs: Vec::new(),
+        is_query: false,
+    };
+    let begin = Instant::now();
+    match cluster.ask(&request)? {
+        Response::Returned { .. } => Ok(begin.elapsed().as_secs_f64() * 1000.0),
+        other => Err(format!("expected an answer to a call, found {other:?}")),
+    }
+}
+
+/// Lets some time of an epoch go by: who calls again at once waits for a whole one, so calls
+/// are to come at any moment of one.
+pub(crate) fn rest_within_epoch(prng: &mut Prng, epoch_ms: u32) {
+    let micros = prng.below(u64::from(epoch_ms) * 1000);
+    std::thread::sleep(Duration::from_micros(micros));
 }
 
 /// Transactions per second over about this time, between two reports of the nodes.

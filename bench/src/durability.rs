@@ -1,15 +1,12 @@
 //! How long an answer waits until it is safe: on disks, and in memories.
-use std::time::{Duration, Instant};
-
-use admin::{Request, Response};
 use types::{Durability, Prng};
 
-use crate::cluster::{Cluster, Plan, Start, run};
+use crate::cluster::{Plan, Start, rest_within_epoch, run, timed_call};
 use crate::report::{Outcome, Report};
 use crate::rounds::{machine, median};
 
 const EPOCHS_MS: [u32; 3] = [1, 10, 100];
-const CALLS: usize = 60;
+const CALLS: u64 = 60;
 
 /// Runs all of it; `lists` is the module whose function `append` is called.
 ///
@@ -53,10 +50,9 @@ fn answers(
     // The first call waits for the program.
     for number in 0..=CALLS {
         for (cluster, times) in clusters.iter_mut().zip(&mut times) {
-            // At any moment of an epoch: who calls again at once waits for a whole one.
-            let micros = prng.below(u64::from(epoch_ms) * 1000);
-            std::thread::sleep(Duration::from_micros(micros));
-            let time = append(&mut **cluster, number)?;
+            rest_within_epoch(&mut prng, epoch_ms);
+            let arguments = [number % 8, number];
+            let time = timed_call(&mut **cluster, "lists", "append", &arguments)?;
             if number > 0 {
                 times.push(time);
             }
@@ -67,20 +63,4 @@ fn answers(
         results.push(Outcome::new(&name, median(times), "ms"));
     }
     Ok(())
-}
-
-/// Milliseconds until the answer to a call.
-fn append(cluster: &mut dyn Cluster, number: usize) -> Result<f64, String> {
-    let request = Request::Call {
-        program: "lists".to_owned(),
-        function: "append".to_owned(),
-        arguments: vec![(number % 8).to_string(), number.to_string()],
-        inputs: Vec::new(),
-        is_query: false,
-    };
-    let begin = Instant::now();
-    match cluster.ask(&request)? {
-        Response::Returned { .. } => Ok(begin.elapsed().as_secs_f64() * 1000.0),
-        other => Err(format!("expected an answer to a call, found {other:?}")),
-    }
 }

@@ -4,8 +4,9 @@
 //! [`rounds`]. They print nothing; `plurix bench` runs them. Three kinds: [`barrier`] runs
 //! code in the WebAssembly runtime alone; [`tx`] and [`remote`] run transactions through
 //! the memory and the engine as they are, in a node reduced to these (`site`);
-//! [`snapshot`], [`durability`], [`recovery`], [`restart`], [`peers_snapshot`] and [`reset`]
-//! measure clusters of real processes, which whoever calls them starts ([`Cluster`]).
+//! [`snapshot`], [`epochs`], [`durability`], [`space`], [`recovery`], [`restart`],
+//! [`peers_snapshot`] and [`reset`] measure clusters of real processes, which whoever
+//! calls them starts ([`Cluster`]).
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -13,6 +14,7 @@ mod bare;
 mod barrier;
 mod cluster;
 mod durability;
+mod epochs;
 mod guests;
 mod peers;
 mod plot;
@@ -24,11 +26,13 @@ mod restart;
 pub mod rounds;
 mod site;
 mod snapshot;
+mod space;
 mod tx;
 
 pub use barrier::barrier;
 pub use cluster::{Cluster, Plan, Start};
 pub use durability::durability;
+pub use epochs::epochs;
 pub use peers::{Load, Snapshot, StartSubject, Subject, System, peers_snapshot};
 pub use recovery::{recovery, silence};
 pub use remote::{Peer, StartPeer, Waiting, remote, remote_peer};
@@ -36,4 +40,5 @@ pub use report::{Better, Goal, Outcome, Report};
 pub use reset::reset;
 pub use restart::restart;
 pub use snapshot::snapshot;
+pub use space::space;
 pub use tx::tx;

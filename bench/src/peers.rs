@@ -235,6 +235,15 @@ fn plot(rows: &[Row]) -> String {
     ])
 }
 
+/// Has a program that is full begin to write at its pace: until it has touched its memory,
+/// there is noise where its clock is.
+pub(crate) fn begin_writing(cluster: &mut dyn Cluster, name: &str) -> Result<(), String> {
+    call(cluster, name, "touch")?;
+    while call(cluster, name, "took")? == 0 {}
+    call(cluster, name, "gap")?;
+    Ok(())
+}
+
 /// A cluster of one node, which takes a snapshot every 100 ms.
 struct Ours {
     cluster: Box<dyn Cluster>,
@@ -260,9 +269,7 @@ impl Ours {
         cluster.stop();
         cluster.restart()?;
         until(&mut *cluster, |status| status.start_us > 0)?;
-        call(&mut *cluster, OURS, "touch")?;
-        while call(&mut *cluster, OURS, "took")? == 0 {}
-        call(&mut *cluster, OURS, "gap")?;
+        begin_writing(&mut *cluster, OURS)?;
         Ok(Self {
             cluster,
             own_pause_ms: 0.0,

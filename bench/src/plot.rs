@@ -28,11 +28,14 @@ pub(crate) struct Panel {
     pub(crate) lines: Vec<Line>,
 }
 
-/// Draws panels; their lines have the same names.
+/// Draws panels; lines of the same name look the same.
 pub(crate) fn svg(panels: &[Panel]) -> String {
-    let names: Vec<&str> = panels.first().map_or_else(Vec::new, |panel| {
-        panel.lines.iter().map(|line| line.name.as_str()).collect()
-    });
+    let mut names: Vec<&str> = Vec::new();
+    for line in panels.iter().flat_map(|panel| &panel.lines) {
+        if !names.contains(&line.name.as_str()) {
+            names.push(&line.name);
+        }
+    }
     let legend = LEGEND_LINE * float(names.len()) + 8.0;
     let (width, height) = (WIDTH * float(panels.len()), HEIGHT + legend);
     let mut svg = format!(
@@ -45,7 +48,7 @@ pub(crate) fn svg(panels: &[Panel]) -> String {
             &mut svg,
             &format!("<g transform=\"translate({},0)\">", WIDTH * float(at)),
         );
-        draw(&mut svg, panel);
+        draw(&mut svg, panel, &names);
         put(&mut svg, "</g>");
     }
     for (at, name) in names.iter().enumerate() {
@@ -64,17 +67,18 @@ pub(crate) fn svg(panels: &[Panel]) -> String {
     svg
 }
 
-fn draw(svg: &mut String, panel: &Panel) {
+fn draw(svg: &mut String, panel: &Panel, names: &[&str]) {
     let points = || panel.lines.iter().flat_map(|line| &line.points);
     let xs = Axis::new(points().map(|point| point.0), LEFT, WIDTH - RIGHT);
     let ys = Axis::new(points().map(|point| point.1), HEIGHT - BOTTOM, TOP);
+    let (ys, ticks) = ys.with_ticks();
     let (middle, bottom, end) = (WIDTH / 2.0, HEIGHT - BOTTOM, WIDTH - RIGHT);
     let text = |x: f64, y: f64, anchor: &str, text: &str| {
         format!("<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>")
     };
     put(svg, &text(middle, 18.0, "middle", &panel.title));
     put(svg, &text(middle, HEIGHT - 8.0, "middle", &panel.x));
-    for tick in ys.powers_of_ten() {
+    for tick in ticks {
         let y = ys.at(tick);
         put(
             svg,
@@ -91,7 +95,9 @@ fn draw(svg: &mut String, panel: &Panel) {
             &text(xs.at(tick), bottom + 16.0, "middle", &tick.to_string()),
         );
     }
-    for (at, line) in panel.lines.iter().enumerate() {
+    for line in &panel.lines {
+        let at = names.iter().position(|name| *name == line.name);
+        let at = at.expect("every line has a name");
         let point = |&(x, y): &(f64, f64)| format!("{:.1} {:.1}", xs.at(x), ys.at(y));
         let points: Vec<String> = line.points.iter().map(point).collect();
         put(
@@ -133,10 +139,25 @@ impl Axis {
         self.from + share * (self.to - self.from)
     }
 
-    fn powers_of_ten(&self) -> Vec<f64> {
-        let powers = [-3, -2, -1, 0, 1, 2, 3, 4, 5, 6].map(|power| 10_f64.powi(power));
-        let is_in = |power: &f64| (self.least..=self.most).contains(&power.log10());
-        powers.into_iter().filter(is_in).collect()
+    /// Values to be shown: powers of ten, or if there are not two of them 1, 2, 5 and so on,
+    /// to which the axis is then prolonged.
+    fn with_ticks(mut self) -> (Self, Vec<f64>) {
+        let powers = || (-3..=6).map(|power| 10_f64.powi(power));
+        let is_in = |value: &f64| (self.least..=self.most).contains(&value.log10());
+        let ticks: Vec<f64> = powers().filter(is_in).collect();
+        if ticks.len() >= 2 {
+            return (self, ticks);
+        }
+        let steps: Vec<f64> = powers()
+            .flat_map(|power| [1.0, 2.0, 5.0].map(|step| step * power))
+            .collect();
+        let first = steps.iter().rposition(|step| step.log10() <= self.least);
+        let last = steps.iter().position(|step| step.log10() >= self.most);
+        let last = last.unwrap_or(steps.len() - 1);
+        let ticks = steps[first.unwrap_or(0)..=last].to_vec();
+        self.least = ticks[0].log10();
+        self.most = ticks[ticks.len() - 1].log10();
+        (self, ticks)
     }
 }
 
@@ -177,5 +198,22 @@ mod tests {
         ] {
             assert!(drawn.contains(expected), "{expected} in {drawn}");
         }
+    }
+
+    #[test]
+    fn a_short_axis_has_a_scale_too_and_a_name_is_told_once() {
+        let panel = |from: f64, to: f64| Panel {
+            title: "rate".to_owned(),
+            x: "ms".to_owned(),
+            lines: vec![Line {
+                name: "one".to_owned(),
+                points: vec![(1.0, from), (100.0, to)],
+            }],
+        };
+        let drawn = svg(&[panel(350.0, 680.0), panel(3.0, 4.0)]);
+        for expected in [">200<", ">500<", ">1000<", ">2<", ">5<"] {
+            assert!(drawn.contains(expected), "{expected} in {drawn}");
+        }
+        assert_eq!(drawn.matches(">one<").count(), 1, "{drawn}");
     }
 }

@@ -69,7 +69,7 @@ pub fn restart(start: Start<'_>, sizes_mib: &[u32]) -> Result<Report, String> {
 }
 
 /// Why a memory of this size is left out, if it is.
-fn shortage(mib: u32) -> Option<String> {
+pub(crate) fn shortage(mib: u32) -> Option<String> {
     let needed = u64::from(mib);
     let free = free_disk_mib();
     if free < 3 * needed {
@@ -237,7 +237,7 @@ fn tell(mib: u32, cache: Cache, found: &Found, report: &mut Report) {
 }
 
 /// The files of all stores below a directory, in order.
-fn files(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+pub(crate) fn files(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();

@@ -12,10 +12,19 @@ use rustix::time::{ClockId, clock_gettime};
 /// # Panics
 /// When there is no value.
 #[must_use]
-pub fn median(mut values: Vec<f64>) -> f64 {
-    assert!(!values.is_empty(), "a median needs a value");
+pub fn median(values: Vec<f64>) -> f64 {
+    percentile(values, 50)
+}
+
+/// The value below which so many of a hundred are.
+///
+/// # Panics
+/// When there is no value, or all of a hundred are asked for.
+#[must_use]
+pub fn percentile(mut values: Vec<f64>, percent: usize) -> f64 {
+    assert!(!values.is_empty(), "a percentile needs a value");
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    values[values.len() * percent / 100]
 }
 
 /// The mean for ratios.
@@ -84,11 +93,14 @@ pub fn machine() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{geometric_mean, interleaved, median};
+    use super::{geometric_mean, interleaved, median, percentile};
 
     #[test]
     fn means() {
         assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < 1e-12);
+        let hundred: Vec<f64> = (0..100).rev().map(f64::from).collect();
+        assert!((percentile(hundred, 99) - 99.0).abs() < 1e-12);
+        assert!((percentile(vec![7.0], 99) - 7.0).abs() < 1e-12);
         assert!((geometric_mean(&[1.0, 4.0]) - 2.0).abs() < 1e-12);
     }
 

@@ -32,10 +32,10 @@ const RESIDENT_EPOCHS: Epochs = &[
 ];
 const BANK_ROUNDS: usize = 3;
 const RESIDENT_ROUNDS: usize = 1;
-const WARMED: Duration = Duration::from_millis(1_000);
-const MEASURED: Duration = Duration::from_millis(1_000);
+pub(crate) const WARMED: Duration = Duration::from_millis(1_000);
+pub(crate) const MEASURED: Duration = Duration::from_millis(1_000);
 /// Accounts, transfers, tellers.
-const BANK_ARGUMENTS: [&str; 3] = ["1000", "1000000000000", "4"];
+pub(crate) const BANK_ARGUMENTS: [&str; 3] = ["1000", "1000000000000", "4"];
 /// 1 GiB.
 const RESIDENT_PAGES: u32 = 1 << 18;
 /// So that 1 % of 1 GiB is written per second.

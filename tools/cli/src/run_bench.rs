@@ -1,12 +1,12 @@
 //! The place where the command becomes a benchmark: measures, and says what was found.
 use std::io::{BufRead, BufReader};
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use admin::{Request, Response};
 use bench::{Better, Report, Waiting};
+use control::Ladder;
 
 use crate::client::Client;
 use crate::cluster::{Cluster, Hosts, Plan};
@@ -16,11 +16,12 @@ use crate::network::{Break, Network};
 use crate::{examples, peers, ui};
 
 /// The benchmarks, in the order in which `all` runs them.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "barrier",
     "tx",
     "remote",
     "snapshot",
+    EPOCHS,
     "durability",
     "recovery",
     SILENCE,
@@ -32,9 +33,14 @@ const SILENCE: &str = "silence";
 /// Says that this process is in such a one.
 pub(crate) const IN_NETWORK: &str = "--in-network";
 
-/// Not among `all`: it measures other systems, too, if they are installed.
+/// This one draws a plot.
+const EPOCHS: &str = "epochs";
+
+/// Not among `all`: the first measures other systems, too, if they are installed, the second
+/// takes a quarter of an hour.
+const APART: [&str; 2] = [PEERS_SNAPSHOT, SPACE];
 const PEERS_SNAPSHOT: &str = "peers-snapshot";
-const PLOT: &str = "peers-snapshot.svg";
+const SPACE: &str = "space";
 
 /// How a benchmark says what it measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,14 +67,15 @@ pub(crate) fn run_bench(
     format: Format,
     place: Place,
 ) -> Result<(), Error> {
-    let known = NAMES.into_iter().chain([PEERS_SNAPSHOT]);
-    let is_meant = |known: &&str| name == *known || name == "all" && *known != PEERS_SNAPSHOT;
+    let known = NAMES.into_iter().chain(APART);
+    let is_meant = |known: &&str| name == *known || name == "all" && NAMES.contains(known);
     let names: Vec<&str> = known.filter(is_meant).collect();
     if names.is_empty() {
         return Err(
             Error::user(format!("there is no benchmark {name}")).hint(format!(
-                "there are {}, all of these: all; and {PEERS_SNAPSHOT}",
-                NAMES.join(", ")
+                "there are {}, all of these: all; and {}",
+                NAMES.join(", "),
+                APART.join(", ")
             )),
         );
     }
@@ -114,8 +121,10 @@ fn measure(name: &str, sizes_mib: &[u32]) -> Result<Report, Error> {
         "reset" => bench::reset(&start).map_err(Error::config),
         PEERS_SNAPSHOT => {
             let sizes = or_default(sizes_mib, &[16, 128, 512]);
-            peers_snapshot(sizes)
+            with_plot(bench::peers_snapshot(&start, &peers::systems(), sizes))
         }
+        EPOCHS => with_plot(bench::epochs(&start, bank)),
+        SPACE => bench::space(&start_lean, bank, sizes_mib).map_err(Error::config),
         "restart" => {
             let sizes = or_default(sizes_mib, &[64, 1024, 8192]);
             bench::restart(&start, sizes).map_err(Error::config)
@@ -125,13 +134,13 @@ fn measure(name: &str, sizes_mib: &[u32]) -> Result<Report, Error> {
     }
 }
 
-/// Draws a plot, too, into the directory in which the command runs.
-fn peers_snapshot(sizes_mib: &[u32]) -> Result<Report, Error> {
-    let measured = bench::peers_snapshot(&start, &peers::systems(), sizes_mib);
+/// Writes the plot, too, into the directory in which the command runs.
+fn with_plot(measured: Result<(Report, String), String>) -> Result<Report, Error> {
     let (mut report, plot) = measured.map_err(Error::config)?;
-    std::fs::write(PLOT, plot)
-        .map_err(|error| Error::config(format!("write the plot {PLOT}: {error}")))?;
-    report.notes.push(format!("plot: {PLOT}"));
+    let path = format!("{}.svg", report.bench);
+    std::fs::write(&path, plot)
+        .map_err(|error| Error::config(format!("write the plot {path}: {error}")))?;
+    report.notes.push(format!("plot: {path}"));
     Ok(report)
 }
 
@@ -248,18 +257,30 @@ fn number(value: f64) -> String {
 
 /// Starts a cluster of processes with new data, in a directory that goes away with it.
 fn start(plan: bench::Plan) -> Result<Box<dyn bench::Cluster>, String> {
-    start_at(plan, Hosts::Same(Ipv4Addr::LOCALHOST.into()), None)
+    start_as(plan, usual()?, None)
+}
+
+/// The same, of one that keeps no snapshots.
+fn start_lean(plan: bench::Plan) -> Result<Box<dyn bench::Cluster>, String> {
+    let retain = Some(Ladder::NONE);
+    start_as(plan, Plan { retain, ..usual()? }, None)
 }
 
 /// The same in the network of its own that this process is in.
 fn start_apart(plan: bench::Plan) -> Result<Box<dyn bench::Cluster>, String> {
     let network = Network::open(plan.nodes).map_err(|error| error.to_string())?;
-    start_at(plan, Hosts::Apart, Some(network))
+    let hosts = Hosts::Apart;
+    start_as(plan, Plan { hosts, ..usual()? }, Some(network))
 }
 
-fn start_at(
+fn usual() -> Result<Plan, String> {
+    Plan::new().map_err(|error| error.to_string())
+}
+
+/// `usual`: what `plan` does not say.
+fn start_as(
     plan: bench::Plan,
-    hosts: Hosts,
+    usual: Plan,
     network: Option<Network>,
 ) -> Result<Box<dyn bench::Cluster>, String> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -272,8 +293,7 @@ fn start_at(
         epoch_ms: plan.epoch_ms,
         memory_mib: plan.memory_mib,
         durability: Some(plan.durability.into()),
-        hosts,
-        ..Plan::new().map_err(|error| error.to_string())?
+        ..usual
     };
     let cluster = Cluster::start(&directory.0, plan).map_err(|error| error.to_string())?;
     Ok(Box::new(Measured {

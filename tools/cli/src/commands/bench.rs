@@ -13,7 +13,7 @@ pub(crate) struct BenchArgs {
     #[arg(value_name = "NAME")]
     name: String,
     /// Sizes of memories in MiB, each a power of two up to 1024 or a multiple of that: for
-    /// `restart` and `peers-snapshot`
+    /// `restart`, `peers-snapshot` and `space`
     #[arg(long, value_name = "MIB", value_delimiter = ',', value_parser = size)]
     memory: Vec<u32>,
     /// Print a line of JSON per benchmark

@@ -1,7 +1,7 @@
 //! `plurix status`: how the cluster is.
 use std::process::ExitCode;
 
-use admin::{Fallen, Status, VoterInfo};
+use admin::{Fallen, NodeInfo, Status, VoterInfo};
 use clap::Args;
 use types::Durability;
 
@@ -23,25 +23,7 @@ pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode, Error> {
 }
 
 fn show(status: &Status) -> String {
-    let rows: Vec<Vec<String>> = status
-        .nodes
-        .iter()
-        .map(|node| {
-            let leaving = if node.is_leaving { " (leaving)" } else { "" };
-            vec![
-                format!("{}{leaving}", node.name),
-                node.node.to_string(),
-                node.address.clone(),
-                node.transactions.to_string(),
-                node.aborts.to_string(),
-                node.pages_fetched.to_string(),
-                node.bytes_stored.to_string(),
-                node.bytes_on_disk.to_string(),
-                node.bytes_live.to_string(),
-                node.pause_us_max.to_string(),
-            ]
-        })
-        .collect();
+    let rows: Vec<Vec<String>> = status.nodes.iter().map(row).collect();
     let header = [
         "node",
         "id",
@@ -93,6 +75,22 @@ fn show(status: &Status) -> String {
         text += &format!("\n{}\n", show_fallen(fallen));
     }
     text
+}
+
+fn row(node: &NodeInfo) -> Vec<String> {
+    let leaving = if node.is_leaving { " (leaving)" } else { "" };
+    vec![
+        format!("{}{leaving}", node.name),
+        node.node.to_string(),
+        node.address.clone(),
+        node.transactions.to_string(),
+        node.aborts.to_string(),
+        node.pages_fetched.to_string(),
+        node.bytes_stored.to_string(),
+        node.bytes_on_disk.to_string(),
+        node.bytes_live.to_string(),
+        node.pause_us_max.to_string(),
+    ]
 }
 
 fn show_copies(status: &Status) -> &'static str {
