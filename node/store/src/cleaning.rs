@@ -27,10 +27,11 @@ const SLICE: u64 = 32 << 10;
 const ENTRIES_PER_SLICE: u32 = 512;
 /// Earned slices that are kept for later.
 const CREDIT_MAX: u64 = 4 << 20;
-/// Sealed segments take at most this many halves of what is live in the end: the goal is
-/// twice as much, cleaning begins earlier so that it is met.
-const BEGIN_HALVES: u64 = 3;
-const GOAL_HALVES: u64 = 4;
+/// All segments, the one that is being written too, are to take at most twice what is live.
+/// Cleaning begins when they take so many quarters of it, and hurries when they take so many:
+/// early enough for the goal to be met.
+const BEGIN_QUARTERS: u64 = 6;
+const HURRY_QUARTERS: u64 = 7;
 /// Of what is not needed of a segment, in shares of the segment: less is not worth it.
 const WORTH: u64 = 4;
 /// The segment that is being written is given to cleaning if it has at least this share of
@@ -115,10 +116,10 @@ impl<D: Disk> Store<D> {
 
     /// How much of what is written goes to cleaning.
     fn share(&self) -> Share {
-        let (sealed, live) = (self.segments.sealed_bytes(), self.segments.live_bytes());
-        match 2 * sealed {
-            bytes if bytes <= BEGIN_HALVES * live => Share::NONE,
-            bytes if bytes <= GOAL_HALVES * live => Share::SOME,
+        let live = self.segments.live_bytes();
+        match 4 * self.bytes_on_disk() {
+            bytes if bytes <= BEGIN_QUARTERS * live => Share::NONE,
+            bytes if bytes <= HURRY_QUARTERS * live => Share::SOME,
             _ => Share::MOST,
         }
     }

@@ -421,11 +421,16 @@ impl<D: Disk> Store<D> {
             syncs: self.log.syncs(),
             parts_stored: self.parts_stored,
             segments: self.segments.sealed.len() as u64 + 1,
-            bytes_stored: self.segments.sealed_bytes() + u64::from(self.log.end().offset),
+            bytes_stored: self.bytes_on_disk(),
             bytes_live: self.segments.live_bytes(),
             pages: self.index.pages(),
             versions: self.index.count(),
         }
+    }
+
+    /// What all segments take.
+    pub(crate) fn bytes_on_disk(&self) -> u64 {
+        self.segments.sealed_bytes() + u64::from(self.log.end().offset)
     }
 
     /// Whether a version is to be kept. One may come again, because its producer does not

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use crate::common::{FIRST, FRAME, HEAD, US, content, page, part};
 use platform::{Disk, SegmentNumber};
 use store::{Damage, DamagedPart, MemoryDisk, Pace, ReadError, Stats, Store, Tail};
-use types::{Epoch, Prng};
+use types::{Epoch, PAGE_SIZE, Prng};
+use wire::{Image, PageVersion};
 
 const SEGMENT_SIZE: u32 = 256 << 10;
 const PAGES: u32 = 1000;
@@ -133,6 +134,38 @@ fn a_store_that_is_smaller_than_a_segment_stays_within_twice_what_is_live() {
     life.check();
     life.store = Store::open(life.store.into_disk().crash(Tail::Lost), US).unwrap();
     life.check();
+}
+
+/// Of pages that are nearly empty a third of the log are footers.
+#[test]
+fn a_store_of_nearly_empty_pages_stays_within_twice_what_is_live() {
+    const MANY: u32 = 1 << 16;
+    let mut prng = Prng::new(5);
+    let mut store = Store::open(MemoryDisk::new(), US).unwrap();
+    let all: Vec<u32> = (0..MANY).collect();
+    let any = |_| u32::try_from(prng.below(MANY.into())).unwrap();
+    let later: Vec<u32> = (0..4 * MANY).map(any).collect();
+    let epochs = all.chunks(64).chain(later.chunks(64));
+    for (epoch, pages) in (1..).zip(epochs) {
+        for &index in pages {
+            let mut bytes = [0; PAGE_SIZE];
+            bytes[0] = 1;
+            let image = Image::of(&bytes);
+            let content = PageVersion {
+                image,
+                ..content(epoch, epoch, 0)
+            };
+            store.put_frame(page(index), &content).unwrap();
+        }
+        store.end_part(part(1, epoch), 0).unwrap();
+        while store.poll().unwrap().is_empty() {}
+        store.set_stable(Epoch(epoch), 0).unwrap();
+        store.clean(Pace::Earned).unwrap();
+        let stats = store.stats();
+        let factor = stats.bytes_stored as f64 / stats.bytes_live as f64;
+        assert!(epoch < 100 || factor <= 2.0, "epoch {epoch}: {stats:?}");
+    }
+    assert_eq!(store.stats().pages, MANY.into());
 }
 
 #[test]
