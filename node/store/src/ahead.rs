@@ -57,12 +57,14 @@ impl Ahead {
         self.piece.take_if(|piece| piece.start.segment == segment);
     }
 
-    /// Reads the piece that begins here. There is none near the end of a segment, or where a
+    /// Reads the piece that begins here, shorter at the end of a segment. There is none where a
     /// part cannot be read: there it goes record by record.
     fn read_piece(&mut self, disk: &mut impl Disk, start: Position) {
         let mut bytes = self.piece.take().map_or_else(Vec::new, |piece| piece.bytes);
-        bytes.resize(PIECE, 0);
         let (segment, offset) = (start.segment, u64::from(start.offset));
+        let end = disk.length(segment).unwrap_or(0);
+        let left = usize::try_from(end.saturating_sub(offset)).unwrap_or(PIECE);
+        bytes.resize(left.min(PIECE), 0);
         if disk.read(segment, offset, &mut bytes).is_ok() {
             self.piece = Some(Piece { start, bytes });
             disk.prefetch(segment, offset + HINTED_AT, PIECE);
@@ -74,7 +76,8 @@ impl Ahead {
         let piece = self.piece.as_ref()?;
         let from = position.offset.checked_sub(piece.start.offset)?;
         let from = usize::try_from(from).ok()?;
-        let is_there = piece.start.segment == position.segment && from + length <= PIECE;
-        is_there.then_some(from..from + length)
+        let end = from + length;
+        let is_there = piece.start.segment == position.segment && end <= piece.bytes.len();
+        is_there.then_some(from..end)
     }
 }
