@@ -52,6 +52,8 @@ pub enum Refusal {
     NoSuchProcess(ProcessId),
     /// The process has ended or has not begun.
     NotRunning(ProcessId),
+    /// The process is done, and another has its name: its memory is not kept.
+    Replaced(ProcessId),
     /// The process has begun already.
     NotLoading(ProcessId),
     /// The process is not being brought back, no longer, or by somebody else.
@@ -140,6 +142,10 @@ impl fmt::Display for Refusal {
             Self::ModuleInUse { users } => write!(f, "the module is used by {users} processes"),
             Self::NoSuchProcess(id) => write!(f, "there is no process {id}"),
             Self::NotRunning(id) => write!(f, "process {id} is not running"),
+            Self::Replaced(id) => write!(
+                f,
+                "process {id} is done, and its memory gone since another has its name"
+            ),
             Self::NotReviving(id) => write!(
                 f,
                 "process {id} is not being brought back: it was given up, or somebody else \

@@ -39,6 +39,7 @@ mod events;
 mod failure;
 mod id;
 pub mod limits;
+mod living;
 pub mod modules;
 mod name;
 pub mod names;
@@ -58,6 +59,7 @@ mod workers;
 
 pub use failure::{Failure, Refusal};
 pub use id::{BlobId, Event, ModuleId, ProcessId, Slot, Station, WorkerId};
+pub use living::{Living, living};
 pub use name::{NAME_BYTES_MAX, Name};
 pub use pages::{Pages, Stop};
 pub use reap::reap;

@@ -236,6 +236,20 @@ pub fn get(pages: &mut impl Pages, id: ProcessId) -> Result<Process, Failure> {
     find(pages, id)?.ok_or(Failure::Refused(Refusal::NoSuchProcess(id)))
 }
 
+/// A process that is loading: whoever writes its memory asks in the same transaction, for it
+/// may have been ended meanwhile.
+///
+/// # Errors
+/// If it does not exist or is not loading.
+pub fn loading(pages: &mut impl Pages, id: ProcessId) -> Result<Process, Failure> {
+    let process = get(pages, id)?;
+    if process.state == ProcessState::Loading {
+        Ok(process)
+    } else {
+        Err(Refusal::NotLoading(id).into())
+    }
+}
+
 /// A process with its counts.
 ///
 /// # Errors
@@ -436,15 +450,6 @@ pub(crate) fn add_workers(
 
 pub(crate) fn progress_cell(id: ProcessId) -> Cell<ProgressCount> {
     Cell::first(region::process_page(id, ProcessPage::Progress))
-}
-
-fn loading(pages: &mut impl Pages, id: ProcessId) -> Result<Process, Failure> {
-    let process = get(pages, id)?;
-    if process.state == ProcessState::Loading {
-        Ok(process)
-    } else {
-        Err(Refusal::NotLoading(id).into())
-    }
 }
 
 fn write_arguments(

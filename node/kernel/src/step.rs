@@ -7,6 +7,7 @@
 use alloc::vec::Vec;
 
 use crate::events::{self, Waiter};
+use crate::living::lives;
 use crate::processes::{self, Process, ProcessState, ProgressCount, Tally};
 use crate::{
     EntryCall, Event, Failure, Pages, ProcessId, Refusal, Station, Stop, Worker, WorkerId, blobs,
@@ -95,15 +96,17 @@ pub fn fail(
 }
 
 impl Step {
-    /// Begins a call into a process that runs or is done. Finish it with
-    /// [`Step::finish_call`].
+    /// Begins a call into a process that runs, or is done and has still its name. Finish it
+    /// with [`Step::finish_call`].
     ///
     /// # Errors
-    /// If there is no such process or it has failed.
+    /// If there is no such process, it has failed, or its memory is not kept any more.
     pub fn call(pages: &mut impl Pages, station: Station, id: ProcessId) -> Result<Self, Failure> {
         let process = processes::get(pages, id)?;
         match process.state {
-            ProcessState::Running | ProcessState::Done(_) => Ok(Self::new(station, process, None)),
+            ProcessState::Loading => Err(Refusal::NotRunning(id).into()),
+            _ if lives(pages, &process)? => Ok(Self::new(station, process, None)),
+            ProcessState::Done(_) => Err(Refusal::Replaced(id).into()),
             _ => Err(Refusal::NotRunning(id).into()),
         }
     }

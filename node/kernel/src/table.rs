@@ -43,6 +43,11 @@ impl Table {
         Err(Refusal::TableFull.into())
     }
 
+    /// The last number that was taken.
+    pub(crate) fn last(self, pages: &mut impl Pages) -> Result<u32, Stop> {
+        Cell::first(region::counter(self.counter)).get(pages)
+    }
+
     /// Whether the number is in use.
     pub(crate) fn contains(self, pages: &mut impl Pages, id: u32) -> Result<bool, Stop> {
         Ok(id != 0 && self.cell(id).get(pages)? & !CLOSED == id)

@@ -150,6 +150,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
         let mut at = offset as usize;
         for piece in bytes.chunks(PIECE_BYTES) {
             self.transact_in(view, |pages| {
+                processes::loading(pages, process)?;
                 Ok(pages.core.write_linear(process, at, piece)?)
             })?;
             at += piece.len();

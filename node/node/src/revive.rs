@@ -133,7 +133,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
             return Ok(next);
         }
         match piece {
-            Piece::Pages(pages) => self.fill_pages(view, &process, pages)?,
+            Piece::Pages(pages) => self.fill_pages(view, &process, token, pages)?,
             Piece::Input {
                 index,
                 offset,
@@ -163,6 +163,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
         &mut self,
         view: ViewNumber,
         process: &Process,
+        token: Token,
         pages: &[(u32, Image)],
     ) -> Result<(), Unserved> {
         if self.apps.get(process.id).is_none() {
@@ -180,6 +181,8 @@ impl<P: Platform, D: Disk> Node<P, D> {
         }
         for pages in pages.chunks(PAGES_AT_ONCE) {
             self.core.transact_in(view, |transaction| {
+                // It may have been given up meanwhile, and its memory with it.
+                revival::next_piece(transaction, process.id, token)?;
                 for (index, image) in pages {
                     let page = PageId::new(process.id.region().0, *index);
                     transaction.core.fill_page(page, image)?;

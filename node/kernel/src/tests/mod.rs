@@ -1,6 +1,7 @@
 //! Tests of the services through what they offer: models, counts of pages, programs.
 mod blobs;
 mod counts;
+mod living;
 mod memory;
 mod program;
 mod queues;
