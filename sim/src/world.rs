@@ -539,6 +539,7 @@ pub(crate) fn add(one: Counters, other: &Counters) -> Counters {
         commits_throttled: one.commits_throttled + other.commits_throttled,
         intervals_cut: one.intervals_cut + other.intervals_cut,
         pages_undone: one.pages_undone + other.pages_undone,
+        pages_forgotten: one.pages_forgotten + other.pages_forgotten,
         pages_contended: one.pages_contended + other.pages_contended,
         home_queue_max: one.home_queue_max.max(other.home_queue_max),
     }

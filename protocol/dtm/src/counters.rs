@@ -43,6 +43,8 @@ pub struct Counters {
     pub intervals_cut: u64,
     /// Pages dropped because their version was undone.
     pub pages_undone: u64,
+    /// Copies of pages dropped because nobody needs them any more.
+    pub pages_forgotten: u64,
     /// Longest queue of requests at a page homed here.
     pub home_queue_max: u64,
 }

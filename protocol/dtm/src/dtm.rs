@@ -9,6 +9,7 @@ use crate::coherence::ahead::Streams;
 use crate::coherence::contention::Contention;
 use crate::coherence::home::Home;
 use crate::coherence::requester::Upgrade;
+use crate::dead::Dead;
 use crate::deps::Dependencies;
 use crate::event::Events;
 use crate::images::Images;
@@ -83,6 +84,7 @@ pub struct Dtm {
     /// Of these, what has lost its producer and has still to be given to other stores.
     pub(crate) legacy: Legacy,
     pub(crate) deps: Dependencies,
+    pub(crate) dead: Dead,
     /// Pages with a read outstanding.
     pub(crate) reading: Vec<PageId>,
     pub(crate) streams: Streams,
@@ -118,6 +120,7 @@ impl Dtm {
             received: Received::default(),
             legacy: Legacy::new(),
             deps: Dependencies::new(Epoch(0)),
+            dead: Dead::default(),
             reading: Vec::new(),
             streams: Streams::default(),
             offers: BTreeMap::new(),

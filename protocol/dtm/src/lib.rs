@@ -19,6 +19,7 @@ extern crate alloc;
 mod coherence;
 mod config;
 mod counters;
+mod dead;
 mod deps;
 mod dtm;
 mod event;

@@ -122,7 +122,7 @@ impl PageEntry {
     }
 }
 
-type ExtentPages = [PageEntry; ENTRIES];
+pub(crate) type ExtentPages = [PageEntry; ENTRIES];
 
 #[derive(Debug)]
 struct Region {
@@ -181,6 +181,24 @@ impl PageTable {
         at
     }
 
+    /// Takes the pages of an extent of some region like this, with the first of them.
+    pub(crate) fn take_extent(
+        &mut self,
+        is_it: impl Fn(RegionId) -> bool,
+    ) -> Option<(PageId, Box<ExtentPages>)> {
+        while let Some(at) = self.regions.iter().position(|region| is_it(region.id)) {
+            let region = &mut self.regions[at];
+            while let Some(pages) = region.extents.pop() {
+                if let Some(pages) = pages {
+                    let index = u32::try_from(region.extents.len()).expect("indices have 32 bits");
+                    return Some((PageId::new(region.id.0, index * PAGES_PER_EXTENT), pages));
+                }
+            }
+            self.regions.remove(at);
+        }
+        None
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (PageId, &PageEntry)> {
         self.regions.iter().flat_map(|region| {
             let extents = region.extents.iter().zip(0..);
@@ -218,6 +236,22 @@ fn new_extent() -> Box<ExtentPages> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_region_is_taken_extent_by_extent_and_is_new_then() {
+        let mut table = PageTable::default();
+        let pages = [(300, 5), (301, 70_000), (301, 3), (302, 256)];
+        for (region, index) in pages {
+            table.entry(PageId::new(region, index)).touched = u64::from(index);
+        }
+        let mut take = || table.take_extent(|region| region == RegionId(301));
+        let taken: Vec<PageId> = core::iter::from_fn(|| Some(take()?.0)).collect();
+        assert_eq!(taken, [PageId::new(301, 69_888), PageId::new(301, 0)]);
+        assert!(table.get(PageId::new(301, 3)).is_none());
+        assert_eq!(table.entry(PageId::new(302, 256)).touched, 256);
+        assert_eq!(table.entry(PageId::new(301, 3)).touched, 0);
+        assert_eq!(table.entry(PageId::new(300, 5)).touched, 5);
+    }
 
     #[test]
     fn entries_are_found_again_and_listed_in_order() {

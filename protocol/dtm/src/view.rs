@@ -50,6 +50,7 @@ impl Dtm {
         let goes_on = self.view.is_some() && self.links.me == you;
         self.links.enter(view.number, you, epoch);
         self.forget_requests();
+        self.forget_the_dead();
         if goes_on {
             self.go_on(epoch, &view, memory);
         } else {
@@ -109,6 +110,10 @@ impl Dtm {
         message: Message,
         memory: &mut impl PageMemory,
     ) {
+        if message.region().is_some_and(|region| self.is_dead(region)) {
+            // Whoever waits for an answer does not need it, and forgets it when he is told.
+            return;
+        }
         match message {
             Message::GetShared { page, ts, wish } => {
                 self.on_request(Request {
@@ -221,6 +226,7 @@ impl Dtm {
                 true
             }
             Message::PartHeld { epoch } => self.on_part_held(from, epoch),
+            Message::Living(living) => self.on_living(living),
             Message::Held { epoch } => {
                 self.held = self.held.max(epoch);
                 true

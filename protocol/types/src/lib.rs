@@ -14,6 +14,7 @@ mod durability;
 mod epoch;
 mod id;
 pub mod limits;
+mod living;
 mod page;
 pub mod placement;
 mod prng;
@@ -24,6 +25,7 @@ mod view;
 pub use durability::Durability;
 pub use epoch::{Epoch, Interval, Stamp, Version};
 pub use id::{NodeId, StoreId};
+pub use living::Living;
 pub use page::{
     Extent, Frame, PAGE_SIZE, PAGES_PER_EXTENT, PageBytes, PageId, PageIndex, RegionId, zero_frame,
 };

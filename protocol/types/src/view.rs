@@ -127,6 +127,14 @@ impl View {
         since.any(|decided| decided.cut(node).is_some())
     }
 
+    /// Whether a decision undid something that was committed up to the end of this epoch.
+    #[must_use]
+    pub fn goes_behind(&self, epoch: Epoch) -> bool {
+        let end = Interval::last_of(epoch);
+        let mut later = self.fallbacks.iter().filter(|one| epoch < one.first_epoch);
+        later.any(|decided| decided.cuts.iter().any(|cut| cut.last < end))
+    }
+
     /// The decisions since an earlier view.
     pub fn since<'view>(&'view self, earlier: &Self) -> impl Iterator<Item = &'view Fallback> {
         let entered = earlier.first_epoch;

@@ -15,6 +15,7 @@ mod image;
 mod message;
 mod past;
 mod report;
+mod subject;
 
 pub use codec::{BODY_SIZE_MAX, DecodeError, HEADER_SIZE, decode, encode};
 pub use image::{Image, NoImage};

@@ -462,6 +462,9 @@ pub enum Message {
         /// Ascending.
         epochs: Vec<Epoch>,
     },
+    /// Leader to members, when that epoch is stable: whose memory is needed. They give the rest
+    /// back.
+    Living(types::Living),
     /// Member to leader: my figures.
     Report(crate::NodeReport),
     /// Member to leader: I have lost my connection to this member.

@@ -37,6 +37,12 @@ impl Contention {
         self.pages.iter().any(|&(known, _)| known == page)
     }
 
+    /// The page is not there any more.
+    pub(crate) fn remove(&mut self, page: PageId) {
+        self.pages.retain(|&(known, _)| known != page);
+        self.mapped.retain(|&known| known != page);
+    }
+
     pub(crate) fn clear(&mut self) {
         self.pages.clear();
         self.mapped.clear();

@@ -6,7 +6,8 @@
 //! with it everybody's epoch.
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
-use types::{Extent, NodeId, PageId, Seq, Stamp, TxnTimestamp, Version, View};
+use types::limits::FIRST_APPLICATION_REGION;
+use types::{Extent, Living, NodeId, PageId, Seq, Stamp, TxnTimestamp, Version, View};
 use wire::{Held, HeldAs, Hold, Image, Message, Outcome, PageVersion, ReadRefusal, ReadWish};
 
 use crate::links::Links;
@@ -314,6 +315,31 @@ impl Home {
         };
         entry.busy = Busy::Reading(requester);
         links.send(requester, message);
+    }
+
+    /// Forgets what it knows of dead regions, of so many pages at most; whether more is left.
+    pub(crate) fn forget_dead(&mut self, living: &Living, pages_max: usize) -> bool {
+        let mut left = pages_max;
+        let mut from = PageId::new(FIRST_APPLICATION_REGION, 0);
+        while let Some((&PageId { region, .. }, _)) = self.entries.range(from..).next() {
+            if region >= living.below {
+                break;
+            }
+            let next = PageId::new(region.0 + 1, 0);
+            if living.is_dead(region) {
+                let entries = self.entries.extract_if(from..next, |_, _| true);
+                left -= entries.take(left).count();
+                if left == 0 {
+                    return true;
+                }
+            }
+            from = next;
+        }
+        let lives = |extent: &Extent| !living.is_dead(extent.region);
+        self.stored.retain(|extent, _| lives(extent));
+        self.asking.retain(|extent, _| lives(extent));
+        self.known.retain(lives);
+        false
     }
 
     fn entry(&mut self, page: PageId) -> &mut HomeEntry {

@@ -87,6 +87,12 @@ impl Dependencies {
         self.unnoted.push(page);
     }
 
+    /// Nobody asks for these pages any more.
+    pub(crate) fn forget(&mut self, is_it: impl Fn(&PageId) -> bool) {
+        self.unnoted.retain(|page| !is_it(page));
+        self.foreign.retain(|page| !is_it(page));
+    }
+
     pub(crate) fn release(&mut self, stable: Epoch) {
         let is_stable = |(interval, _): &mut (Interval, Edges)| interval.epoch <= stable;
         while self.closed.pop_front_if(is_stable).is_some() {}

@@ -59,6 +59,7 @@ impl Dtm {
             return self.txn.is_marked().then_some(AccessResult::Stopped);
         }
         let is_on_its_way = entry.pending != Pending::None;
+        assert!(!self.is_dead(page.region), "the-dead-are-left: {page}");
         self.txn.waiting = Some((page, access));
         self.request_shared(page);
         if !is_on_its_way {

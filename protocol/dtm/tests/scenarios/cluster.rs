@@ -6,8 +6,8 @@ use dtm::{
     Access, AccessResult, Attempt, CommitMode, Config, Dtm, Input, Output, PageState, TxnStatus,
 };
 use types::{
-    Cut, Durability, Duration, Epoch, Extent, Fallback, Instant, Member, NodeId, PageId, Stamp,
-    StoreId, Version, View, ViewNumber, placement,
+    Cut, Durability, Duration, Epoch, Extent, Fallback, Instant, Living, Member, NodeId, PageId,
+    RegionId, Stamp, StoreId, Version, View, ViewNumber, placement,
 };
 use wire::{Envelope, IntervalEdges, Message, PageVersion, Testimony};
 
@@ -461,6 +461,35 @@ impl Cluster {
             epoch: dtm.epoch(),
             message,
         }
+    }
+
+    /// What the leader says if in this epoch only these regions were needed of the applications
+    /// below 310.
+    pub(crate) fn living(&self, epoch: Epoch, regions: &[u32]) -> Envelope {
+        let living = Living {
+            epoch,
+            below: RegionId(310),
+            regions: regions.iter().copied().map(RegionId).collect(),
+        };
+        self.envelope(1, Message::Living(living))
+    }
+
+    /// The leader says so, and nodes give back what they have of others.
+    pub(crate) fn bury(&mut self, living: &Envelope, nodes: &[u32]) {
+        for &id in nodes {
+            self.receive(id, living.clone());
+            self.forget_dead(id);
+        }
+    }
+
+    /// A node gives back all that it has of the dead.
+    pub(crate) fn forget_dead(&mut self, id: u32) {
+        while self.forget_some(id) {}
+    }
+
+    /// A node gives back an extent of what it has of the dead; whether more is left.
+    pub(crate) fn forget_some(&mut self, id: u32) -> bool {
+        self.with(id, |node, _| node.dtm.forget_dead(1, &mut node.memory))
     }
 
     pub(crate) fn enter_all(&mut self, view: &View) {

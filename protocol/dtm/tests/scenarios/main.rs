@@ -11,6 +11,8 @@ mod cluster;
 #[cfg(test)]
 mod conflicts;
 #[cfg(test)]
+mod dead;
+#[cfg(test)]
 mod epochs;
 #[cfg(test)]
 mod legacy;
