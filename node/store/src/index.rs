@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::ops::Bound;
 use types::{Epoch, Extent, PageId, PageIndex, Stamp, Version};
 
+use crate::dead::Dead;
 use crate::footer::ENTRY_SIZE;
 use crate::record::{HEAD_SIZE, Position};
 
@@ -29,7 +30,8 @@ pub(crate) struct Entry {
 /// All versions that may still be needed.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    /// The newest stable version of each page, sorted by page; no list is empty.
+    /// The newest stable version of each page, sorted by page; no list is empty. Of a dead
+    /// region the newest that is still needed.
     pub(crate) settled: BTreeMap<Extent, Vec<Slot>>,
     /// Older stable versions that are still needed, of pages that are in `settled`.
     pub(crate) older: BTreeMap<(PageId, Version), Place>,
@@ -39,6 +41,8 @@ pub(crate) struct Index {
     pub(crate) pages: u64,
     /// Versions that were added as deltas: while there is none, nobody looks for them.
     pub(crate) deltas: u64,
+    /// Regions that nobody needs any more.
+    pub(crate) dead: Dead,
 }
 
 /// What is known of a version apart from its page and number.
@@ -107,6 +111,10 @@ impl Index {
     }
 
     fn slot_as_of(&self, page: PageId, slot: &Slot, epoch: Epoch) -> Option<Entry> {
+        let dead = self.dead.since(page.region);
+        if dead.is_some_and(|since| since <= epoch) {
+            return None;
+        }
         if slot.place.stamp.epoch() <= epoch {
             return Some(slot.place.entry(page, slot.version));
         }
@@ -276,7 +284,8 @@ impl Index {
         let all = self.settled.iter();
         let all = all.flat_map(|(&extent, slots)| slots.iter().map(move |slot| (extent, slot)));
         all.filter_map(move |(extent, slot)| {
-            if slot.place.stamp.epoch() <= first.min(second) {
+            let is_of_both = slot.place.stamp.epoch() <= first.min(second);
+            if is_of_both && self.dead.since(extent.region).is_none() {
                 return None;
             }
             let page = slot.page_in(extent);

@@ -20,6 +20,7 @@ mod acks;
 mod ahead;
 mod cleaning;
 mod control_log;
+mod dead;
 mod delta;
 mod error;
 mod fact;

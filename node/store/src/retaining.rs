@@ -48,6 +48,7 @@ impl<D: Disk> Store<D> {
         self.sync_wanted = self.log.end();
         if is_less {
             self.prune_from = Some(FIRST);
+            self.look_at_dead_again();
         }
         Ok(self.seal_if_full()?)
     }
@@ -81,13 +82,14 @@ impl<D: Disk> Store<D> {
     }
 
     /// The stable versions of pages of an extent that are kept for their own sake, ascending:
-    /// the newest, and those of epochs that are retained.
+    /// the newest, unless the region is dead, and those of epochs that are retained.
     pub fn kept_versions(&self, extent: Extent) -> Vec<(PageId, Version, Stamp)> {
         let (index, retained) = (&self.index, self.history.retained());
+        let lives = index.dead.since(extent.region).is_none();
         let is_kept = |entry: &Entry| {
             let Entry { page, version, .. } = *entry;
             let is_newest = || index.slot(page).is_some_and(|slot| slot.version == version);
-            index.is_retained(page, version, entry.stamp.epoch(), retained) || is_newest()
+            index.is_retained(page, version, entry.stamp.epoch(), retained) || lives && is_newest()
         };
         let kept = index.stable_versions(extent).filter(is_kept);
         kept.map(|entry| (entry.page, entry.version, entry.stamp))

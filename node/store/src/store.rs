@@ -94,6 +94,8 @@ pub struct Store<D> {
     acks: Acks,
     /// Where to go on looking for versions that belong to no epoch that is kept.
     pub(crate) prune_from: Option<(PageId, Version)>,
+    /// Where to go on looking for what nobody needs of dead regions.
+    pub(crate) bury_from: Option<Extent>,
     bytes_at_snapshot: u64,
     bases: Bases,
     pub(crate) cleaner: Cleaner,
@@ -164,6 +166,7 @@ impl<D: Disk> Store<D> {
             segment_size,
             acks: Acks::default(),
             prune_from: None,
+            bury_from: None,
             bytes_at_snapshot: 0,
             bases: Bases::default(),
             cleaner: Cleaner::default(),
@@ -323,6 +326,7 @@ impl<D: Disk> Store<D> {
             stored.append(&mut self.acks.end_sync());
         }
         self.prune();
+        self.drop_dead();
         self.drop_dead_segments()?;
         if (self.acks.is_waiting() || !self.is_durable()) && !self.log.is_syncing() {
             self.log.start_sync()?;
@@ -368,6 +372,7 @@ impl<D: Disk> Store<D> {
         let mut freed = Vec::new();
         let is_undone = |stamp| view.is_undone(stamp);
         let retained = self.history.retained();
+        self.index.exhume(view);
         self.index.drop_undone(is_undone, retained, &mut freed);
         self.free(&freed);
         self.acks = Acks::default();

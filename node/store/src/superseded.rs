@@ -1,6 +1,6 @@
-//! Which versions are kept: of each page the newest stable one, the newest one of each epoch
-//! that is to be retained, every one that is not stable, and the bases of deltas among
-//! these. All others are superseded.
+//! Which versions are kept: of each page the newest stable one (but not of dead regions, see
+//! `dead`), the newest one of each epoch that is to be retained, every one that is not stable,
+//! and the bases of deltas among these. All others are superseded.
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use types::{Epoch, PageId, Stamp, Version};
@@ -113,14 +113,12 @@ impl Index {
         stamp: Stamp,
         retained: &Retained,
     ) -> bool {
-        let Some(newest) = self.settled(page) else {
+        let newest = self.settled(page).map(|newest| newest.version);
+        if newest < Some(version) && self.dead.since(page.region).is_none() {
             return true;
-        };
-        let is_new = !self.older.contains_key(&(page, version));
-        version > newest.version
-            || version < newest.version
-                && is_new
-                && self.is_retained(page, version, stamp.epoch(), retained)
+        }
+        let is_new = newest != Some(version) && !self.older.contains_key(&(page, version));
+        is_new && self.is_retained(page, version, stamp.epoch(), retained)
     }
 
     fn insert_stable(&mut self, entry: Entry, retained: &Retained, freed: &mut Vec<Entry>) {
@@ -171,13 +169,13 @@ impl Index {
         }
     }
 
-    /// Whether a version that is not the newest stable one is needed all the same.
-    fn is_needed(&self, entry: &Entry, retained: &Retained) -> bool {
+    /// Whether a version that is not kept for its own sake is needed all the same.
+    pub(crate) fn is_needed(&self, entry: &Entry, retained: &Retained) -> bool {
         self.is_retained(entry.page, entry.version, entry.stamp.epoch(), retained)
             || self.is_base(entry)
     }
 
-    /// Whether such a version is the newest one of an epoch that is to be retained.
+    /// Whether a version is the newest one of an epoch that is to be retained.
     pub(crate) fn is_retained(
         &self,
         page: PageId,
@@ -191,10 +189,13 @@ impl Index {
         let above = (page, version.next())..=(page, Version(u64::MAX));
         let next = self.older.range(above).next();
         let next = next.map(|(_, place)| place.stamp).or_else(|| {
-            let newest = self.slot(page)?;
+            let newest = self.slot(page).filter(|slot| slot.version > version)?;
             Some(newest.place.stamp)
         });
-        let end = next.map_or(Epoch(u64::MAX), Stamp::epoch);
+        let end = next
+            .map(Stamp::epoch)
+            .or_else(|| self.dead.since(page.region));
+        let end = end.unwrap_or(Epoch(u64::MAX));
         epoch < end && retained.range(epoch..end).next().is_some()
     }
 
@@ -256,13 +257,18 @@ impl Index {
 
     /// The newest stable version of the page was undone: the one before it is that now.
     fn uncover(&mut self, page: PageId) {
+        if let Some(entry) = self.take_older(page) {
+            let nothing_else = Retained::new();
+            self.insert_stable(entry, &nothing_else, &mut Vec::new());
+        }
+    }
+
+    /// Takes the newest of the older versions of a page.
+    pub(crate) fn take_older(&mut self, page: PageId) -> Option<Entry> {
         let older = self.older.range(all_of(page)).next_back();
-        let Some((&(_, version), &place)) = older else {
-            return;
-        };
+        let (&(_, version), &place) = older?;
         self.older.remove(&(page, version));
-        let nothing_else = Retained::new();
-        self.insert_stable(place.entry(page, version), &nothing_else, &mut Vec::new());
+        Some(place.entry(page, version))
     }
 
     /// Drops what is not to be retained any more, looking at so many versions from `from`

@@ -6,6 +6,7 @@
 mod cleaning;
 mod common;
 mod crash;
+mod dead;
 mod delta;
 mod faults;
 mod properties;
