@@ -71,6 +71,12 @@ impl Apps {
         }
     }
 
+    /// Closes these processes. To be called between transactions.
+    pub(crate) fn close(&mut self, is_closed: impl Fn(ProcessId) -> bool) {
+        self.instances.retain(|process, _| !is_closed(*process));
+        self.private.retain(|process, _| !is_closed(*process));
+    }
+
     /// Makes the instance of a process, with transactions of its own; gives the initial
     /// contents of its memory, for the one who starts it.
     pub(crate) fn open<P: Platform, D: Disk>(

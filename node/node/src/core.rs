@@ -17,6 +17,7 @@ use wire::{Envelope, Message, NodeReport};
 use crate::cleaning::Cleaning;
 use crate::copies::Copies;
 use crate::leader::Leadership;
+use crate::living::Census;
 use crate::members::Joining;
 use crate::memory::Memory;
 use crate::mending::Mending;
@@ -61,6 +62,10 @@ pub(crate) struct Core<P: Platform, D: Disk> {
     pub(crate) scrub: Scrub,
     /// What is damaged in the store.
     pub(crate) mending: Mending,
+    /// Whom the leader's node has told of who lives.
+    pub(crate) census: Census,
+    /// Something is left of processes that are dead.
+    pub(crate) has_dead: bool,
     /// How often this node has gone back to an earlier state of its own.
     pub(crate) resets: u64,
     /// Messages of a view that this node has not entered yet.
@@ -108,6 +113,8 @@ impl<P: Platform, D: Disk> Core<P, D> {
             past: Past::default(),
             scrub: Scrub::new(now),
             mending: Mending::default(),
+            census: Census::default(),
+            has_dead: false,
             resets: 0,
             early: Vec::new(),
             own: VecDeque::new(),
@@ -269,6 +276,10 @@ impl<P: Platform, D: Disk> Core<P, D> {
             }
             Message::Retain { ref epochs } => {
                 self.retain(epochs);
+                self.tell_memory(envelope);
+            }
+            Message::Living(ref living) => {
+                self.on_living(living);
                 self.tell_memory(envelope);
             }
             Message::Held { .. } => {
@@ -440,6 +451,7 @@ fn is_of_control(message: &Message) -> bool {
             | Message::Held { .. }
             | Message::Stable { .. }
             | Message::Retain { .. }
+            | Message::Living(_)
             | Message::Report(_)
             | Message::Unreachable { .. }
             | Message::Fence { .. }

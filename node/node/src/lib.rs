@@ -28,6 +28,7 @@ mod disk;
 mod launch;
 mod leader;
 mod lines;
+mod living;
 mod members;
 mod memory;
 mod mending;

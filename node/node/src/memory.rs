@@ -34,7 +34,7 @@ impl<V: ViewMemory> Memory<V> {
         self.views.push((region, view));
     }
 
-    /// Forgets all views but these.
+    /// Drops all views but these.
     pub(crate) fn keep_views(&mut self, is_kept: impl Fn(RegionId) -> bool) {
         self.views.retain(|(region, _)| is_kept(*region));
     }

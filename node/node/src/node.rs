@@ -110,7 +110,11 @@ impl<P: Platform, D: Disk> Node<P, D> {
             self.format();
             self.serve();
             self.tidy_up();
-            if self.run_some() == Ran::Nothing && self.look_elsewhere() == Ran::Nothing {
+            let buried = self.bury();
+            if self.run_some() == Ran::Nothing
+                && self.look_elsewhere() == Ran::Nothing
+                && buried == Ran::Nothing
+            {
                 let until = self.search.next.min(self.core.now + SLEEP_MAX);
                 self.core.pump(Wait::Until(until));
             }
@@ -169,6 +173,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
                 self.next_tidying = self.core.now;
             } else {
                 self.give_up_revivals();
+                self.core.tell_living();
             }
         }
     }
