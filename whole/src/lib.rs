@@ -31,6 +31,7 @@ mod item;
 mod life;
 mod links;
 mod machine;
+mod mortal;
 mod names;
 mod network;
 mod options;

@@ -58,6 +58,8 @@ pub struct Counts {
     pub faults: BTreeMap<FaultKind, u64>,
     /// Processes that have ended by themselves.
     pub ended: u64,
+    /// Programs that were ended.
+    pub programs_ended: u64,
 }
 
 impl Counts {
@@ -67,6 +69,7 @@ impl Counts {
             *self.faults.entry(kind).or_default() += count;
         }
         self.ended += other.ended;
+        self.programs_ended += other.programs_ended;
     }
 }
 
@@ -76,7 +79,8 @@ impl fmt::Display for Counts {
         for (kind, count) in &self.faults {
             write!(f, " {count} {kind},")?;
         }
-        write!(f, " {} nodes ended by themselves", self.ended)
+        write!(f, " {} nodes ended by themselves, ", self.ended)?;
+        write!(f, "{} programs were ended", self.programs_ended)
     }
 }
 

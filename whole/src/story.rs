@@ -13,6 +13,7 @@ use crate::guest;
 use crate::historian::Historian;
 use crate::item::Item;
 use crate::machine::Place;
+use crate::mortal::Mortals;
 use crate::names::{MachineId, Pid};
 use crate::report::Property;
 use crate::scenario::{Detour, Scenario};
@@ -62,6 +63,8 @@ pub(crate) enum Phase {
     Restarting,
     /// All lists are read once more.
     ReadingAgain,
+    /// Nothing is to be left of programs that have ended.
+    Burying,
     /// The cluster stops.
     Stopping,
 }
@@ -87,6 +90,7 @@ pub(crate) struct Story {
     /// Faults that wait for their cue.
     pub(crate) cues: Vec<Waiting>,
     pub(crate) historian: Historian,
+    pub(crate) mortals: Mortals,
     /// The story's own question is not answered.
     is_asking: bool,
     reading: Option<(Moment, Call)>,
@@ -109,6 +113,7 @@ impl Story {
             have_lost_disks: false,
             cues: Vec::new(),
             historian: Historian::default(),
+            mortals: Mortals::default(),
             is_asking: false,
             reading: None,
             down: Vec::new(),
@@ -142,6 +147,9 @@ impl World {
             self.ask(Asker::Status, process, &Request::Status, STATUS_TIME);
         }
         self.read_past();
+        if self.are_faults_planned() || self.story.phase == Phase::Recovering {
+            self.look_at_mortals();
+        }
         let is_late = !self.are_faults_planned() && self.took() > SETTLE_TIME;
         if is_late || self.queue.count() > ITEMS_MAX {
             let (phase, took) = (self.story.phase, self.took().as_millis());
@@ -182,6 +190,7 @@ impl World {
                 self.story.restarted_in = self.took();
                 self.enter(Phase::ReadingAgain);
             }
+            Phase::Burying => self.look_for_remains(),
             Phase::Stopping => self.ask_leader(&Request::Down),
             _ => {}
         }
@@ -244,7 +253,7 @@ impl World {
         self.story.statuses.insert(process, Said { at, status });
     }
 
-    fn ask_for_story(&mut self, request: &Request) {
+    pub(crate) fn ask_for_story(&mut self, request: &Request) {
         if !self.story.is_asking
             && let Some(&node) = self.alive().first()
         {
@@ -281,7 +290,7 @@ impl World {
                     Durability::Disk => self.lose_power(),
                     Durability::Memory => self.enter(Phase::Resting),
                 },
-                _ => self.enter(Phase::Stopping),
+                _ => self.enter(Phase::Burying),
             }
             return;
         }
@@ -300,6 +309,7 @@ impl World {
             (Phase::Keeping | Phase::GoingBack, Told::Answer(response)) => {
                 self.on_detour_told(*response);
             }
+            (Phase::Burying, Told::Answer(response)) => self.on_remains_told(*response),
             (Phase::Deploying, Told::Answer(response)) => match *response {
                 Response::Deployed { .. } => self.enter(Phase::Starting),
                 other => self.note(format_args!("not deployed: {other:?}")),

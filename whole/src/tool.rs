@@ -28,6 +28,8 @@ pub(crate) enum Asker {
     Story,
     /// Somebody who reads the past.
     Historian,
+    /// Whoever starts programs and ends them.
+    Mortals,
 }
 
 /// What a tool gets.
@@ -135,6 +137,7 @@ impl World {
             Asker::Status => self.on_status_told(process, told),
             Asker::Story => self.on_story_told(told),
             Asker::Historian => self.on_historian_told(told),
+            Asker::Mortals => self.on_mortals_told(told),
         }
     }
 }
