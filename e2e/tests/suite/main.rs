@@ -5,6 +5,7 @@
 )]
 mod chaos;
 mod damage;
+mod dead;
 mod drain;
 mod ends;
 mod far;

@@ -7,15 +7,15 @@ use alloc::vec::Vec;
 
 use kernel::Living as Processes;
 use platform::Disk;
-use types::{Living, NodeId, ViewNumber};
+use types::{Epoch, Living, NodeId, ViewNumber};
 use wire::Message;
 
 use crate::core::Core;
 use crate::worker::Ran;
 use crate::{Node, Platform};
 
-/// Extents given back at a time: some 500 µs.
-const EXTENTS_AT_ONCE: usize = 2;
+/// Extents given back at a time: some 200 µs.
+const EXTENTS_AT_ONCE: usize = 1;
 
 /// What the leader's node has told in its view, and is about to tell.
 #[derive(Debug, Default)]
@@ -85,7 +85,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
     }
 }
 
-fn regions_of(processes: &Processes, epoch: types::Epoch) -> Living {
+fn regions_of(processes: &Processes, epoch: Epoch) -> Living {
     let regions = processes.processes.iter().map(|process| process.region());
     Living {
         epoch,

@@ -89,7 +89,7 @@ impl Dtm {
             return;
         }
         self.advance_to(envelope.epoch);
-        self.on_message(now, from, envelope.message, memory);
+        self.hear(now, from, envelope.message, memory);
         self.settle(now, memory);
     }
 
@@ -99,7 +99,16 @@ impl Dtm {
     /// that was in vain because it was made ahead.
     pub(crate) fn settle(&mut self, now: Instant, memory: &mut impl PageMemory) {
         while let Some(message) = self.links.next_local() {
-            self.on_message(now, self.links.me, message, memory);
+            self.hear(now, self.links.me, message, memory);
+        }
+    }
+
+    /// Handles a message, unless it is about pages that nobody needs any more: whoever waits for
+    /// an answer is marked, and forgets it when he is told.
+    fn hear(&mut self, now: Instant, from: NodeId, message: Message, memory: &mut impl PageMemory) {
+        let region = message.region();
+        if region.is_none_or(|region| !self.is_dead(region)) {
+            self.on_message(now, from, message, memory);
         }
     }
 
@@ -110,10 +119,6 @@ impl Dtm {
         message: Message,
         memory: &mut impl PageMemory,
     ) {
-        if message.region().is_some_and(|region| self.is_dead(region)) {
-            // Whoever waits for an answer does not need it, and forgets it when he is told.
-            return;
-        }
         match message {
             Message::GetShared { page, ts, wish } => {
                 self.on_request(Request {
