@@ -3,9 +3,9 @@
 //! reads before it touches the process' region.
 use dtm::{Access, AccessResult, PageState, TxnStatus, Why};
 use types::{Cut, Epoch, Interval, NodeId, PageId};
-use wire::{Envelope, Message};
+use wire::{Envelope, Message, ReadWish};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, view};
 
 /// Region of the process that ends; another one's.
 const MORTAL: u32 = 300;
@@ -217,4 +217,48 @@ fn a_new_view_comes_before_all_were_told() {
     check_gone(&cluster, MORTAL);
     assert_eq!(cluster.get(3, record), ENDED);
     assert!(cluster.make_stable() >= Epoch(99));
+}
+
+/// Nobody waits for pages that were asked for in advance, so their requester need not be marked
+/// when its process ends.
+#[test]
+fn pages_on_their_way_in_advance_are_forgotten_too() {
+    for told_first in [[2, 3], [3, 2]] {
+        let (mut cluster, record, page) = with_process();
+        let behind = |at: u32| PageId::new(MORTAL, page.index.0 + at);
+        cluster.begin(2);
+        (0..8).for_each(|at| cluster.write(2, behind(at), 9));
+        cluster.finish(2);
+        let stable = cluster.make_stable();
+        cluster.restart_all(&view(2, 3, stable.0, 60));
+        cluster.begin(2);
+        assert_eq!(cluster.read(2, record), ALIVE);
+        assert_eq!(cluster.read(2, behind(0)), 9);
+        let before = cluster.sent.len();
+        cluster.hold(3, 2);
+        assert_eq!(
+            cluster.access(2, behind(1), Access::Read),
+            AccessResult::Wait
+        );
+        let is_ahead = |(.., message): &&(u32, u32, Message)| {
+            matches!(
+                message,
+                Message::GetShared {
+                    wish: ReadWish::Ahead(_),
+                    ..
+                }
+            )
+        };
+        assert!(cluster.sent[before..].iter().filter(is_ahead).count() > 1);
+        let said = end(&mut cluster, record);
+        cluster.rollback(2);
+        for id in told_first {
+            cluster.bury(&said, &[id]);
+            cluster.release(3, 2);
+            cluster.pump();
+        }
+        cluster.bury(&said, &[1]);
+        check_gone(&cluster, MORTAL);
+        assert_eq!(cluster.get(2, record), ENDED);
+    }
 }
