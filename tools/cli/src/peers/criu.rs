@@ -1,5 +1,5 @@
 //! CRIU: a process is frozen, and everything that it has is written to files.
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,10 +8,8 @@ use bench::{Load, Snapshot, StartSubject, Subject};
 use linux::process::{Signal, signal};
 
 use super::Place;
-use super::native::{Said, described, said};
+use super::native::{Said, arguments, said, said_until};
 
-const PATIENCE: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_micros(500);
 /// So long it works between two snapshots.
 const WORK_TIME: Duration = Duration::from_millis(500);
 
@@ -42,12 +40,9 @@ struct Frozen {
 impl Frozen {
     fn start(load: Load) -> Result<Self, String> {
         let place = Place::new("criu")?;
-        let program = std::env::current_exe().map_err(|error| error.to_string())?;
         // In a session of its own: CRIU wants whole ones.
         let child = Command::new("setsid")
-            .arg(program)
-            .args(["bench", "native-peer", "--peer-of"])
-            .arg(described(place.path(), load))
+            .args(arguments(place.path(), load)?)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -64,14 +59,7 @@ impl Frozen {
     }
 
     fn until(&self, is_enough: impl Fn(Said) -> bool) -> Result<Said, String> {
-        let begin = Instant::now();
-        while begin.elapsed() < PATIENCE {
-            if let Some(said) = said(self.place.path()).filter(|said| is_enough(*said)) {
-                return Ok(said);
-            }
-            thread::sleep(LOOK_EVERY);
-        }
-        Err("the process does nothing".to_owned())
+        said_until(self.place.path(), is_enough)
     }
 
     fn images(&self) -> PathBuf {
@@ -105,7 +93,7 @@ impl Subject for Frozen {
         let said = self.until(|said| said.turns > turns)?;
         Ok(Snapshot {
             pause: said.gap,
-            bytes: bytes_in(&self.images()),
+            bytes: super::bytes_in(&self.images()),
         })
     }
 
@@ -131,10 +119,4 @@ impl Drop for Frozen {
             let _ = child.wait();
         }
     }
-}
-
-fn bytes_in(directory: &Path) -> f64 {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let lengths = entries.filter_map(|entry| Some(entry.metadata().ok()?.len()));
-    lengths.map(super::float).sum()
 }

@@ -1,6 +1,7 @@
 //! The other systems that take snapshots, for `plurix bench peers-snapshot`: those that are
 //! installed.
 mod criu;
+mod dmtcp;
 mod native;
 mod redis;
 
@@ -22,7 +23,7 @@ pub(crate) fn systems() -> Vec<bench::System<'static>> {
         },
         bench::System {
             name: "dmtcp",
-            start: Err("this benchmark does not know how to start it".to_owned()),
+            start: dmtcp::find().map(|()| dmtcp::start()),
         },
     ]
 }
@@ -51,6 +52,12 @@ impl Drop for Place {
         // What cannot be removed is the system's to clean.
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+fn bytes_in(directory: &Path) -> f64 {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let lengths = entries.filter_map(|entry| Some(entry.metadata().ok()?.len()));
+    lengths.map(float).sum()
 }
 
 fn float(bytes: u64) -> f64 {

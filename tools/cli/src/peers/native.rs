@@ -1,9 +1,11 @@
 //! A process with a memory full of noise that writes to it, of which others take snapshots. It
 //! says what it does in a file of constant length: how often it has been at work, and for how
 //! long it was not at most.
+use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bench::Load;
@@ -12,6 +14,8 @@ use types::Prng;
 use crate::error::Error;
 
 const PAGE: usize = 4096;
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_micros(500);
 /// How often it says how it is.
 const SAY_EVERY: Duration = Duration::from_millis(1);
 
@@ -38,8 +42,32 @@ pub(super) fn said(directory: &Path) -> Option<Said> {
     })
 }
 
+/// What it has said when that is enough, which it soon is.
+pub(super) fn said_until(
+    directory: &Path,
+    is_enough: impl Fn(Said) -> bool,
+) -> Result<Said, String> {
+    let begin = Instant::now();
+    while begin.elapsed() < PATIENCE {
+        if let Some(said) = said(directory).filter(|said| is_enough(*said)) {
+            return Ok(said);
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+    Err("the process does nothing".to_owned())
+}
+
+/// What makes this program be the process.
+pub(super) fn arguments(directory: &Path, load: Load) -> Result<Vec<OsString>, String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut all = vec![program.into_os_string()];
+    all.extend(["bench", "native-peer", "--peer-of"].map(OsString::from));
+    all.push(described(directory, load).into());
+    Ok(all)
+}
+
 /// What the process is told: directory, size, share.
-pub(super) fn described(directory: &Path, load: Load) -> String {
+fn described(directory: &Path, load: Load) -> String {
     format!("{}:{}:{}", directory.display(), load.mib, load.percent)
 }
 
