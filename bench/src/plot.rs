@@ -9,8 +9,8 @@ const RIGHT: f64 = 12.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 40.0;
 const LEGEND_LINE: f64 = 16.0;
-const COLOURS: [&str; 6] = [
-    "#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7", "#56b4e9",
+const COLOURS: [&str; 8] = [
+    "#0072b2", "#e69f00", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#000000", "#999999",
 ];
 
 /// Points of one kind.
