@@ -1,6 +1,6 @@
 //! What tools want the leader to decide: they hear of it when it is decided.
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use admin::Response;
@@ -8,7 +8,8 @@ use control::{Outcome, Snapshots, Ticket};
 use platform::{Disk, RequestId};
 use types::Epoch;
 
-use crate::requests::{Unserved, bad_request, unavailable, undecided};
+use crate::requests::{Unserved, bad_request, undecided};
+use crate::restore::not_restored;
 use crate::{Node, Platform};
 
 /// Somebody waits for a decision.
@@ -32,7 +33,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
                 None => Some(Err(undecided())),
                 Some(one) => match one.leader.outcome(ordered.ticket) {
                     Outcome::Pending => None,
-                    Outcome::Dropped => Some(Err(unsettled())),
+                    Outcome::Dropped(why) => Some(Err(not_restored(why))),
                     Outcome::Decided => match &ordered.name {
                         None => Some(Ok(Response::Done)),
                         Some(name) => taken(one.leader.state().snapshots(), name),
@@ -60,13 +61,4 @@ fn taken(snapshots: &Snapshots, name: &str) -> Option<Result<Response, Unserved>
             )))
         }
     }
-}
-
-/// Asking again soon may help.
-pub(crate) fn unsettled() -> Unserved {
-    unavailable(
-        "expected members that neither come nor go, and every store with all that it should \
-         have; found that this is not so: ask again when `plurix status` says so"
-            .to_string(),
-    )
 }

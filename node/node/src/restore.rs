@@ -7,7 +7,7 @@ use control::{ControlState, RestoreRefused};
 use platform::{Disk, RequestId};
 use types::Epoch;
 
-use crate::orders::{Ordered, unsettled};
+use crate::orders::Ordered;
 use crate::requests::{Served, Unserved, bad_request, unavailable};
 use crate::{Node, Platform};
 
@@ -19,7 +19,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
         snapshot: &str,
         discards_named: bool,
     ) -> Served {
-        let not_leading = || unavailable("only the leader restores snapshots".to_string());
+        let not_leading = || not_restored(RestoreRefused::NotRunning);
         let unknown = || {
             let found = format!("found `{snapshot}`: `plurix snapshots` lists them");
             bad_request(format!("expected a snapshot that is kept, {found}"))
@@ -36,10 +36,9 @@ impl<P: Platform, D: Disk> Node<P, D> {
             refuse_to_discard(state, epoch)?;
         }
         let ticket = leadership.leader.restore(now, epoch);
-        let ticket = ticket.map_err(|refused| match refused {
-            RestoreRefused::NotRunning => not_leading(),
+        let ticket = ticket.map_err(|why| match why {
             RestoreRefused::Unknown => unknown(),
-            RestoreRefused::Unsettled => unsettled(),
+            why => not_restored(why),
         })?;
         self.desk.orders.push(Ordered {
             request,
@@ -48,6 +47,24 @@ impl<P: Platform, D: Disk> Node<P, D> {
             name: None,
         });
         Err(Unserved::Later)
+    }
+}
+
+/// Why the memory has not gone back, or will not.
+pub(crate) fn not_restored(why: RestoreRefused) -> Unserved {
+    match why {
+        RestoreRefused::NotRunning => unavailable("only the leader restores snapshots".to_string()),
+        RestoreRefused::Unknown => bad_request(
+            "expected a snapshot that is kept, found that it was given up just now: nothing has \
+             changed"
+                .to_string(),
+        ),
+        // Asking again soon may help.
+        RestoreRefused::Unsettled => unavailable(
+            "expected members that neither come nor go, and every store with all that it should \
+             have; found that this is not so: ask again when `plurix status` says so"
+                .to_string(),
+        ),
     }
 }
 

@@ -13,7 +13,7 @@ use types::limits::MEMBERS_MAX;
 use types::{Cut, Durability, Duration, Epoch, Instant, NodeId, StoreId, View};
 use wire::{Envelope, Message};
 
-use self::orders::Ticket;
+use self::orders::{RestoreRefused, Ticket};
 use crate::event::{Event, FailedWhy, RefusedWhy};
 use crate::gather::Gather;
 use crate::ladder::Ladder;
@@ -200,7 +200,7 @@ pub struct Leader {
     /// Of these, the one on its way to the voters.
     carried_out: Option<Order>,
     /// Those that could not be done when their turn came.
-    dropped: BTreeSet<Ticket>,
+    dropped: BTreeMap<Ticket, RestoreRefused>,
     next_ticket: Ticket,
     /// The epochs that the members of the view know to be kept.
     told_kept: Vec<Epoch>,
@@ -244,7 +244,7 @@ impl Leader {
             gather: None,
             orders: VecDeque::new(),
             carried_out: None,
-            dropped: BTreeSet::new(),
+            dropped: BTreeMap::new(),
             next_ticket: Ticket(0),
             told_kept: Vec::new(),
             deciding: None,

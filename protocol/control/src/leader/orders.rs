@@ -7,7 +7,7 @@ use crate::snapshots::SnapshotRefused;
 use crate::state::Command;
 
 /// Why the memory does not go back to a snapshot.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RestoreRefused {
     /// No view is in force yet.
     NotRunning,
@@ -36,10 +36,10 @@ pub struct Ticket(pub(super) u64);
 pub enum Outcome {
     /// It has still to be decided.
     Pending,
-    /// It is decided, and told.
+    /// It is decided.
     Decided,
     /// When its turn came it could not be done any more. Nothing has happened.
-    Dropped,
+    Dropped(RestoreRefused),
 }
 
 impl Leader {
@@ -94,12 +94,7 @@ impl Leader {
         if !self.is_running() {
             return Err(RestoreRefused::NotRunning);
         }
-        if self.state().snapshots().epochs().all(|kept| kept != epoch) {
-            return Err(RestoreRefused::Unknown);
-        }
-        if !self.is_settled() {
-            return Err(RestoreRefused::Unsettled);
-        }
+        self.check_restore(epoch)?;
         let command = Command::Restore { epoch };
         let is_same = |order: &&Order| order.command == command;
         if let Some(same) = self.undecided().find(is_same) {
@@ -111,8 +106,8 @@ impl Leader {
     /// What has become of an order that this leader has taken.
     #[must_use]
     pub fn outcome(&self, ticket: Ticket) -> Outcome {
-        if self.dropped.contains(&ticket) {
-            Outcome::Dropped
+        if let Some(why) = self.dropped.get(&ticket) {
+            Outcome::Dropped(*why)
         } else if self.undecided().any(|order| order.ticket == ticket) {
             Outcome::Pending
         } else {
@@ -135,16 +130,31 @@ impl Leader {
 
     /// Takes up the next order. What cannot be done any more is dropped.
     pub(super) fn next_order(&mut self) -> Option<Command> {
-        let is_settled = self.is_settled();
         while let Some(order) = self.orders.pop_front() {
-            if is_settled || !matches!(order.command, Command::Restore { .. }) {
-                let command = order.command.clone();
-                self.carried_out = Some(order);
-                return Some(command);
+            let checked = match order.command {
+                Command::Restore { epoch } => self.check_restore(epoch),
+                _ => Ok(()),
+            };
+            if let Err(why) = checked {
+                self.dropped.insert(order.ticket, why);
+                continue;
             }
-            self.dropped.insert(order.ticket);
+            let command = order.command.clone();
+            self.carried_out = Some(order);
+            return Some(command);
         }
         None
+    }
+
+    /// Whether the memory can go back there now.
+    fn check_restore(&self, epoch: Epoch) -> Result<(), RestoreRefused> {
+        if self.state().snapshots().epochs().all(|kept| kept != epoch) {
+            Err(RestoreRefused::Unknown)
+        } else if !self.is_settled() {
+            Err(RestoreRefused::Unsettled)
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether each store has everything that it should have, and members are as they were.

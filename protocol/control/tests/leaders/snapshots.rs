@@ -225,9 +225,26 @@ fn a_death_before_the_decision_comes_first() {
     world.persisted();
     world.persist = Persist::AtOnce;
     world.persisted();
-    assert_eq!(world.leader.outcome(ticket), Outcome::Dropped);
+    let dropped = Outcome::Dropped(RestoreRefused::Unsettled);
+    assert_eq!(world.leader.outcome(ticket), dropped);
     let is_restore = |command: &Command| matches!(command, Command::Restore { .. });
     assert!(!world.log.iter().any(is_restore));
+}
+
+/// What is given up before its turn comes is not gone back to, and nobody is told that it was.
+#[test]
+fn a_snapshot_that_is_given_up_first_is_not_gone_back_to() {
+    let (mut world, early, _) = with_two(0);
+    let before = world.view().number;
+    world.persist = Persist::OnDemand;
+    take(&mut world, "other").unwrap();
+    forget(&mut world, Forgotten::Epoch(early)).unwrap();
+    let ticket = restore(&mut world, early).unwrap();
+    world.persist = Persist::AtOnce;
+    world.persisted();
+    let dropped = Outcome::Dropped(RestoreRefused::Unknown);
+    assert_eq!(world.leader.outcome(ticket), dropped);
+    assert_eq!(world.view().number, before);
 }
 
 /// Both are asked for at a time: whoever waits for the snapshot does not wait in vain.
