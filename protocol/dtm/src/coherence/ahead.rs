@@ -10,7 +10,7 @@ use core::ops::Range;
 
 use types::limits::LINEAR_PAGES_MAX;
 use types::{Extent, PageId, RegionId};
-use wire::{Hold, Message, ReadWish};
+use wire::{Hold, ReadWish};
 
 use crate::pages::{Mapping, Pending};
 use crate::{Access, CommitMode, Dtm, PageMemory, PageState};
@@ -123,11 +123,7 @@ impl Dtm {
             if !is_absent || entry.is_contended || self.backoffs.is_waiting(page) {
                 continue;
             }
-            entry.pending = Pending::Ahead;
-            self.reading.push(page);
-            let (home, ts) = (self.home_of(page), self.txn.ts);
-            let wish = ReadWish::Ahead(hold);
-            self.links.send(home, Message::GetShared { page, ts, wish });
+            self.send_read(page, Pending::Ahead, ReadWish::Ahead(hold));
         }
     }
 

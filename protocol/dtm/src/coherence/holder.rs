@@ -135,9 +135,10 @@ impl Dtm {
             true => Stay::Written,
             false => Stay::Read,
         };
-        entry.habit.learn(stay);
+        if !core::mem::take(&mut entry.is_ahead) {
+            entry.habit.learn(stay);
+        }
         entry.state = PageState::Invalid;
-        entry.is_ahead = false;
         for frame in [entry.before.take(), entry.side.take()]
             .into_iter()
             .flatten()

@@ -3,6 +3,7 @@ use alloc::vec::Vec;
 use types::{Instant, NodeId, PageId, Seq, placement};
 use wire::{Hold, Message, Outcome, PageVersion, ReadRefusal, ReadWish};
 
+use crate::coherence::ahead::Streams;
 use crate::pages::Pending;
 use crate::{Dtm, PageMemory, PageState, Why};
 
@@ -46,26 +47,25 @@ impl Dtm {
         if entry.pending != Pending::None || self.backoffs.is_waiting(page) {
             return;
         }
-        entry.pending = Pending::Read;
-        self.reading.push(page);
         let is_to_be_written = self.txn.means_to_write(entry.habit.expects_write());
         let wish = match core::mem::take(&mut entry.from_owner) {
             true => ReadWish::CopyOfOwner,
             false if is_to_be_written => ReadWish::Whole,
             false => ReadWish::Copy,
         };
+        self.send_read(page, Pending::Read, wish);
+    }
+
+    /// Sends the one request for an absent page.
+    pub(crate) fn send_read(&mut self, page: PageId, pending: Pending, wish: ReadWish) {
+        self.pages.entry(page).pending = pending;
+        self.reading.push(page);
         let home = self.home_of(page);
         if home != self.links.me {
             self.counters.fetches_remote += 1;
         }
-        self.links.send(
-            home,
-            Message::GetShared {
-                page,
-                ts: self.txn.ts,
-                wish,
-            },
-        );
+        let ts = self.txn.ts;
+        self.links.send(home, Message::GetShared { page, ts, wish });
     }
 
     /// Asks to be the only holder, unless a request is outstanding or was just refused.
@@ -190,6 +190,8 @@ impl Dtm {
     pub(crate) fn forget_requests(&mut self) {
         let upgrades = core::mem::take(&mut self.upgrades);
         let reads = core::mem::take(&mut self.reading);
+        // Another view, other holders: what was not to be had ahead may be now.
+        self.streams = Streams::default();
         for page in upgrades.into_keys().chain(reads) {
             self.pages.entry(page).pending = Pending::None;
         }

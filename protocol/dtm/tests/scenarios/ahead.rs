@@ -1,17 +1,19 @@
 //! Pages that come before they are needed: in order, from the stores alone, and at no cost to
 //! anybody who works on them.
-use dtm::{Access, AccessResult, PageState, TxnStatus};
-use types::{Epoch, PageId};
-use wire::Message;
+use dtm::{Access, AccessResult, PageState, TxnStatus, Why};
+use types::PageId;
+use wire::{Message, ReadWish};
 
 use crate::cluster::{Cluster, view};
 
 const COUNT: u32 = 40;
+/// The home of the pages.
+const HOME: u32 = 1;
 
-/// A cluster of 3 that has restarted, whose disks have these pages of one extent; its home.
-fn restarted() -> (Cluster, u32, Vec<PageId>) {
+/// A cluster of 3 that has restarted, whose disks have these pages of one extent.
+fn restarted() -> (Cluster, Vec<PageId>) {
     let mut cluster = Cluster::new(3);
-    let first = cluster.linear(1, 0);
+    let first = cluster.linear(HOME, 0);
     let pages = (0..COUNT).map(|at| PageId::new(first.region.0, first.index.0 + at));
     let pages: Vec<PageId> = pages.collect();
     cluster.begin(2);
@@ -21,7 +23,8 @@ fn restarted() -> (Cluster, u32, Vec<PageId>) {
     cluster.finish(2);
     let stable = cluster.make_stable();
     cluster.restart_all(&view(2, 3, stable.0, 60));
-    (cluster, 1, pages)
+    cluster.sent.clear();
+    (cluster, pages)
 }
 
 fn value(page: PageId) -> u64 {
@@ -41,19 +44,50 @@ fn waits(cluster: &mut Cluster, id: u32, pages: &[PageId]) -> usize {
     waits
 }
 
+/// Has 3 begin to read, and ask for pages 1 to 5, of which 2 to 5 are asked for ahead; what the
+/// home answers is held up.
+fn ask_ahead(cluster: &mut Cluster, pages: &[PageId]) {
+    cluster.begin(3);
+    waits(cluster, 3, &pages[..1]);
+    cluster.hold(HOME, 3);
+    assert_eq!(
+        cluster.access(3, pages[1], Access::Read),
+        AccessResult::Wait
+    );
+    cluster.pump();
+}
+
+/// Requests for this page that were made ahead, and that were not.
+fn asked_for(cluster: &Cluster, page: PageId) -> (usize, usize) {
+    let wishes = cluster
+        .sent
+        .iter()
+        .filter_map(|(.., message)| match message {
+            Message::GetShared { page: of, wish, .. } if *of == page => Some(wish),
+            _ => None,
+        });
+    let (ahead, plain): (Vec<&ReadWish>, Vec<&ReadWish>) =
+        wishes.partition(|wish| matches!(wish, ReadWish::Ahead(_)));
+    (ahead.len(), plain.len())
+}
+
+/// A home reads ahead from itself, too.
 #[test]
 fn who_reads_in_order_waits_seldom() {
-    let (mut cluster, _, pages) = restarted();
-    cluster.begin(3);
-    let waits = waits(&mut cluster, 3, &pages);
-    assert!(waits <= 6, "{waits}");
-    assert!(cluster.dtm(3).counters().pages_ahead > u64::from(COUNT) / 2);
-    cluster.finish(3);
+    for reader in [HOME, 3] {
+        let (mut cluster, pages) = restarted();
+        cluster.begin(reader);
+        let waits = waits(&mut cluster, reader, &pages);
+        assert!(waits <= 6, "{waits}");
+        let ahead = cluster.dtm(reader).counters().pages_ahead;
+        assert!(ahead > u64::from(COUNT) / 2, "{ahead}");
+        cluster.finish(reader);
+    }
 }
 
 #[test]
 fn who_jumps_gets_nothing_ahead() {
-    let (mut cluster, _, mut pages) = restarted();
+    let (mut cluster, mut pages) = restarted();
     pages.reverse();
     cluster.begin(3);
     assert_eq!(waits(&mut cluster, 3, &pages), COUNT as usize);
@@ -64,7 +98,7 @@ fn who_jumps_gets_nothing_ahead() {
 /// Else a reader of everything would cost each writer his exclusiveness.
 #[test]
 fn what_somebody_works_on_stays_his() {
-    let (mut cluster, _, pages) = restarted();
+    let (mut cluster, pages) = restarted();
     cluster.begin(2);
     for &page in &pages[4..] {
         cluster.write(2, page, value(page));
@@ -86,32 +120,22 @@ fn what_somebody_works_on_stays_his() {
 
 #[test]
 fn what_was_never_written_is_not_sent_ahead() {
-    let (mut cluster, home, pages) = restarted();
+    let (mut cluster, pages) = restarted();
     let behind = |at| PageId::new(pages[0].region.0, pages[0].index.0 + COUNT + at);
-    cluster.sent.clear();
     cluster.begin(3);
     for at in 0..COUNT {
         assert_eq!(cluster.read(3, behind(at)), 0);
     }
     cluster.finish(3);
-    let is_ahead = |message: &&(u32, u32, Message)| {
-        matches!(
-            message.2,
-            Message::GetShared {
-                wish: wire::ReadWish::Ahead(_),
-                ..
-            }
-        )
-    };
-    let asked = cluster.sent.iter().filter(is_ahead).count();
-    assert!((1..8).contains(&asked), "{asked} asked of {home}");
+    let asked: usize = (0..COUNT).map(|at| asked_for(&cluster, behind(at)).0).sum();
+    assert!((1..8).contains(&asked), "{asked}");
     assert_eq!(cluster.dtm(3).counters().pages_ahead, 0);
 }
 
 /// What has come is no part of the transaction before it is used.
 #[test]
 fn a_page_that_came_ahead_is_lost_without_harm() {
-    let (mut cluster, _, pages) = restarted();
+    let (mut cluster, pages) = restarted();
     cluster.begin_younger(3);
     waits(&mut cluster, 3, &pages[..2]);
     let unused = pages[4];
@@ -123,34 +147,71 @@ fn a_page_that_came_ahead_is_lost_without_harm() {
     cluster.finish(3);
 }
 
-/// The request that was made ahead serves the transaction that needs the page by now; if it
-/// is refused, another one is made.
+/// The request that was made ahead serves the transaction that needs the page by now.
 #[test]
-fn who_needs_a_page_that_was_asked_for_ahead_gets_it() {
-    for is_taken in [false, true] {
-        let (mut cluster, home, pages) = restarted();
-        let page = pages[3];
-        if is_taken {
-            cluster.put(2, page, value(page));
-        }
-        cluster.begin(3);
-        waits(&mut cluster, 3, &pages[..1]);
-        assert_eq!(
-            cluster.access(3, pages[1], Access::Read),
-            AccessResult::Wait
-        );
-        cluster.hold(home, 3);
-        cluster.pump();
-        cluster.release(home, 3);
-        waits(&mut cluster, 3, &pages);
-        cluster.finish(3);
-    }
+fn who_needs_a_page_that_was_asked_for_ahead_asks_no_more() {
+    let (mut cluster, pages) = restarted();
+    ask_ahead(&mut cluster, &pages);
+    cluster.deliver(HOME, 3); // What it waits for.
+    assert_eq!(
+        cluster.access(3, pages[1], Access::Read),
+        AccessResult::Ready
+    );
+    assert_eq!(
+        cluster.access(3, pages[2], Access::Read),
+        AccessResult::Wait
+    );
+    cluster.release(HOME, 3);
+    cluster.pump();
+    assert_eq!(cluster.node(3).memory.value(pages[2]), value(pages[2]));
+    assert_eq!(asked_for(&cluster, pages[2]), (1, 0));
+    cluster.finish(3);
+}
+
+/// It may be refused. Then another is made.
+#[test]
+fn who_needs_a_page_that_is_not_to_be_had_ahead_asks_again() {
+    let (mut cluster, pages) = restarted();
+    cluster.put(2, pages[2], 7);
+    cluster.sent.clear();
+    ask_ahead(&mut cluster, &pages);
+    cluster.deliver(HOME, 3);
+    assert_eq!(
+        cluster.access(3, pages[2], Access::Read),
+        AccessResult::Wait
+    );
+    cluster.release(HOME, 3);
+    cluster.pump();
+    assert_eq!(cluster.node(3).memory.value(pages[2]), 7);
+    assert_eq!(asked_for(&cluster, pages[2]), (1, 1));
+    cluster.finish(3);
+}
+
+/// Only who needs a damaged page misses it.
+#[test]
+fn a_damaged_page_that_was_asked_for_ahead_stops_nobody() {
+    let (mut cluster, pages) = restarted();
+    (1..=3).for_each(|store| cluster.damage(store, pages[3]));
+    cluster.begin(3);
+    waits(&mut cluster, 3, &pages[..3]);
+    assert_eq!(asked_for(&cluster, pages[3]), (1, 0));
+    cluster.finish(3);
+    cluster.begin(3);
+    assert_eq!(
+        cluster.access(3, pages[3], Access::Read),
+        AccessResult::Wait
+    );
+    cluster.pump();
+    assert!(matches!(
+        cluster.status(3),
+        TxnStatus::Marked(Why::Lost(page, _)) if page == pages[3]
+    ));
 }
 
 /// Whoever writes in order gets the pages to write them: nobody has to be asked again.
 #[test]
 fn who_writes_in_order_gets_pages_whole() {
-    let (mut cluster, _, pages) = restarted();
+    let (mut cluster, pages) = restarted();
     cluster.begin(3);
     for &page in &pages {
         cluster.write(3, page, 1);
@@ -160,24 +221,16 @@ fn who_writes_in_order_gets_pages_whole() {
     let is_upgrade =
         |message: &&(u32, u32, Message)| matches!(message.2, Message::GetExclusive { .. });
     assert_eq!(cluster.sent.iter().filter(is_upgrade).count(), 0);
-    let _: Epoch = cluster.make_stable();
 }
 
 /// A fallback forgets what was on its way.
 #[test]
 fn a_new_view_forgets_what_was_asked_for_ahead() {
-    let (mut cluster, home, pages) = restarted();
-    cluster.begin(3);
-    waits(&mut cluster, 3, &pages[..1]);
-    assert_eq!(
-        cluster.access(3, pages[1], Access::Read),
-        AccessResult::Wait
-    );
-    cluster.hold(home, 3);
-    cluster.pump();
-    let stable = cluster.dtm(1).stable();
+    let (mut cluster, pages) = restarted();
+    ask_ahead(&mut cluster, &pages);
+    let stable = cluster.dtm(HOME).stable();
     cluster.enter_all(&view(3, 3, stable.0, 120));
-    cluster.release(home, 3);
+    cluster.release(HOME, 3);
     cluster.pump();
     cluster.rollback(3);
     cluster.retry(3);
