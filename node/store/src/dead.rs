@@ -67,12 +67,18 @@ impl<D: Disk> Store<D> {
         self.bury_from = self
             .index
             .drop_dead(from, EXTENTS_PER_POLL, retained, &mut freed);
+        if self.bury_from.is_none() && core::mem::take(&mut self.bury_again) {
+            self.bury_from = Some(FIRST);
+        }
         self.free(&freed);
     }
 
     /// Fewer epochs are retained: what dead regions have for them may go.
     pub(crate) fn look_at_dead_again(&mut self) {
-        self.bury_from = Some(FIRST);
+        match self.bury_from {
+            Some(_) => self.bury_again = true,
+            None => self.bury_from = Some(FIRST),
+        }
     }
 }
 

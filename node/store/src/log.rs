@@ -135,6 +135,11 @@ impl<D: Disk> Log<D> {
         self.ahead.read(&mut self.disk, position, room)
     }
 
+    /// What is read next comes from the disk, and not from what was read ahead.
+    pub(crate) fn forget_ahead(&mut self) {
+        self.ahead = Ahead::default();
+    }
+
     /// Starts to make everything written so far durable.
     pub(crate) fn start_sync(&mut self) -> Result<(), DiskError> {
         assert!(

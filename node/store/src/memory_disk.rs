@@ -61,6 +61,8 @@ pub struct MemoryDisk {
     writes_left: Option<u64>,
     /// Bytes that there is room for; `None`: any.
     bytes_left: Option<u64>,
+    /// Places that cannot be read any more.
+    unreadable: Vec<(SegmentNumber, usize)>,
     failure: Option<DiskError>,
     is_poisoned: bool,
     reads: u64,
@@ -138,6 +140,11 @@ impl MemoryDisk {
             .get_mut(&segment)
             .expect("the segment is on the disk");
         file.bytes[offset] ^= 1 << bit;
+    }
+
+    /// Has every read of this byte fail.
+    pub fn make_unreadable(&mut self, segment: SegmentNumber, offset: usize) {
+        self.unreadable.push((segment, offset));
     }
 
     /// Flips a bit in the bytes of one of so many stored frames of pages; returns in how many.
@@ -346,8 +353,14 @@ impl Disk for MemoryDisk {
         self.reads += 1;
         self.bytes_read += buffer.len() as u64;
         let start = usize::try_from(offset).map_err(|_| DiskError::PastEnd(segment))?;
-        let bytes = &self.file(segment)?.bytes;
+        let bytes = &self.files.get(&segment);
+        let bytes = &bytes.ok_or(DiskError::NotFound(segment))?.bytes;
         let range = start..start.saturating_add(buffer.len());
+        let mut unreadable = self.unreadable.iter();
+        if unreadable.any(|(bad, at)| *bad == segment && range.contains(at)) {
+            let operation = DiskOperation::Read;
+            return Err(DiskError::Io { operation, code: 0 });
+        }
         buffer.copy_from_slice(bytes.get(range).ok_or(DiskError::PastEnd(segment))?);
         Ok(())
     }

@@ -119,6 +119,7 @@ impl<D: Disk> Store<D> {
     /// If the disk failed.
     pub fn scrub_step(&mut self, versions_max: usize) -> Result<Scrubbed, DiskError> {
         self.log.check()?;
+        self.log.forget_ahead();
         let mut scrubbed = Scrubbed::default();
         let from = self.scrub_from.take();
         let entries = self.index.entries_after(from, versions_max);

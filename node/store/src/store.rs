@@ -96,6 +96,8 @@ pub struct Store<D> {
     pub(crate) prune_from: Option<(PageId, Version)>,
     /// Where to go on looking for what nobody needs of dead regions.
     pub(crate) bury_from: Option<Extent>,
+    /// After that round another one is needed.
+    pub(crate) bury_again: bool,
     bytes_at_snapshot: u64,
     bases: Bases,
     pub(crate) cleaner: Cleaner,
@@ -167,6 +169,7 @@ impl<D: Disk> Store<D> {
             acks: Acks::default(),
             prune_from: None,
             bury_from: None,
+            bury_again: false,
             bytes_at_snapshot: 0,
             bases: Bases::default(),
             cleaner: Cleaner::default(),

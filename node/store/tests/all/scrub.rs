@@ -166,3 +166,18 @@ fn who_needs_a_damaged_version_is_known() {
     assert_eq!(needed_by(&store, 3, 5), [6]);
     assert_eq!(needed_by(&store, 4, 8), [8]);
 }
+
+/// What readers have in memory of the disk says nothing of the disk.
+#[test]
+fn damage_behind_what_was_read_ahead_is_found() {
+    let disk = known_durable(filled(40, SEGMENT_SIZE), SEGMENT_SIZE);
+    let mut store = Store::open_with(disk, US, SEGMENT_SIZE).unwrap();
+    for index in 0..5 {
+        store.read(page(index)).unwrap();
+    }
+    store.disk_mut().flip_bit(FIRST, HEAD + 3 * FRAME + 99, 2);
+    let read = store.disk_mut().reads();
+    store.read(page(3)).unwrap();
+    assert_eq!(store.disk_mut().reads(), read, "it was read ahead");
+    assert_eq!(round(&mut store), (40, vec![(page(3), Version(1))]));
+}
