@@ -244,12 +244,14 @@ impl Disk for LinuxDisk {
 
     fn prefetch(&mut self, segment: SegmentNumber, offset: u64, length: usize) {
         let Ok(mut state) = self.state() else { return };
-        let Ok(open) = state.file(segment) else {
+        let Ok(file) = state.file(segment).map(|open| Arc::clone(&open.file)) else {
             return;
         };
+        // It takes a moment, and the disk's thread need not wait for it.
+        drop(state);
         let length = NonZeroU64::new(length as u64);
         // Who takes no hints reads as well.
-        let _ = fadvise(&open.file, offset, length, Advice::WillNeed);
+        let _ = fadvise(&file, offset, length, Advice::WillNeed);
     }
 
     fn truncate(&mut self, segment: SegmentNumber, length: u64) -> Result<(), DiskError> {

@@ -38,12 +38,17 @@ pub fn tie_to_parent(command: &mut Command) -> &mut Command {
 }
 
 /// Keeps up to 64 MiB that this process has freed, instead of giving it back to the kernel:
-/// frames come and go, and memory that is asked for again costs a fault per page.
+/// frames and buffers come and go, and memory that is asked for again costs a fault per page.
 pub fn keep_freed_memory() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: sets a parameter of the allocator, by its own lock.
-    unsafe {
-        libc::mallopt(libc::M_TRIM_THRESHOLD, 64 << 20);
+    // Who sets one of the two stops the other from adapting itself.
+    for (parameter, bytes) in [
+        (libc::M_TRIM_THRESHOLD, 64 << 20),
+        (libc::M_MMAP_THRESHOLD, 4 << 20),
+    ] {
+        // SAFETY: sets a parameter of the allocator, under its own lock.
+        let is_set = unsafe { libc::mallopt(parameter, bytes) };
+        assert!(is_set == 1, "the allocator takes these parameters");
     }
 }
 

@@ -443,6 +443,26 @@ mod tests {
     }
 
     #[test]
+    fn a_run_of_pages_is_mapped_as_each_of_them_would_be() {
+        for paging in PAGINGS {
+            let mut view = view(paging);
+            view.map(PageIndex(9), &[9; PAGE_SIZE]);
+            for (first, length) in [(3, 1), (10, 70), (4, 5)] {
+                let frames: Vec<Frame> = (first..first + length)
+                    .map(|page| Frame::new([u8::try_from(page).unwrap(); PAGE_SIZE]))
+                    .collect();
+                view.map_run(PageIndex(first), &frames);
+            }
+            for page in 3..80 {
+                let contents = [u8::try_from(page).unwrap(); PAGE_SIZE];
+                assert_eq!(view.bytes(PageIndex(page)), &contents);
+                assert!(view.is_protected(PageIndex(page)));
+            }
+            assert!(!view.is_present(PageIndex(2)) && !view.is_present(PageIndex(80)));
+        }
+    }
+
+    #[test]
     fn restoring_replaces_contents_and_keeps_the_protection() {
         for paging in PAGINGS {
             let mut view = view(paging);

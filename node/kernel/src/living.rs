@@ -31,12 +31,14 @@ pub fn living(pages: &mut impl Pages) -> Result<Living, Stop> {
     let mut living = Vec::new();
     for entry in TABLE.entries(pages)? {
         let id = ProcessId(entry.id());
-        let lives = match (entry, processes::find(pages, id)?) {
-            (Entry::Open(_), _) => true,
-            (Entry::Closed(_), Some(process)) => lives(pages, &process)?,
-            (Entry::Closed(_), None) => false,
+        let is_needed = match entry {
+            Entry::Open(_) => true,
+            Entry::Closed(_) => match processes::find(pages, id)? {
+                Some(process) => lives(pages, &process)?,
+                None => false,
+            },
         };
-        if lives {
+        if is_needed {
             living.push(id);
         }
     }
