@@ -15,14 +15,8 @@ const WORK_TIME: Duration = Duration::from_millis(500);
 
 /// Why it cannot be measured, if it cannot.
 pub(super) fn find() -> Result<(), String> {
-    let found = Command::new("criu").arg("check").output();
-    let found = found.map_err(|_| "there is no `criu` on PATH".to_owned())?;
-    if found.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&found.stderr);
-    let first = said.lines().next().unwrap_or("it says nothing");
-    Err(format!("`criu check` fails: {}", first.trim()))
+    super::is_there("criu")?;
+    super::run(Command::new("criu").arg("check"))
 }
 
 pub(super) fn start() -> StartSubject<'static> {
@@ -67,18 +61,9 @@ impl Frozen {
     }
 
     fn criu(&self, arguments: &[&str]) -> Result<(), String> {
-        let found = Command::new("criu")
-            .args(arguments)
-            .arg("--images-dir")
-            .arg(self.images())
-            .output()
-            .map_err(|error| error.to_string())?;
-        if found.status.success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&found.stderr);
-        let why = said.lines().last().unwrap_or("it says nothing");
-        Err(format!("`criu {}` fails: {}", arguments[0], why.trim()))
+        let mut command = Command::new("criu");
+        let images = self.images();
+        super::run(command.args(arguments).arg("--images-dir").arg(images))
     }
 }
 

@@ -14,11 +14,7 @@ const WORK_TIME: Duration = Duration::from_millis(500);
 
 /// Why it cannot be measured, if it cannot.
 pub(super) fn find() -> Result<(), String> {
-    let found = Command::new("dmtcp_launch").arg("--version").output();
-    let is_there = found.is_ok_and(|found| found.status.success());
-    is_there
-        .then_some(())
-        .ok_or_else(|| "there is no `dmtcp_launch` on PATH".to_owned())
+    super::is_there("dmtcp_launch")
 }
 
 pub(super) fn start() -> StartSubject<'static> {
@@ -53,16 +49,8 @@ impl Checkpointed {
     fn order(&self, order: &str) -> Result<(), String> {
         let port = std::fs::read_to_string(port_file(&self.place));
         let port = port.map_err(|error| format!("read the coordinator's port: {error}"))?;
-        let found = Command::new("dmtcp_command")
-            .args(["--coord-port", port.trim(), order])
-            .output()
-            .map_err(|error| error.to_string())?;
-        if found.status.success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&found.stderr);
-        let why = said.lines().last().unwrap_or("it says nothing");
-        Err(format!("`dmtcp_command {order}` fails: {}", why.trim()))
+        let mut command = Command::new("dmtcp_command");
+        super::run(command.args(["--coord-port", port.trim(), order]))
     }
 
     fn end(&mut self) {

@@ -6,6 +6,7 @@ mod native;
 mod redis;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub(crate) use native::be_native;
@@ -26,6 +27,26 @@ pub(crate) fn systems() -> Vec<bench::System<'static>> {
             start: dmtcp::find().map(|()| dmtcp::start()),
         },
     ]
+}
+
+/// Why a command of the system cannot be used, if it cannot.
+fn is_there(name: &str) -> Result<(), String> {
+    let found = Command::new(name).arg("--version").output();
+    let is_there = found.is_ok_and(|found| found.status.success());
+    is_there
+        .then_some(())
+        .ok_or_else(|| format!("there is no `{name}` on PATH"))
+}
+
+/// Runs a command of the system to its end. What it says last is what went wrong.
+fn run(command: &mut Command) -> Result<(), String> {
+    let found = command.output().map_err(|error| error.to_string())?;
+    if found.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&found.stderr);
+    let why = said.lines().last().unwrap_or("it says nothing");
+    Err(format!("{command:?} fails: {}", why.trim()))
 }
 
 /// A directory of one subject; it goes when this is dropped.

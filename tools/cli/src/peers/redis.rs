@@ -22,11 +22,7 @@ const ASK_EVERY: Duration = Duration::from_millis(20);
 
 /// Why it cannot be measured, if it cannot.
 pub(super) fn find() -> Result<(), String> {
-    let found = Command::new("redis-server").arg("--version").output();
-    let is_there = found.is_ok_and(|found| found.status.success());
-    is_there
-        .then_some(())
-        .ok_or_else(|| "there is no `redis-server` on PATH".to_owned())
+    super::is_there("redis-server")
 }
 
 pub(super) fn start() -> StartSubject<'static> {
