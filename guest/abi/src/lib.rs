@@ -78,6 +78,17 @@ pub const IMPORTS: &[Import] = &[
     import("clock_ns", &[], Some(I64)),
     // random(buffer, length).
     import("random", &[I32, I32], None),
+    // listen(address, length, release, event) -> channel: listens at an address (text,
+    // ip:port). The channel gives the numbers of the channels of its connections.
+    import("listen", &[I32, I32, I32, I64], Some(I64)),
+    // channel_event(channel, event): what is signalled when something happens to it.
+    import("channel_event", &[I64, I64], None),
+    // channel_read(channel, buffer, length) -> bytes read, or one of `channel`.
+    import("channel_read", &[I64, I32, I32], Some(I32)),
+    // channel_write(channel, bytes, length) -> bytes taken, or one of `channel`.
+    import("channel_write", &[I64, I32, I32], Some(I32)),
+    // channel_close(channel): what was written still goes out.
+    import("channel_close", &[I64], None),
     // exit(code): commits the step and ends the program with all its workers.
     import("exit", &[I32], None),
 ];
@@ -102,6 +113,23 @@ pub mod level {
     pub const OUTPUT: i32 = 0;
     /// Standard error of the program.
     pub const ERROR: i32 = 1;
+}
+
+/// What the calls on channels answer, beside numbers of bytes.
+pub mod channel {
+    /// Nothing more will come.
+    pub const END: i32 = -1;
+    /// The channel is gone: broken from outside, or with its node.
+    pub const LOST: i32 = -2;
+}
+
+/// When what is written to a channel leaves.
+pub mod release {
+    /// When it is committed: early, and if it is undone after all, by a failure, the
+    /// connection breaks unless the very same is written again.
+    pub const AT_COMMIT: i32 = 0;
+    /// When nothing can undo it any more.
+    pub const AT_STABLE: i32 = 1;
 }
 
 /// What instrumentation adds to a module; no business of its author.

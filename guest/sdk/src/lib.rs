@@ -37,6 +37,7 @@ extern crate std;
 
 #[cfg(target_arch = "wasm32")]
 mod allocator;
+mod channel;
 #[cfg(any(target_arch = "wasm32", test))]
 mod heap;
 mod host;
@@ -50,6 +51,7 @@ mod work;
 
 #[cfg(target_arch = "wasm32")]
 pub use allocator::share;
+pub use channel::{Connection, Listener, Lost, Received, Release};
 pub use host::{
     Input, arguments, clock_ns, exit, input, inputs, node, node_count, progress, random,
     result_write, signal, spawn, worker,

@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 use types::{Instant, NodeId};
 use wire::Envelope;
 
-use crate::{JoinerId, LostWhy, Refusal, RequestId};
+use crate::{JoinerId, LostWhy, Refusal, RequestId, SocketEvent};
 
 /// How long to wait for an event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,6 +58,8 @@ pub enum Event {
         /// Which.
         id: RequestId,
     },
+    /// Something happened to a socket of a program.
+    Socket(SocketEvent),
     /// The waker was called since the last such event.
     Woken,
 }

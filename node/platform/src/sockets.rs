@@ -1,0 +1,83 @@
+//! Sockets: byte streams between programs and the world outside of the cluster.
+//!
+//! Everything goes by credit. A world reads from a connection no more than it was asked to,
+//! so a peer that writes faster than programs read is stopped by its own system; it says how
+//! much of what it was given has gone to the system, so a peer that does not read is seen.
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+/// A place where a node listens.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ListenerId(pub u64);
+
+/// A connection. Numbers are never used again in a node's life.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SocketId(pub u64);
+
+/// Something that happened to a socket. For each connection: `Accepted`; then `Received`,
+/// `Written`, and at most one `Ended`; then `Gone`, and nothing more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SocketEvent {
+    /// Somebody connected. Nothing is read before [`Sockets::want`].
+    Accepted {
+        /// Where.
+        listener: ListenerId,
+        /// The new connection.
+        socket: SocketId,
+        /// The other end.
+        peer: SocketAddr,
+    },
+    /// Bytes came, no more than were wanted and at least one.
+    Received {
+        /// On this connection.
+        socket: SocketId,
+        /// What came.
+        bytes: Vec<u8>,
+    },
+    /// The other end writes no more. It may still read.
+    Ended {
+        /// On this connection.
+        socket: SocketId,
+    },
+    /// The system has taken so many more bytes of what was to be written.
+    Written {
+        /// On this connection.
+        socket: SocketId,
+        /// How many, at least one.
+        bytes: usize,
+    },
+    /// The connection is over: the other end broke it, or both ends have ended, or it was
+    /// broken here. Its number is forgotten.
+    Gone {
+        /// This connection.
+        socket: SocketId,
+    },
+}
+
+/// Connections of programs. Calls with a number that is not known any more do nothing: the
+/// event that says so is on its way.
+pub trait Sockets {
+    /// Listens at an address; port 0 is any free port. Gives where it listens.
+    ///
+    /// # Errors
+    /// Why it cannot, in the system's words.
+    fn listen(&mut self, address: SocketAddr) -> Result<(ListenerId, SocketAddr), String>;
+
+    /// Listens there no more. Connections stay.
+    fn unlisten(&mut self, listener: ListenerId);
+
+    /// So many more bytes may be read from the connection.
+    fn want(&mut self, socket: SocketId, bytes: usize);
+
+    /// Writes behind what was written before, as the other end reads.
+    fn write(&mut self, socket: SocketId, bytes: &[u8]);
+
+    /// Nothing more will be written: when all has gone, the other end is told. When that
+    /// has ended, too, or does not within a few seconds, the connection is gone.
+    fn finish(&mut self, socket: SocketId);
+
+    /// Breaks the connection: what was not sent is lost, and the other end sees that it was
+    /// broken.
+    fn break_off(&mut self, socket: SocketId);
+}
