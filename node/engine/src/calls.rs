@@ -11,6 +11,7 @@ pub(crate) fn define(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
     define_program(linker)?;
     define_arguments(linker)?;
     define_results(linker)?;
+    define_channels(linker)?;
     define_environment(linker)
 }
 
@@ -118,6 +119,57 @@ fn define_results(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
                 .map(drop)
         },
     )?;
+    Ok(())
+}
+
+/// What joins the program with the outside.
+fn define_channels(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
+    linker.func_wrap(
+        MODULE,
+        "listen",
+        |guest: Guest<'_>, address: i32, length: i32, release: i32, event: i64| {
+            let state = guest.data();
+            let address = core::str::from_utf8(state.readable(address, length)?)
+                .map_err(|_| state.faulted(FaultKind::Refused, "listen: the address is no text"))?;
+            state.call(HostCall::Listen {
+                address,
+                release,
+                event,
+            })
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "channel_event",
+        |guest: Guest<'_>, channel: i64, event: i64| {
+            let call = HostCall::ChannelEvent { channel, event };
+            guest.data().call(call).map(drop)
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "channel_read",
+        |guest: Guest<'_>, channel: i64, buffer: i32, length: i32| {
+            let state = guest.data();
+            let buffer = state.writable(buffer, length)?;
+            state.call_i32(HostCall::ChannelRead { channel, buffer })
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "channel_write",
+        |guest: Guest<'_>, channel: i64, bytes: i32, length: i32| {
+            let state = guest.data();
+            let bytes = state.readable(bytes, length)?;
+            state.call_i32(HostCall::ChannelWrite { channel, bytes })
+        },
+    )?;
+    linker.func_wrap(MODULE, "channel_close", |guest: Guest<'_>, channel: i64| {
+        guest
+            .data()
+            .call(HostCall::ChannelClose { channel })
+            .map(drop)
+    })?;
     Ok(())
 }
 

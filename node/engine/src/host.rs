@@ -118,6 +118,41 @@ pub enum HostCall<'a> {
         /// What.
         bytes: &'a [u8],
     },
+    /// Makes a channel that listens; the result is its number.
+    Listen {
+        /// Where, `ip:port`.
+        address: &'a str,
+        /// One of `abi::release`.
+        release: i32,
+        /// What is signalled when somebody connects.
+        event: i64,
+    },
+    /// Sets what is signalled when something happens to a channel.
+    ChannelEvent {
+        /// Which.
+        channel: i64,
+        /// The event.
+        event: i64,
+    },
+    /// Reads from a channel; the result is the number of bytes, or one of `abi::channel`.
+    ChannelRead {
+        /// Which.
+        channel: i64,
+        /// Where to.
+        buffer: &'a mut [u8],
+    },
+    /// Writes to a channel; the result is the number of bytes, or one of `abi::channel`.
+    ChannelWrite {
+        /// Which.
+        channel: i64,
+        /// What.
+        bytes: &'a [u8],
+    },
+    /// Closes a channel.
+    ChannelClose {
+        /// Which.
+        channel: i64,
+    },
     /// How far the program has got.
     Progress {
         /// Units done.

@@ -31,10 +31,10 @@ macro_rules! integers {
         }
     )*};
 }
-integers!(u8, u32, u64, i64);
+integers!(u8, u16, u32, u64, i64);
 
-impl Value for [u8; 32] {
-    const SIZE: usize = 32;
+impl<const LENGTH: usize> Value for [u8; LENGTH] {
+    const SIZE: usize = LENGTH;
     fn load(bytes: &[u8]) -> Self {
         bytes.try_into().expect("a cell hands over SIZE bytes")
     }

@@ -2,6 +2,7 @@
 use core::fmt;
 
 use crate::limits::{ARGUMENTS_BYTES_MAX, INPUTS_MAX, WORKERS_PER_PROCESS_MAX};
+use crate::region::CHANNELS_PER_SLOT;
 use crate::{BlobId, ModuleId, NAME_BYTES_MAX, ProcessId, Stop, TABLE_ENTRIES, WorkerId};
 
 /// An operation failed. Either way nothing of its transaction may be committed.
@@ -93,6 +94,8 @@ pub enum Refusal {
     },
     /// No address range is left for blobs.
     BlobSpaceFull,
+    /// The slot has as many channels as it can have.
+    TooManyChannels,
 }
 
 impl From<Stop> for Failure {
@@ -183,6 +186,9 @@ impl fmt::Display for Refusal {
                 )
             }
             Self::BlobSpaceFull => write!(f, "no address range is left for blobs"),
+            Self::TooManyChannels => {
+                write!(f, "too many channels, expected at most {CHANNELS_PER_SLOT}")
+            }
         }
     }
 }

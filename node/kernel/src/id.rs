@@ -22,6 +22,10 @@ pub struct BlobId(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct WorkerId(pub u64);
 
+/// A channel: how often its place was used before, and its place. Never reused; 0 is none.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct ChannelId(pub u64);
+
 /// What a worker can wait for: a number that the program chooses.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Event(pub i64);
@@ -31,6 +35,7 @@ value_newtype!(
     ModuleId(u32),
     BlobId(u64),
     WorkerId(u64),
+    ChannelId(u64),
     Event(i64),
     Slot(u8)
 );
@@ -45,6 +50,11 @@ pub struct Slot(u8);
 pub struct Station {
     slot: Slot,
     slots: u8,
+}
+
+impl ChannelId {
+    /// Bytes of a number, as listeners give it to programs.
+    pub const BYTES: u64 = 8;
 }
 
 impl ProcessId {

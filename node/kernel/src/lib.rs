@@ -35,6 +35,7 @@ extern crate std;
 pub mod blobs;
 mod cell;
 pub mod census;
+pub mod channels;
 mod events;
 mod failure;
 mod id;
@@ -58,7 +59,7 @@ mod tests;
 mod workers;
 
 pub use failure::{Failure, Refusal};
-pub use id::{BlobId, Event, ModuleId, ProcessId, Slot, Station, WorkerId};
+pub use id::{BlobId, ChannelId, Event, ModuleId, ProcessId, Slot, Station, WorkerId};
 pub use living::{Living, living};
 pub use name::{NAME_BYTES_MAX, Name};
 pub use pages::{Pages, Stop};

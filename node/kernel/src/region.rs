@@ -4,7 +4,7 @@
 //! table leaves each process and slot as much as it may ever need, and what
 //! different nodes write never shares a page by accident.
 use types::limits::{FIRST_APPLICATION_REGION, MEMBERS_MAX};
-use types::{PageId, RegionId};
+use types::{NodeId, PageId, RegionId};
 
 use crate::{ProcessId, Slot};
 
@@ -26,6 +26,12 @@ const QUEUES: u32 = 7;
 const EVENTS: u32 = 8;
 /// Output of each process, by slot.
 const OUTPUT: u32 = 9;
+/// Which slots have made channels, then for each slot how many, then their records.
+const CHANNELS: u32 = 10;
+/// What goes through channels, a group of pages each.
+const CHANNEL_ROOMS: u32 = 11;
+/// A page for each node that has been: which of its channels it should look at.
+const DOORBELLS: u32 = 12;
 /// First of the regions that hold large byte objects.
 const BLOBS_FIRST: u32 = 64;
 /// How many they are.
@@ -47,6 +53,9 @@ pub const REGION_NAMES: &[(RegionId, &str)] = &[
     (RegionId(QUEUES), "run queues"),
     (RegionId(EVENTS), "events"),
     (RegionId(OUTPUT), "output"),
+    (RegionId(CHANNELS), "channels"),
+    (RegionId(CHANNEL_ROOMS), "channels' bytes"),
+    (RegionId(DOORBELLS), "doorbells"),
     (RegionId(BLOBS_FIRST), "blobs, first of 128"),
 ];
 
@@ -73,7 +82,13 @@ pub(crate) const EVENT_BUCKET_PAGES: u32 = 2048;
 /// Pages of output kept of each process by slot.
 pub(crate) const OUTPUT_PAGES: u32 = 256;
 const OUTPUT_STRIDE: u32 = 512;
-const SLOTS: u32 = 64;
+pub(crate) const SLOTS: u32 = 64;
+/// Channels that nodes at one slot may have made at a time.
+pub(crate) const CHANNELS_PER_SLOT: u32 = 1 << 14;
+/// Pages of either direction of a channel.
+pub(crate) const CHANNEL_PAGES: u32 = 256;
+/// The first page with records of channels.
+const CHANNEL_RECORDS: u32 = 128;
 
 const _: () = assert!(
     MEMBERS_MAX == SLOTS as usize,
@@ -91,6 +106,11 @@ const _: () = assert!(
     TABLE_ENTRIES as u64 * EVENT_BUCKETS as u64 * EVENT_BUCKET_PAGES as u64 <= 1 << 32,
     "page indices have 32 bits"
 );
+const _: () = assert!(
+    2 * SLOTS as u64 * CHANNELS_PER_SLOT as u64 * CHANNEL_PAGES as u64 <= 1 << 32,
+    "page indices have 32 bits"
+);
+const _: () = assert!(SLOTS < CHANNEL_RECORDS, "headers lie before records");
 const _: () = assert!(
     SLOTS as u64 * QUEUE_PAGES as u64 <= 1 << 32,
     "page indices have 32 bits"
@@ -182,6 +202,30 @@ pub(crate) const fn output_account(process: ProcessId, slot: Slot) -> PageId {
 pub(crate) const fn output_page(process: ProcessId, slot: Slot, page: u32) -> PageId {
     let PageId { region, index } = output_account(process, slot);
     PageId::new(region.0, index.0 + 1 + page)
+}
+
+pub(crate) const fn channel_directory() -> PageId {
+    PageId::new(CHANNELS, 0)
+}
+
+pub(crate) const fn channel_header(slot: Slot) -> PageId {
+    PageId::new(CHANNELS, 1 + slot.index())
+}
+
+pub(crate) const fn channel_records(page: u32) -> PageId {
+    PageId::new(CHANNELS, CHANNEL_RECORDS + page)
+}
+
+/// A page of what goes in (0) or out (1) by the channel at a place.
+pub(crate) const fn channel_page(place: u32, direction: u32, page: u32) -> PageId {
+    PageId::new(
+        CHANNEL_ROOMS,
+        (2 * place + direction) * CHANNEL_PAGES + page,
+    )
+}
+
+pub(crate) const fn doorbell(node: NodeId) -> PageId {
+    PageId::new(DOORBELLS, node.0)
 }
 
 pub(crate) const fn blob_region(number: u32) -> u32 {

@@ -278,10 +278,7 @@ impl Step {
             queues::enqueue(pages, self.station.after(worker.id.turn()), worker)?;
         }
         for &event in &self.signals {
-            for waiter in events::signal(pages, self.process.id, event)? {
-                let slot = self.station.nearest(waiter.home);
-                queues::enqueue(pages, slot, waiter.worker)?;
-            }
+            events::wake(pages, self.station, self.process.id, event)?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use control::Follower;
 use dtm::{Dtm, Input, Output};
 use kernel::ProcessId;
-use platform::{Disk, Event, LostWhy, RequestId, Wait};
+use platform::{Disk, Event, LostWhy, RequestId, SocketEvent, Wait};
 use store::Store;
 use types::{Duration, Instant, NodeId, ViewNumber};
 use wire::{Envelope, Message, NodeReport};
@@ -48,6 +48,10 @@ pub(crate) struct Core<P: Platform, D: Disk> {
     suspended_since: Option<Instant>,
     /// Requests of tools, to be handled between transactions.
     pub(crate) requests: VecDeque<(RequestId, Vec<u8>)>,
+    /// What has happened to sockets of programs, to be handled between transactions.
+    pub(crate) socket_events: VecDeque<SocketEvent>,
+    /// A step has done something to a channel, which may be one of this node.
+    pub(crate) is_rung: bool,
     /// Steps run here that the processes' counts do not contain yet.
     pub(crate) steps: BTreeMap<ProcessId, u64>,
     /// Answers to tools that wait for their epoch to be stable.
@@ -106,6 +110,8 @@ impl<P: Platform, D: Disk> Core<P, D> {
             joining: Joining::new(seed, now),
             suspended_since: None,
             requests: VecDeque::new(),
+            socket_events: VecDeque::new(),
+            is_rung: false,
             steps: BTreeMap::new(),
             replies: Vec::new(),
             copies: Copies::new(now),
@@ -214,6 +220,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 self.past.forget(id);
             }
             Event::LinkUp(node) => drop(self.voter.lost.remove(&node)),
+            Event::Socket(event) => self.socket_events.push_back(event),
             Event::Refused(refusal) => self.note_intruder(LostWhy::Refused(refusal)),
             Event::Woken => {}
         }

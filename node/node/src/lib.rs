@@ -19,6 +19,7 @@ extern crate alloc;
 
 mod apps;
 mod call;
+mod channels;
 mod cleaning;
 mod config;
 mod copies;
@@ -52,9 +53,12 @@ pub use config::{Config, FatalReason};
 pub use node::Node;
 pub use voter::{Origin, Suffrage, Voter};
 
-use platform::{Clock, Compiler, Entropy, Events, Links, Requests, Views};
+use platform::{Clock, Compiler, Entropy, Events, Links, Requests, Sockets, Views};
 
 /// The world that a node runs in.
-pub trait Platform: Clock + Compiler + Entropy + Events + Links + Requests + Views {}
+pub trait Platform:
+    Clock + Compiler + Entropy + Events + Links + Requests + Sockets + Views
+{
+}
 
-impl<P: Clock + Compiler + Entropy + Events + Links + Requests + Views> Platform for P {}
+impl<P: Clock + Compiler + Entropy + Events + Links + Requests + Sockets + Views> Platform for P {}

@@ -9,6 +9,7 @@ use store::Store;
 use types::{Duration, Instant, ViewNumber};
 
 use crate::apps::Apps;
+use crate::channels::Channels;
 use crate::core::Core;
 use crate::requests::Desk;
 use crate::transaction::NotDone;
@@ -37,6 +38,7 @@ pub struct Node<P: Platform, D: Disk> {
     pub(crate) engine: Engine,
     pub(crate) apps: Apps,
     pub(crate) desk: Desk,
+    pub(crate) channels: Channels,
     pub(crate) limits: Limits,
     search: Search,
     /// How often the node had gone back when the kernel's tables were known to be there.
@@ -84,6 +86,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
             engine,
             apps: Apps::default(),
             desk: Desk::default(),
+            channels: Channels::default(),
             limits,
             search,
             formatted: None,
@@ -100,6 +103,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
             }
             if self.core.is_leaving() {
                 self.serve_leaving();
+                self.drop_channels();
                 self.core.pump(self.core.within(LEAVING_PAUSE));
                 continue;
             }
@@ -109,11 +113,14 @@ impl<P: Platform, D: Disk> Node<P, D> {
             }
             self.format();
             self.serve();
+            let exchanged = self.serve_channels();
             self.tidy_up();
             let buried = self.bury();
             if self.run_some() == Ran::Nothing
                 && self.look_elsewhere() == Ran::Nothing
                 && buried == Ran::Nothing
+                && exchanged == Ran::Nothing
+                && self.serve_channels() == Ran::Nothing
             {
                 let until = self.search.next.min(self.core.now + SLEEP_MAX);
                 self.core.pump(Wait::Until(until));

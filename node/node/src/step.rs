@@ -51,7 +51,7 @@ impl<'a, P: Platform, D: Disk> Running<'a, P, D> {
         }
     }
 
-    fn process(&self) -> ProcessId {
+    pub(crate) fn process(&self) -> ProcessId {
         self.step.process().id
     }
 
@@ -82,7 +82,7 @@ impl<'a, P: Platform, D: Disk> Running<'a, P, D> {
         }
     }
 
-    fn done<T>(&self, result: Result<T, Failure>) -> Result<T, Stop> {
+    pub(crate) fn done<T>(&self, result: Result<T, Failure>) -> Result<T, Stop> {
         result.map_err(|failure| match failure {
             Failure::Stop(_) => self.why_stopped(),
             Failure::Refused(refusal) => GuestFault::refused(&refusal.to_string()).into(),
@@ -240,6 +240,17 @@ impl<P: Platform, D: Disk> StepHost for Running<'_, P, D> {
                 buffer,
             } => self.input_read(index, offset, buffer),
             HostCall::ResultWrite { offset, bytes } => self.result_write(offset, bytes).map(|()| 0),
+            HostCall::Listen {
+                address,
+                release,
+                event,
+            } => self.listen(address, release, event),
+            HostCall::ChannelEvent { channel, event } => {
+                self.channel_event(channel, event).map(|()| 0)
+            }
+            HostCall::ChannelRead { channel, buffer } => self.channel_read(channel, buffer),
+            HostCall::ChannelWrite { channel, bytes } => self.channel_write(channel, bytes),
+            HostCall::ChannelClose { channel } => self.channel_close(channel).map(|()| 0),
             HostCall::Progress { done, total } => {
                 let (done, total) = (done.max(0).cast_unsigned(), total.max(0).cast_unsigned());
                 self.step.set_progress(ProgressCount { done, total });

@@ -257,6 +257,14 @@ impl Dtm {
         entry.map(|entry| entry.committed(page, memory))
     }
 
+    /// Whether this node has the page as it is now: nobody else has changed it since it last
+    /// looked.
+    #[must_use]
+    pub fn holds(&self, page: PageId) -> bool {
+        let entry = self.pages.get(page);
+        entry.is_some_and(|entry| entry.state != PageState::Invalid)
+    }
+
     /// Extents with offers: they belong into the inventory of this node's store.
     #[must_use]
     pub fn offered_extents(&self) -> BTreeSet<Extent> {

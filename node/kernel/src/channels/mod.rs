@@ -1,0 +1,187 @@
+//! Channels: what joins a program with the world outside of the cluster. Each is a pair of
+//! smart buffers, whose halves in the memory lie here.
+//!
+//! A channel has a *home*: the node that has the socket. What comes in the home keeps, in
+//! memory of its own, until what it has *delivered* here cannot be undone any more; what a
+//! program has written here the home *collects*, and lets go when the channel's rule allows it.
+//! Reading, writing, delivering and collecting are transactions. So an abort or a fallback puts
+//! everything on this side back, and the home's side follows.
+//!
+//! ```text
+//! direction 0   inward:  what the home has delivered and sent, then bytes for the program
+//! direction 1   outward: what the program has written and read, then bytes for the outside
+//! ```
+//! Each side writes its own pages only: [`program`] the one, [`home`] the other. The program
+//! rings the home's [`doorbell`](home::take_rings) when there is something to collect; the
+//! home signals the channel's event.
+//!
+//! A channel that listens is one like others: what comes in are the numbers of the channels of
+//! its connections, 8 bytes each.
+mod direction;
+mod doorbell;
+pub mod home;
+pub mod program;
+mod table;
+
+use core::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+
+use types::NodeId;
+
+use crate::cell::{Value, record, value_newtype};
+use crate::{ChannelId, Event, Pages, ProcessId, Stop};
+
+pub use direction::RING_BYTES;
+
+record! {
+    /// A channel, without what changes often.
+    pub struct Channel {
+        /// How often its place was used before.
+        pub(crate) generation: u32,
+        /// What it is.
+        pub kind: Kind,
+        /// When what is written leaves.
+        pub release: Release,
+        /// The program that it belongs to.
+        pub process: ProcessId,
+        /// The node that has the socket.
+        pub home: Home,
+        /// The home's number of it; none before there is one.
+        pub socket: u64,
+        /// What is signalled when something happens to it.
+        pub event: Event,
+        /// Where it listens, or the other end.
+        pub address: Address,
+    }
+}
+
+/// What a channel is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Nothing: its place is free.
+    Free,
+    /// It listens at an address.
+    Listener,
+    /// A connection, or what is left of one.
+    Connection,
+}
+
+/// When what is written leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Release {
+    /// When it is committed. It may be undone after all.
+    AtCommit,
+    /// When nothing can undo it any more.
+    AtStable,
+}
+
+/// The node that has a channel's socket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Home(pub NodeId);
+
+/// An address and port, as 18 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Address([u8; 18]);
+
+value_newtype!(Address([u8; 18]));
+
+impl Address {
+    /// From the usual form. What belongs to one machine only (scope, flow) is lost.
+    #[must_use]
+    pub fn new(address: SocketAddr) -> Self {
+        let ip = match address.ip() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+            IpAddr::V6(ip) => ip,
+        };
+        let mut bytes = [0; 18];
+        bytes[..16].copy_from_slice(&ip.octets());
+        bytes[16..].copy_from_slice(&address.port().to_le_bytes());
+        Self(bytes)
+    }
+
+    /// In the usual form.
+    #[must_use]
+    pub fn get(self) -> SocketAddr {
+        let (ip, port) = self.0.split_at(16);
+        let ip = Ipv6Addr::from(<[u8; 16]>::try_from(ip).expect("16 bytes"));
+        let port = u16::load(port);
+        match ip.to_ipv4_mapped() {
+            Some(ip) => SocketAddr::new(IpAddr::V4(ip), port),
+            None => SocketAddrV6::new(ip, port, 0, 0).into(),
+        }
+    }
+}
+
+/// Closes a channel, and tells its home.
+fn close(pages: &mut impl Pages, id: ChannelId, channel: &Channel) -> Result<(), Stop> {
+    let outward = direction::outward(id.place());
+    if outward.get(pages)?.is_closed == 1 {
+        return Ok(());
+    }
+    outward.update(pages, |ours| ours.is_closed = 1)?;
+    doorbell::ring(pages, channel.home.0, id.place())
+}
+
+impl Value for Home {
+    const SIZE: usize = u32::SIZE;
+
+    fn load(bytes: &[u8]) -> Self {
+        Self(NodeId(u32::load(bytes)))
+    }
+
+    fn store(&self, bytes: &mut [u8]) {
+        self.0.0.store(bytes);
+    }
+}
+
+impl Value for Kind {
+    const SIZE: usize = u8::SIZE;
+
+    fn load(bytes: &[u8]) -> Self {
+        match bytes[0] {
+            0 => Self::Free,
+            1 => Self::Listener,
+            2 => Self::Connection,
+            kind => panic!("channel of kind {kind}, expected 0 to 2"),
+        }
+    }
+
+    fn store(&self, bytes: &mut [u8]) {
+        bytes[0] = match self {
+            Self::Free => 0,
+            Self::Listener => 1,
+            Self::Connection => 2,
+        };
+    }
+}
+
+impl Value for Release {
+    const SIZE: usize = u8::SIZE;
+
+    fn load(bytes: &[u8]) -> Self {
+        match bytes[0] {
+            0 => Self::AtCommit,
+            1 => Self::AtStable,
+            release => panic!("release {release}, expected 0 or 1"),
+        }
+    }
+
+    fn store(&self, bytes: &mut [u8]) {
+        bytes[0] = match self {
+            Self::AtCommit => 0,
+            Self::AtStable => 1,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_come_back() {
+        for text in ["127.0.0.1:6379", "0.0.0.0:0", "[::1]:80", "[fe80::7]:65535"] {
+            let address: SocketAddr = text.parse().unwrap();
+            assert_eq!(Address::new(address).get(), address);
+        }
+    }
+}

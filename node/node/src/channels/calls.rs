@@ -1,0 +1,81 @@
+//! What programs ask of their channels, as part of their steps.
+use alloc::format;
+use core::net::SocketAddr;
+
+use engine::{GuestFault, Stop};
+use kernel::channels::Release;
+use kernel::channels::program::{self, Passed, Place};
+use kernel::{ChannelId, Event, Failure};
+use platform::Disk;
+
+use crate::Platform;
+use crate::step::Running;
+use crate::transaction::Transaction;
+
+impl<P: Platform, D: Disk> Running<'_, P, D> {
+    pub(crate) fn listen(&mut self, address: &str, release: i32, event: i64) -> Result<i64, Stop> {
+        let refused = |why: &str| Stop::from(GuestFault::refused(why));
+        let parsed: SocketAddr = address.parse().map_err(|_| {
+            refused(&format!(
+                "listen at `{address}`, expected an address and port, as in 127.0.0.1:8080"
+            ))
+        })?;
+        let release = match release {
+            abi::release::AT_COMMIT => Release::AtCommit,
+            abi::release::AT_STABLE => Release::AtStable,
+            other => return Err(refused(&format!("release {other}, expected 0 or 1"))),
+        };
+        let at = Place {
+            process: self.process(),
+            node: self.core.dtm.me(),
+            slot: self.core.station().slot(),
+        };
+        let pages = &mut Transaction { core: self.core };
+        let made = program::listen(pages, at, parsed, release, Event(event));
+        self.core.is_rung = true;
+        Ok(self.done(made)?.0.cast_signed())
+    }
+
+    pub(crate) fn channel_event(&mut self, channel: i64, event: i64) -> Result<(), Stop> {
+        let (process, id) = (self.process(), number(channel));
+        let pages = &mut Transaction { core: self.core };
+        let set = program::set_event(pages, process, id, Event(event));
+        self.done(set.map_err(Failure::Stop))
+    }
+
+    pub(crate) fn channel_read(&mut self, channel: i64, buffer: &mut [u8]) -> Result<i64, Stop> {
+        let (process, id) = (self.process(), number(channel));
+        let pages = &mut Transaction { core: self.core };
+        let passed = program::read(pages, process, id, buffer);
+        self.core.is_rung = true;
+        self.done(passed.map_err(Failure::Stop)).map(answer)
+    }
+
+    pub(crate) fn channel_write(&mut self, channel: i64, bytes: &[u8]) -> Result<i64, Stop> {
+        let (process, id) = (self.process(), number(channel));
+        let pages = &mut Transaction { core: self.core };
+        let passed = program::write(pages, process, id, bytes);
+        self.core.is_rung = true;
+        self.done(passed.map_err(Failure::Stop)).map(answer)
+    }
+
+    pub(crate) fn channel_close(&mut self, channel: i64) -> Result<(), Stop> {
+        let (process, id) = (self.process(), number(channel));
+        let pages = &mut Transaction { core: self.core };
+        let closed = program::close(pages, process, id);
+        self.core.is_rung = true;
+        self.done(closed.map_err(Failure::Stop))
+    }
+}
+
+fn number(channel: i64) -> ChannelId {
+    ChannelId(channel.cast_unsigned())
+}
+
+fn answer(passed: Passed) -> i64 {
+    match passed {
+        Passed::Bytes(count) => i64::try_from(count).expect("a length in memory"),
+        Passed::End => abi::channel::END.into(),
+        Passed::Lost => abi::channel::LOST.into(),
+    }
+}
