@@ -1,4 +1,4 @@
-//! The engine, and the module that clients call: compiled once for all runs.
+//! The engine, and the modules that clients call: compiled once for all runs.
 use std::sync::OnceLock;
 
 use engine::Engine;
@@ -6,6 +6,9 @@ use platform::CompiledModule;
 
 /// Lists that callers append to and read.
 pub(crate) const LISTS: &[u8] = include_bytes!("../../guest/modules/lists.wasm");
+
+/// Numbers whoever passes by a socket.
+pub(crate) const TURNSTILE: &[u8] = include_bytes!("../../guest/modules/turnstile.wasm");
 
 /// The engine of all nodes.
 pub(crate) fn engine() -> Engine {
@@ -16,10 +19,11 @@ pub(crate) fn engine() -> Engine {
 
 /// What a node's compiler makes of a module.
 pub(crate) fn compile(wasm: &[u8]) -> Result<CompiledModule, String> {
-    static COMPILED: OnceLock<CompiledModule> = OnceLock::new();
-    if wasm != LISTS {
+    static COMPILED: [OnceLock<CompiledModule>; 2] = [OnceLock::new(), OnceLock::new()];
+    let known = [LISTS, TURNSTILE];
+    let Some(at) = known.iter().position(|known| *known == wasm) else {
         return linux::compile(&engine(), wasm);
-    }
-    let compile = || linux::compile(&engine(), LISTS).expect("a module of this repository");
-    Ok(COMPILED.get_or_init(compile).clone())
+    };
+    let compile = || linux::compile(&engine(), wasm).expect("a module of this repository");
+    Ok(COMPILED[at].get_or_init(compile).clone())
 }

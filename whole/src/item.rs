@@ -1,4 +1,5 @@
 //! The closed list of what can be due.
+use platform::SocketId;
 use types::Duration;
 
 use crate::cue::Waiting;
@@ -6,6 +7,7 @@ use crate::fault::Fault;
 use crate::machine::Drive;
 use crate::names::{LineId, MachineId, Pid, Side};
 use crate::network::Packet;
+use crate::outside::Passing;
 use crate::tool::Ticket;
 
 /// Something that is due.
@@ -32,6 +34,16 @@ pub(crate) enum Item {
     GiveUp { ticket: Ticket },
     /// A client thinks of something to do.
     Client(usize),
+    /// A caller from outside does.
+    Caller(usize),
+    /// Something comes to a node from outside.
+    PassIn { socket: SocketId, passing: Passing },
+    /// Something goes to a caller.
+    PassOut {
+        caller: usize,
+        socket: SocketId,
+        passing: Passing,
+    },
     /// The next look at the whole.
     Look,
     /// Something goes wrong.

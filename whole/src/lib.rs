@@ -12,12 +12,13 @@
 //!
 //! Start with [`run`]. `scenario` is what a seed means, `story` what happens one after the
 //! other, `fault` what goes wrong, `client` who calls, `detour` what the memory goes back
-//! from. What clients are told is judged by the [`oracle`]; `historian` reads the past;
+//! from, `caller` who comes from `outside`. What clients are told is judged by the [`oracle`]; `historian` reads the past;
 //! `checks` looks at what nodes say; `plant` puts bugs into what lies around them, to see
 //! that they are noticed.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod caller;
 mod checks;
 mod client;
 mod clock;
@@ -35,6 +36,7 @@ mod mortal;
 mod names;
 mod network;
 mod options;
+mod outside;
 mod plant;
 mod process;
 mod queue;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar};
 use std::thread::JoinHandle;
 
-use platform::{CompileJob, CompiledModule, RequestId};
+use platform::{CompileJob, CompiledModule, RequestId, SocketEvent};
 use store::MemoryDisk;
 use types::{Duration, Instant, Prng};
 
@@ -22,6 +22,7 @@ pub(crate) enum Letter {
     Packet(LineId, Packet),
     Request(RequestId, Vec<u8>),
     RequestGone(RequestId),
+    Socket(SocketEvent),
 }
 
 /// What a process is to the world.

@@ -31,6 +31,8 @@ pub enum Property {
     Progress,
     /// What was so in an epoch stays so.
     Past,
+    /// What callers from outside were told stays true.
+    Outside,
 }
 
 impl fmt::Display for Property {
@@ -47,6 +49,7 @@ impl fmt::Display for Property {
             Self::Repair => "what a disk has lost is mended",
             Self::Progress => "without faults the cluster works again",
             Self::Past => "what was so in an epoch stays so",
+            Self::Outside => "what was said to the outside stays true",
         })
     }
 }
@@ -60,6 +63,8 @@ pub struct Counts {
     pub ended: u64,
     /// Programs that were ended.
     pub programs_ended: u64,
+    /// Answers to callers from outside.
+    pub passed: u64,
 }
 
 impl Counts {
@@ -70,6 +75,7 @@ impl Counts {
         }
         self.ended += other.ended;
         self.programs_ended += other.programs_ended;
+        self.passed += other.passed;
     }
 }
 
@@ -80,7 +86,8 @@ impl fmt::Display for Counts {
             write!(f, " {count} {kind},")?;
         }
         write!(f, " {} nodes ended by themselves, ", self.ended)?;
-        write!(f, "{} programs were ended", self.programs_ended)
+        write!(f, "{} programs were ended, ", self.programs_ended)?;
+        write!(f, "{} answers to the outside", self.passed)
     }
 }
 

@@ -53,6 +53,8 @@ const KINDS: [FaultKind; 24] = [
 pub(crate) struct Scenario {
     pub(crate) nodes: usize,
     pub(crate) clients: usize,
+    /// Callers from outside.
+    pub(crate) callers: usize,
     pub(crate) epoch_length: Duration,
     pub(crate) delays: Delays,
     pub(crate) syncs: Syncs,
@@ -92,6 +94,7 @@ impl Scenario {
         let mut scenario = Self {
             nodes,
             clients: 2 + index_below(4, prng),
+            callers: [0, 1, 2, 5][index_below(4, prng)],
             epoch_length: ms(prng, [20, 100]),
             delays: Delays {
                 base_min: Duration::from_micros(base_min),

@@ -43,7 +43,11 @@ impl SimPlatform {
         Self { stage, me, views }
     }
 
-    fn enter(&self) -> Guard<'_> {
+    pub(crate) fn me(&self) -> Pid {
+        self.me
+    }
+
+    pub(crate) fn enter(&self) -> Guard<'_> {
         enter(&self.stage, self.me)
     }
 }

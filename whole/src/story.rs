@@ -149,6 +149,7 @@ impl World {
         self.read_past();
         if self.are_faults_planned() || self.story.phase == Phase::Recovering {
             self.look_at_mortals();
+            self.look_at_callers();
         }
         let is_late = !self.are_faults_planned() && self.took() > SETTLE_TIME;
         if is_late || self.queue.count() > ITEMS_MAX {
@@ -174,9 +175,13 @@ impl World {
             Phase::Healing if self.is_whole() => {
                 self.story.healed_in = self.took();
                 self.story.diary.is_closed = true;
+                self.close_callers();
                 self.enter(Phase::Closing);
             }
-            Phase::Closing if self.story.diary.clients.iter().all(Client::is_idle) => {
+            Phase::Closing
+                if self.story.diary.clients.iter().all(Client::is_idle)
+                    && self.are_callers_idle() =>
+            {
                 self.enter(Phase::Reading);
             }
             Phase::Reading | Phase::ReadingAgain => self.read_on(),
@@ -284,6 +289,10 @@ impl World {
         let first = self.story.reading.take();
         let first = first.map_or(0, |(_, call)| call.read_end());
         if first >= end {
+            if !self.is_counted() {
+                return;
+            }
+            self.count_again();
             match self.story.phase {
                 Phase::Reading if self.story.detour.is_some() => self.enter(Phase::Keeping),
                 Phase::Reading => match self.scenario.durability {
@@ -352,6 +361,7 @@ impl World {
             self.story.diary.clients.push(Client::new(prng));
             self.push(Duration::ZERO, Item::Client(number));
         }
+        self.begin_callers();
         for (after, fault) in self.scenario.faults.clone() {
             self.push(after, Item::Fault(fault));
         }

@@ -30,6 +30,8 @@ pub(crate) enum Asker {
     Historian,
     /// Whoever starts programs and ends them.
     Mortals,
+    /// Whoever looks after the program that callers from outside use.
+    Callers,
 }
 
 /// What a tool gets.
@@ -138,6 +140,7 @@ impl World {
             Asker::Story => self.on_story_told(told),
             Asker::Historian => self.on_historian_told(told),
             Asker::Mortals => self.on_mortals_told(told),
+            Asker::Callers => self.on_callers_told(told),
         }
     }
 }

@@ -8,6 +8,7 @@ use platform::Event;
 use store::{MemoryDisk, SyncMode, Tail};
 use types::{Duration, Instant, Prng};
 
+use crate::caller::Callers;
 use crate::checks::Checks;
 use crate::clock::Clock;
 use crate::item::{Arrival, Item};
@@ -16,6 +17,7 @@ use crate::links::Links;
 use crate::machine::{Drive, Machine, Place};
 use crate::names::{MachineId, Pid, Side};
 use crate::network::{Arrived, Network, Packet, Wire};
+use crate::outside::Outside;
 use crate::plant::Planted;
 use crate::process::{Letter, Life, Process, Rest};
 use crate::report::{Counts, Property};
@@ -53,6 +55,8 @@ pub(crate) struct World {
     /// Threads that will never end.
     stranded: Vec<Pid>,
     pub(crate) tools: Tools,
+    pub(crate) outside: Outside,
+    pub(crate) callers: Callers,
     pub(crate) story: Story,
     pub(crate) checks: Checks,
     pub(crate) planted: Planted,
@@ -84,6 +88,8 @@ impl World {
             processes: Vec::new(),
             stranded: Vec::new(),
             tools: Tools::default(),
+            outside: Outside::default(),
+            callers: Callers::default(),
             story: Story::new(&scenario),
             checks: Checks::default(),
             planted,
@@ -257,6 +263,13 @@ impl World {
             Item::Answer { ticket, bytes } => self.on_answer(ticket, bytes),
             Item::GiveUp { ticket } => self.on_give_up(ticket),
             Item::Client(number) => self.on_client(number),
+            Item::Caller(number) => self.on_caller(number),
+            Item::PassIn { socket, passing } => self.on_pass_in(socket, passing),
+            Item::PassOut {
+                caller,
+                socket,
+                passing,
+            } => self.on_pass_out(caller, socket, passing),
             Item::Look => self.on_look(),
             Item::Fault(fault) => self.on_fault(fault),
             Item::Heal(heal) => self.on_heal(heal),
@@ -358,6 +371,7 @@ impl World {
                     let event = Event::Request { id: request, bytes };
                     links.events.push_back(event);
                 }
+                Letter::Socket(event) => links.events.push_back(Event::Socket(event)),
                 Letter::RequestGone(request) => {
                     links.events.push_back(Event::RequestGone { id: request });
                 }
@@ -476,6 +490,7 @@ impl World {
     }
 
     fn part(&mut self, id: Pid, machine: MachineId, word: Word) {
+        self.unplug_all(id, word);
         let mut wire = self.wire();
         for (line, side) in wire.network.ends_of(id) {
             match word {
