@@ -164,6 +164,7 @@ impl Links for Network {
 
     fn flush(&mut self) {
         self.links.flush(&mut self.core);
+        self.sockets.flush(&mut self.core);
     }
 
     fn counters(&self) -> LinkCounters {

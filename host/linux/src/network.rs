@@ -1,4 +1,5 @@
-//! The one place where a node waits: links, tools and its own threads, over epoll.
+//! The one place where a node waits: links, tools, sockets of programs and its own threads,
+//! over epoll.
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -16,6 +17,7 @@ use types::{Duration, Instant, NodeId};
 use crate::LinuxClock;
 use crate::link_table::LinkTable;
 use crate::requests::RequestTable;
+use crate::socket_table::SocketTable;
 use crate::stream::{ReadSide, Source};
 
 const WAKER: Token = Token(0);
@@ -26,6 +28,8 @@ const FIRST_CONNECTION: usize = 16;
 const REPORTS_MAX: usize = 256;
 /// Connections accepted per turn and door at most.
 const ACCEPTS_MAX: usize = 16;
+/// Pause before anybody is accepted again when descriptors or memory are short.
+const SHORT_PAUSE: Duration = Duration::from_millis(100);
 /// Events given out between two polls at most, so that none starves.
 const EVENTS_PER_POLL: u32 = 256;
 /// The longest a call waits: no deadline is that far away, and overflow is.
@@ -71,7 +75,7 @@ pub enum OpenError {
     Poll(io::Error),
 }
 
-/// Links, tools and wakers of one node. Owned by the node's thread.
+/// Links, tools, sockets and wakers of one node. Owned by the node's thread.
 pub struct Network {
     poll: Poll,
     reports: mio::Events,
@@ -79,13 +83,16 @@ pub struct Network {
     spin: Duration,
     given_since_poll: u32,
     /// Doors with possibly more to accept.
-    open_doors: Vec<Token>,
+    pub(crate) open_doors: Vec<Token>,
+    /// Nobody is accepted before: descriptors or memory are short.
+    doors_shut_until: Option<Instant>,
     pub(crate) core: Core,
     pub(crate) links: LinkTable,
     pub(crate) requests: Option<RequestTable>,
+    pub(crate) sockets: SocketTable,
 }
 
-/// What links and requests share.
+/// What links, requests and sockets share.
 #[derive(Debug)]
 pub(crate) struct Core {
     registry: Registry,
@@ -125,8 +132,16 @@ impl Core {
         token
     }
 
-    pub(crate) fn remove(&mut self, socket: &mut TcpStream) {
-        self.registry.deregister(socket).expect("it was registered");
+    /// Tells of callers from now on.
+    pub(crate) fn add_door(&mut self, listener: &mut TcpListener) -> io::Result<Token> {
+        let token = self.next_token();
+        self.registry
+            .register(listener, token, Interest::READABLE)?;
+        Ok(token)
+    }
+
+    pub(crate) fn remove(&mut self, source: &mut impl mio::event::Source) {
+        self.registry.deregister(source).expect("it was registered");
     }
 }
 
@@ -163,6 +178,7 @@ impl Network {
             spin: config.spin,
             given_since_poll: 0,
             open_doors: Vec::new(),
+            doors_shut_until: None,
             core: Core {
                 registry,
                 next_token: FIRST_CONNECTION,
@@ -171,6 +187,7 @@ impl Network {
             },
             links: LinkTable::new(config, listener, address),
             requests,
+            sockets: SocketTable::new(),
         })
     }
 
@@ -209,6 +226,7 @@ impl Network {
             self.links.part();
         }
         self.links.flush(&mut self.core);
+        self.sockets.flush(&mut self.core);
         self.wait(wait);
         let doors = std::mem::take(&mut self.open_doors);
         let unread = std::mem::take(&mut self.core.unread);
@@ -223,13 +241,19 @@ impl Network {
         for door in doors {
             self.on_door(door);
         }
-        self.links.on_time(&mut self.core, LinuxClock.now());
+        self.sockets.read(&mut self.core);
+        let now = LinuxClock.now();
+        self.doors_shut_until = self.doors_shut_until.filter(|until| *until > now);
+        self.links.on_time(&mut self.core, now);
+        self.sockets.on_time(&mut self.core, now);
     }
 
     fn on_report(&mut self, report: &mio::event::Event) {
         match report.token() {
             WAKER => self.core.events.push_back(Event::Woken),
             door @ (LINK_LISTENER | TOOL_LISTENER) => self.on_door(door),
+            token if self.sockets.holds(token) => self.sockets.on_report(&mut self.core, report),
+            door if self.sockets.listeners.contains_key(&door) => self.on_door(door),
             token => {
                 if report.is_writable() {
                     self.on_writable(token);
@@ -270,19 +294,17 @@ impl Network {
 
     fn on_door(&mut self, door: Token) {
         for _ in 0..ACCEPTS_MAX {
-            let accepted = match (&mut self.requests, door) {
-                (_, LINK_LISTENER) => self.links.listener.accept(),
-                (Some(requests), _) if requests.has_room() => requests.listener.accept(),
-                _ => break,
-            };
-            match (accepted, &mut self.requests) {
-                (Ok((socket, _)), _) if door == LINK_LISTENER => {
-                    self.links.on_accept(&mut self.core, socket);
+            if !self.may_enter(door) {
+                break;
+            }
+            match self.accept(door) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if is_shortage(&error) => {
+                    self.doors_shut_until = Some(LinuxClock.now() + SHORT_PAUSE);
                 }
-                (Ok((socket, _)), Some(requests)) => requests.on_accept(&mut self.core, socket),
-                (Err(error), _) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // One caller gave up, or descriptors are short: the next turn tries again.
-                _ => {}
+                // One caller gave up.
+                Err(_) => {}
             }
         }
         if !self.open_doors.contains(&door) {
@@ -290,11 +312,37 @@ impl Network {
         }
     }
 
-    fn has_more(&self) -> bool {
-        let is_blocked = |door: &Token| {
-            *door == TOOL_LISTENER && !self.requests.as_ref().is_some_and(RequestTable::has_room)
+    fn may_enter(&self, door: Token) -> bool {
+        let has_room = match door {
+            LINK_LISTENER => true,
+            TOOL_LISTENER => self.requests.as_ref().is_some_and(RequestTable::has_room),
+            door => self.sockets.has_room(door),
         };
-        !self.core.unread.is_empty() || !self.open_doors.iter().all(is_blocked)
+        has_room && self.doors_shut_until.is_none()
+    }
+
+    fn accept(&mut self, door: Token) -> io::Result<()> {
+        let core = &mut self.core;
+        match (door, &mut self.requests) {
+            (LINK_LISTENER, _) => {
+                let (socket, _) = self.links.listener.accept()?;
+                self.links.on_accept(core, socket);
+            }
+            (TOOL_LISTENER, Some(requests)) => {
+                let (socket, _) = requests.listener.accept()?;
+                requests.on_accept(core, socket);
+            }
+            _ => self.sockets.accept(core, door)?,
+        }
+        Ok(())
+    }
+
+    /// Whether there is something to do without waiting for the poll.
+    fn has_more(&self) -> bool {
+        let is_open = |door: &Token| self.may_enter(*door);
+        !self.core.unread.is_empty()
+            || self.sockets.has_more()
+            || self.open_doors.iter().any(is_open)
     }
 
     /// Sleeps until something is ready, at most as long as is asked.
@@ -303,10 +351,12 @@ impl Network {
             Wait::Until(until) if self.core.events.is_empty() && !self.has_more() => until,
             _ => Instant::from_nanos(0),
         };
-        let until = self
-            .links
-            .next_deadline()
-            .map_or(until, |deadline| until.min(deadline));
+        let deadlines = [
+            self.links.next_deadline(),
+            self.sockets.next_deadline(),
+            self.doors_shut_until,
+        ];
+        let until = deadlines.into_iter().flatten().fold(until, Instant::min);
         let begin = LinuxClock.now();
         let spin_until = until.min(begin + self.spin);
         let mut now = begin;
@@ -374,6 +424,14 @@ fn sleep_until_ready(poll: &Poll, time: Duration) {
     // SAFETY: both pointers are to live values, the count is 1, no signal mask is given.
     // A failure (a signal came) is a short sleep, which callers expect anyway.
     unsafe { libc::ppoll(&raw mut descriptor, 1, &raw const timeout, std::ptr::null()) };
+}
+
+/// Whether the process or the system has no room for one more connection.
+fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+    error
+        .raw_os_error()
+        .is_some_and(|code| shortages.contains(&code))
 }
 
 fn listen(

@@ -1,4 +1,4 @@
-//! What the standard library cannot say about child processes.
+//! What the standard library cannot say about this process and its children.
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -50,6 +50,33 @@ pub fn keep_freed_memory() {
         let is_set = unsafe { libc::mallopt(parameter, bytes) };
         assert!(is_set == 1, "the allocator takes these parameters");
     }
+}
+
+/// Lets this process, and those that it starts, open as many files and sockets at a time as
+/// the system allows it to: what it may without asking is often 1024.
+pub fn raise_open_files() {
+    let mut limit = open_files();
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: the pointer is to a live value, which is read. It fails if the system allows
+    // less by now; the old limit is as good then.
+    unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+}
+
+/// Files and sockets that this process may have open at a time.
+#[must_use]
+pub fn open_files_max() -> usize {
+    usize::try_from(open_files().rlim_cur).unwrap_or(usize::MAX)
+}
+
+fn open_files() -> libc::rlimit {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the pointer is to a live value, which is written.
+    let code = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    assert!(code == 0, "a process may ask for its own limits");
+    limit
 }
 
 /// Sends a signal to a process.

@@ -99,11 +99,11 @@ impl Outbox {
         &mut self.bytes
     }
 
-    fn unsent(&self) -> &[u8] {
+    pub(crate) fn unsent(&self) -> &[u8] {
         &self.bytes[self.start..]
     }
 
-    fn written(&mut self, count: usize) {
+    pub(crate) fn written(&mut self, count: usize) {
         self.start += count;
         if self.start == self.bytes.len() {
             self.bytes.clear();

@@ -1,7 +1,9 @@
 //! All of Linux that one node uses, put together.
+use std::net::SocketAddr;
+
 use platform::{
     Clock, CompileJob, CompiledModule, Compiler, Entropy, Event, Events, JoinerId, LinkCounters,
-    Links, RequestId, Requests, ViewError, Views, Wait,
+    Links, ListenerId, RequestId, Requests, SocketId, Sockets, ViewError, Views, Wait,
 };
 use types::{Instant, NodeId};
 use wire::Envelope;
@@ -99,6 +101,32 @@ impl Links for LinuxWorld {
 impl Requests for LinuxWorld {
     fn reply(&mut self, id: RequestId, bytes: Vec<u8>) {
         self.network.reply(id, bytes);
+    }
+}
+
+impl Sockets for LinuxWorld {
+    fn listen(&mut self, address: SocketAddr) -> Result<(ListenerId, SocketAddr), String> {
+        self.network.listen(address)
+    }
+
+    fn unlisten(&mut self, listener: ListenerId) {
+        self.network.unlisten(listener);
+    }
+
+    fn want(&mut self, socket: SocketId, bytes: usize) {
+        self.network.want(socket, bytes);
+    }
+
+    fn write(&mut self, socket: SocketId, bytes: &[u8]) {
+        self.network.write(socket, bytes);
+    }
+
+    fn finish(&mut self, socket: SocketId) {
+        self.network.finish(socket);
+    }
+
+    fn break_off(&mut self, socket: SocketId) {
+        self.network.break_off(socket);
     }
 }
 

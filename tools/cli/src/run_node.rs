@@ -47,6 +47,7 @@ const JOIN_GRACE: Duration = Duration::from_millis(5_000);
 /// If the node cannot start or has to stop.
 pub fn run_node(args: NodeArgs) -> Result<(), Error> {
     linux::process::keep_freed_memory();
+    linux::process::raise_open_files();
     let engine = Engine::new().map_err(|error| Error::config(error.to_string()))?;
     let _ticker =
         Ticker::start(TICK).map_err(|error| Error::config(format!("start the ticker: {error}")))?;

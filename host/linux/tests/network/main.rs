@@ -1,4 +1,4 @@
-//! Links and requests over real loopback sockets, as a node sees them.
+//! Links, requests and sockets over real loopback sockets, as a node sees them.
 #![expect(
     clippy::tests_outside_test_module,
     reason = "an integration test is nothing but tests"
@@ -7,3 +7,4 @@ mod common;
 mod links;
 mod requests;
 mod sealed;
+mod sockets;
