@@ -18,6 +18,7 @@ mod network;
 pub mod process;
 mod requests;
 pub mod silence;
+mod socket;
 mod socket_table;
 mod sockets;
 mod stream;

@@ -1,15 +1,13 @@
-//! Connections of programs: what is read, and when, what is written, how they end.
+//! All connections of programs: whose turn it is to be read and written, how they end.
 //!
-//! The poll tells of each change once, so a connection remembers what it was told: that
-//! there is something to read though nothing is wanted, or that its system takes no more.
 //! Whoever has something to do stands in a queue, once, and a turn serves so many of them
 //! as it has time for.
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io::{ErrorKind, Read, Result, Write};
+use std::io::Result;
 use std::net::{Shutdown, SocketAddr};
 
 use mio::Token;
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpListener;
 use platform::{Clock, Event, ListenerId, SocketEvent, SocketId};
 use rustix::net::sockopt::set_socket_linger;
 use types::{Duration, Instant};
@@ -17,14 +15,10 @@ use types::{Duration, Instant};
 use crate::LinuxClock;
 use crate::network::Core;
 use crate::process::open_files_max;
-use crate::stream::Outbox;
+use crate::socket::{Connection, Found, READ_BYTES, ReadSide, WriteSide};
 
 /// Connections at the same time at most.
 pub const SOCKETS_MAX: usize = 16_384;
-/// Bytes that are read at once at most.
-const READ_BYTES: usize = 64 << 10;
-/// Bytes that are written to a connection in a turn at most.
-const WRITE_BYTES: usize = 256 << 10;
 /// Bytes that a turn reads, or writes, at most.
 const TURN_BYTES: usize = 4 << 20;
 /// A system call takes as long as so many bytes.
@@ -53,46 +47,6 @@ impl Default for SocketLimits {
     }
 }
 
-/// What is known of the bytes that come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum ReadSide {
-    Open,
-    /// The other end writes no more; what it has written may be unread.
-    Closing,
-    /// All was read.
-    Ended,
-}
-
-/// What becomes of the bytes that go.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum WriteSide {
-    Open,
-    /// Nothing is added.
-    Finishing,
-    /// The other end was told that this is all.
-    Finished,
-}
-
-#[derive(Debug)]
-struct Connection {
-    socket: TcpStream,
-    outbox: Outbox,
-    /// So many bytes may still be read.
-    wanted: usize,
-    read_side: ReadSide,
-    write_side: WriteSide,
-    /// There may be something to read; the poll will not say it again.
-    is_readable: bool,
-    /// The last write found the socket full; the poll will tell when it is not.
-    is_blocked: bool,
-    /// Stands among those to be read.
-    is_to_read: bool,
-    /// Stands among those to be written.
-    is_to_flush: bool,
-    /// When it is over in any case. Invariant: stands among the deadlines.
-    deadline: Option<Instant>,
-}
-
 /// All connections of programs, and where they come in.
 #[derive(Debug)]
 pub(crate) struct SocketTable {
@@ -104,83 +58,6 @@ pub(crate) struct SocketTable {
     deadlines: BTreeSet<(Instant, Token)>,
     /// Where all connections are read into: most are idle.
     buffer: Box<[u8]>,
-}
-
-impl Connection {
-    fn is_finished_here(&self) -> bool {
-        self.write_side != WriteSide::Open
-    }
-
-    /// Bytes that may be read now; after the end of what is written here they are for
-    /// nobody.
-    fn space(&self) -> usize {
-        if self.is_finished_here() {
-            READ_BYTES
-        } else {
-            self.wanted.min(READ_BYTES)
-        }
-    }
-
-    /// Whether a read may do something: an end is told even if nothing is wanted.
-    fn has_to_read(&self) -> bool {
-        let is_useful = self.space() > 0 || self.read_side == ReadSide::Closing;
-        self.is_readable && self.read_side != ReadSide::Ended && is_useful
-    }
-
-    /// Writes what the socket takes, at most a turn's worth; returns how many bytes.
-    fn write_turn(&mut self) -> Result<usize> {
-        let mut total = 0;
-        while self.outbox.pending() > 0 && !self.is_blocked && total < WRITE_BYTES {
-            let unsent = self.outbox.unsent();
-            let count = unsent.len().min(WRITE_BYTES - total);
-            match self.socket.write(&unsent[..count]) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(count) => {
-                    self.outbox.written(count);
-                    total += count;
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_blocked = true,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        if self.outbox.pending() == 0 {
-            // An idle connection holds no memory.
-            self.outbox = Outbox::default();
-        }
-        Ok(total)
-    }
-
-    /// Reads at most so much once; into nothing it only looks.
-    fn read_into(&mut self, buffer: &mut [u8]) -> Result<Found> {
-        loop {
-            let found = if buffer.is_empty() {
-                self.socket.peek(&mut [0]).map(|count| match count {
-                    0 => Found::End,
-                    _ => Found::Unwanted,
-                })
-            } else {
-                self.socket.read(buffer).map(|count| match count {
-                    0 => Found::End,
-                    count => Found::Bytes(count),
-                })
-            };
-            match found {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Found::Nothing),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                found => return found,
-            }
-        }
-    }
-}
-
-/// What there was to read.
-enum Found {
-    Nothing,
-    Bytes(usize),
-    /// Bytes, and nobody wants them yet.
-    Unwanted,
-    End,
 }
 
 impl SocketTable {
@@ -239,19 +116,7 @@ impl SocketTable {
         let listener = self.listeners.get(&door).expect("it has room");
         let (mut socket, peer) = listener.accept()?;
         let token = core.add(&mut socket);
-        let connection = Connection {
-            socket,
-            outbox: Outbox::default(),
-            wanted: 0,
-            read_side: ReadSide::Open,
-            write_side: WriteSide::Open,
-            is_readable: false,
-            is_blocked: false,
-            is_to_read: false,
-            is_to_flush: false,
-            deadline: None,
-        };
-        self.connections.insert(token, connection);
+        self.connections.insert(token, Connection::new(socket));
         tell(core, accepted(door, token, peer));
         Ok(())
     }

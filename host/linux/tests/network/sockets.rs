@@ -15,7 +15,7 @@ const MIB: usize = 1 << 20;
 
 /// Bytes whose order shows.
 fn pattern(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at % 251) as u8).collect()
+    (0..=250).cycle().take(length).collect()
 }
 
 fn listen(node: &mut Network) -> (ListenerId, SocketAddr) {
