@@ -154,12 +154,10 @@ impl fmt::Display for Refusal {
                 "process {id} is not being brought back: it was given up, or somebody else \
                  has begun to bring the same program back"
             ),
-            Self::NoLife(id) => {
-                write!(
-                    f,
-                    "process {id} has workers and does not run, or has none and does"
-                )
-            }
+            Self::NoLife(id) => write!(
+                f,
+                "process {id} has workers and does not run, or has none and does"
+            ),
             Self::NoSuchWorker(id) => write!(f, "there is no worker {id}, or two"),
             Self::NotLoading(id) => write!(f, "process {id} was started before"),
             Self::NoSuchItem { index, count } => write!(f, "item {index} of {count}"),

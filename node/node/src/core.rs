@@ -173,10 +173,8 @@ impl<P: Platform, D: Disk> Core<P, D> {
             .snapshot_step(begun, CAPTURES_PER_PUMP, &self.memory);
         self.figures.longest_pause(self.platform.now().since(begun));
         self.flush();
-        if !self.may_commit() {
-            // Whatever waits for a leader, in the middle of a step or not.
-            self.serve_status();
-        }
+        // In the middle of a step, too, and whatever waits for pages or a leader.
+        self.serve_status();
     }
 
     /// Cuts a wait at the next deadline of anything in the node.

@@ -42,11 +42,15 @@ pub(crate) enum Unserved {
 /// in the memory of the cluster.
 pub(crate) type Served = Result<(Response, Option<Stamp>), Unserved>;
 
+/// Whoever asks for the status says no more.
+const STATUS_BYTES: usize = 16;
+
 impl<P: Platform, D: Disk> Core<P, D> {
-    /// Says how the cluster is while nothing else can be served.
+    /// Says how the cluster is, which takes no transaction.
     pub(crate) fn serve_status(&mut self) {
         let is_status = |(_, bytes): &(RequestId, Vec<u8>)| {
-            matches!(admin::decode::<Request>(bytes), Ok(Request::Status))
+            bytes.len() <= STATUS_BYTES
+                && matches!(admin::decode::<Request>(bytes), Ok(Request::Status))
         };
         while let Some(at) = self.requests.iter().position(is_status) {
             let (id, _) = self.requests.remove(at).expect("just found");

@@ -9,7 +9,9 @@ use kernel::{ChannelId, Pages, Station, Stop};
 use platform::{Disk, SocketId};
 use types::{Epoch, NodeId};
 
-use super::{Channels, Connection, Known, Listening, OurEnd};
+use super::connection::Connection;
+use super::listener::Listening;
+use super::{Channels, Known, OurEnd};
 use crate::worker::Ran;
 use crate::{Node, Platform};
 

@@ -8,7 +8,9 @@ use kernel::channels::{Channel, Kind};
 use platform::{Disk, SocketId};
 use types::{Epoch, NodeId, ViewNumber};
 
-use super::{Channels, Known, Listening, OurEnd};
+use super::connection::Connection;
+use super::listener::Listening;
+use super::{Channels, Known, OurEnd};
 use crate::{Node, Platform};
 
 impl<P: Platform, D: Disk> Node<P, D> {
@@ -165,7 +167,7 @@ impl Channels {
                 sockets.break_off(*socket);
             }
         }
-        let is_lost = |socket: &SocketId, connection: &mut super::Connection| {
+        let is_lost = |socket: &SocketId, connection: &mut Connection| {
             connection.channel.is_none() && !waiting.contains(socket)
         };
         for (socket, _) in self.connections.extract_if(.., is_lost) {

@@ -7,34 +7,24 @@
 //! ([`Channels::let_leave`]). After each view, and when this node went back, everything is
 //! looked at anew (`look.rs`).
 mod calls;
+mod connection;
 mod exchange;
+mod listener;
 mod look;
+mod tidy;
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::format;
+use alloc::vec::Vec;
 
-use devices::{Intake, Outlet, Rule};
 use kernel::ChannelId;
-use kernel::channels::home;
-use kernel::channels::{Address, Channel, RING_BYTES, Release};
+use kernel::channels::{Address, Channel, home};
 use platform::{Disk, ListenerId, SocketEvent, SocketId, Sockets};
-use types::{Duration, Epoch, Instant, ViewNumber};
+use types::{Epoch, Instant, ViewNumber};
 
+use self::connection::Connection;
+use self::listener::Listening;
 use crate::worker::Ran;
 use crate::{Node, Platform};
-
-/// Bytes of input that a node keeps of all its connections together, about.
-const INPUT_BYTES: usize = 256 << 20;
-/// Bytes of it for each connection, at least and at most.
-const WINDOW_MIN: usize = 16 << 10;
-const WINDOW_MAX: usize = 1 << 20;
-/// Bytes that the system has not taken yet, for each connection.
-const UNWRITTEN_MAX: usize = 256 << 10;
-/// The memory hears what has been sent when it is so much.
-const SENT_STEP: u64 = RING_BYTES / 4;
-/// Between two tries to listen where somebody else does, and two looks for programs that have
-/// ended.
-const TIDY_EVERY: Duration = Duration::from_millis(250);
 
 /// All channels of this node.
 #[derive(Debug, Default)]
@@ -71,148 +61,7 @@ enum OurEnd {
     Nothing,
 }
 
-#[derive(Debug, Default)]
-struct Listening {
-    /// Once it does.
-    socket: Option<(ListenerId, Address)>,
-    /// Somebody was told why it does not.
-    is_noted: bool,
-    waiting: Intake<SocketId>,
-}
-
-impl Listening {
-    /// So many have been accepted already.
-    fn starting_at(accepted: u64) -> Self {
-        Self {
-            waiting: Intake::starting_at(accepted),
-            ..Self::default()
-        }
-    }
-}
-
-/// A connection with its smart buffers.
-#[derive(Debug)]
-struct Connection {
-    /// Its channel, unless it waits to be accepted.
-    channel: Option<ChannelId>,
-    peer: Address,
-    intake: Intake<u8>,
-    /// How many bytes were wanted so far.
-    wanted: u64,
-    outlet: Outlet,
-    /// What the system was given and has not taken.
-    unwritten: usize,
-    /// How much the memory knows to have been sent.
-    sent: u64,
-    /// The program waits for room to write.
-    is_blocked: bool,
-    /// The other end writes no more.
-    is_ended: bool,
-    /// The system was told that nothing more will be written.
-    is_finished: bool,
-    /// There is no connection any more.
-    is_gone: bool,
-}
-
-impl Connection {
-    fn new(peer: Address, release: Release) -> Self {
-        Self {
-            channel: None,
-            peer,
-            intake: Intake::default(),
-            wanted: 0,
-            outlet: Outlet::new(match release {
-                Release::AtCommit => Rule::AtCommit,
-                Release::AtStable => Rule::AtStable,
-            }),
-            unwritten: 0,
-            sent: 0,
-            is_blocked: false,
-            is_ended: false,
-            is_finished: false,
-            is_gone: false,
-        }
-    }
-
-    /// Whether the memory should hear how much was sent, or that all was.
-    fn has_news(&self) -> bool {
-        let sent = self.outlet.forgotten() - self.sent;
-        sent >= SENT_STEP || (self.is_blocked && sent > 0) || self.outlet.is_done()
-    }
-}
-
 impl Channels {
-    /// Breaks a connection of which nothing can be made any more.
-    fn break_off(&mut self, sockets: &mut impl Sockets, socket: SocketId) {
-        let Some(connection) = self.connections.get_mut(&socket) else {
-            return;
-        };
-        sockets.break_off(socket);
-        connection.is_gone = true;
-        self.due.extend(connection.channel);
-    }
-
-    /// Has the system read as much as there is room for.
-    fn want_more(&mut self, sockets: &mut impl Sockets, socket: SocketId) {
-        let share = INPUT_BYTES / self.connections.len().max(1);
-        let window = share.clamp(WINDOW_MIN, WINDOW_MAX) as u64;
-        let Some(connection) = self.connections.get_mut(&socket) else {
-            return;
-        };
-        let outstanding = connection.wanted - connection.intake.forgotten();
-        if !connection.is_gone && outstanding <= window / 2 {
-            let more = window - outstanding;
-            connection.wanted += more;
-            let more = usize::try_from(more).expect("at most a window");
-            sockets.want(socket, more);
-        }
-    }
-
-    /// Lets what may leave do so, and forgets what cannot be undone.
-    fn let_leave(&mut self, sockets: &mut impl Sockets, safe: Epoch) {
-        self.safe = safe;
-        let held = core::mem::take(&mut self.held);
-        for socket in held {
-            self.let_leave_of(sockets, socket);
-        }
-        for id in self.listeners.values() {
-            let known = self.known.get_mut(id);
-            if let Some(OurEnd::Listener(listening)) = known.map(|known| &mut known.end) {
-                let _ = listening.waiting.safe(safe);
-            }
-        }
-    }
-
-    fn let_leave_of(&mut self, sockets: &mut impl Sockets, socket: SocketId) {
-        let Some(connection) = self.connections.get_mut(&socket) else {
-            return;
-        };
-        let Connection { intake, outlet, .. } = connection;
-        let _ = intake.safe(self.safe);
-        outlet.safe(self.safe);
-        if !connection.is_gone {
-            let bytes = outlet.leave(UNWRITTEN_MAX - connection.unwritten);
-            if !bytes.is_empty() {
-                connection.unwritten += bytes.len();
-                sockets.write(socket, &bytes);
-            }
-            if outlet.ends() && !connection.is_finished {
-                connection.is_finished = true;
-                sockets.finish(socket);
-            }
-        }
-        let is_held = outlet.forgotten() < outlet.taken()
-            || intake.forgotten() < intake.delivered()
-            || (connection.is_finished && !outlet.is_done());
-        if is_held && !connection.is_gone {
-            self.held.insert(socket);
-        }
-        if connection.has_news() {
-            self.due.extend(connection.channel);
-        }
-        self.want_more(sockets, socket);
-    }
-
     /// Something happened outside.
     fn on_event(&mut self, sockets: &mut impl Sockets, event: SocketEvent) {
         match event {
@@ -257,42 +106,6 @@ impl Channels {
         if let Some(connection) = self.connections.get_mut(&socket) {
             note(connection);
             self.due.extend(connection.channel);
-        }
-    }
-
-    /// Listens where a channel says, if it does not yet.
-    fn open_listener(
-        &mut self,
-        sockets: &mut impl Sockets,
-        id: ChannelId,
-        note: impl FnOnce(&str),
-    ) {
-        let Some(known) = self.known.get_mut(&id) else {
-            return;
-        };
-        let OurEnd::Listener(listening) = &mut known.end else {
-            return;
-        };
-        if listening.socket.is_some() {
-            return;
-        }
-        let address = known.channel.address.get();
-        match sockets.listen(address) {
-            Ok((listener, bound)) => {
-                listening.socket = Some((listener, Address::new(bound)));
-                self.listeners.insert(listener, id);
-                if bound != address {
-                    self.due.insert(id);
-                }
-            }
-            Err(why) if !listening.is_noted => {
-                listening.is_noted = true;
-                let process = known.channel.process;
-                note(&format!(
-                    "process {process} wants to listen at {address}: {why}"
-                ));
-            }
-            Err(_) => {}
         }
     }
 
@@ -362,49 +175,9 @@ impl<P: Platform, D: Disk> Node<P, D> {
     pub(crate) fn drop_channels(&mut self) {
         self.take_socket_events();
         let platform = &mut self.core.platform;
-        let known: alloc::vec::Vec<ChannelId> = self.channels.known.keys().copied().collect();
+        let known: Vec<ChannelId> = self.channels.known.keys().copied().collect();
         for id in known {
             self.channels.forget(platform, id);
         }
-    }
-
-    /// Tries again to listen where that has failed, and closes the channels of programs that
-    /// have ended.
-    fn tidy_channels(&mut self) {
-        let now = self.core.now;
-        if self.channels.known.is_empty()
-            || self.channels.next_tidying.is_some_and(|next| now < next)
-        {
-            return;
-        }
-        self.channels.next_tidying = Some(now + TIDY_EVERY);
-        let known: alloc::vec::Vec<(ChannelId, Channel)> = self
-            .channels
-            .known
-            .iter()
-            .map(|(id, known)| (*id, known.channel))
-            .collect();
-        let note = self.core.config.note;
-        for (id, _) in &known {
-            self.channels
-                .open_listener(&mut self.core.platform, *id, note);
-        }
-        let processes: BTreeSet<_> = known.iter().map(|(_, channel)| channel.process).collect();
-        // If this fails, it is tried again.
-        let closed = self.core.transact(|pages| {
-            let mut ended = BTreeSet::new();
-            for &process in &processes {
-                if !home::is_running(pages, process)? {
-                    ended.insert(process);
-                }
-            }
-            for (id, channel) in &known {
-                if ended.contains(&channel.process) && home::find(pages, *id)?.is_some() {
-                    home::close(pages, (*id, channel))?;
-                }
-            }
-            Ok(!ended.is_empty())
-        });
-        self.core.is_rung |= matches!(closed, Ok((true, _)));
     }
 }

@@ -1,0 +1,67 @@
+//! Listening at the addresses that channels name.
+use alloc::format;
+
+use devices::Intake;
+use kernel::ChannelId;
+use kernel::channels::Address;
+use platform::{ListenerId, SocketId, Sockets};
+
+use super::{Channels, OurEnd};
+
+/// A listener, and who waits there to be accepted.
+#[derive(Debug, Default)]
+pub(super) struct Listening {
+    /// Once it does.
+    pub(super) socket: Option<(ListenerId, Address)>,
+    /// Somebody was told why it does not.
+    pub(super) is_noted: bool,
+    pub(super) waiting: Intake<SocketId>,
+}
+
+impl Listening {
+    /// So many have been accepted already.
+    pub(super) fn starting_at(accepted: u64) -> Self {
+        Self {
+            waiting: Intake::starting_at(accepted),
+            ..Self::default()
+        }
+    }
+}
+
+impl Channels {
+    /// Listens where a channel says, if it does not yet.
+    pub(super) fn open_listener(
+        &mut self,
+        sockets: &mut impl Sockets,
+        id: ChannelId,
+        note: impl FnOnce(&str),
+    ) {
+        let Some(known) = self.known.get_mut(&id) else {
+            return;
+        };
+        let OurEnd::Listener(listening) = &mut known.end else {
+            return;
+        };
+        if listening.socket.is_some() {
+            return;
+        }
+        let address = known.channel.address.get();
+        match sockets.listen(address) {
+            Ok((listener, bound)) => {
+                listening.socket = Some((listener, Address::new(bound)));
+                self.listeners.insert(listener, id);
+                if bound != address {
+                    self.due.insert(id);
+                }
+            }
+            Err(why) if !listening.is_noted => {
+                listening.is_noted = true;
+                let process = known.channel.process;
+                note(&format!(
+                    "process {process} wants to listen at {address}: {why}"
+                ));
+            }
+            Err(_) => {}
+        }
+    }
+}

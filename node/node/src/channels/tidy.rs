@@ -1,0 +1,57 @@
+//! What is done for channels now and then.
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use kernel::ChannelId;
+use kernel::channels::Channel;
+use kernel::channels::home;
+use platform::Disk;
+use types::Duration;
+
+use crate::{Node, Platform};
+
+/// Between two tries to listen where somebody else does, and two looks for programs that have
+/// ended.
+const TIDY_EVERY: Duration = Duration::from_millis(250);
+
+impl<P: Platform, D: Disk> Node<P, D> {
+    /// Tries again to listen where that has failed, and closes the channels of programs that
+    /// have ended.
+    pub(super) fn tidy_channels(&mut self) {
+        let now = self.core.now;
+        if self.channels.known.is_empty()
+            || self.channels.next_tidying.is_some_and(|next| now < next)
+        {
+            return;
+        }
+        self.channels.next_tidying = Some(now + TIDY_EVERY);
+        let known: Vec<(ChannelId, Channel)> = self
+            .channels
+            .known
+            .iter()
+            .map(|(id, known)| (*id, known.channel))
+            .collect();
+        let note = self.core.config.note;
+        for (id, _) in &known {
+            self.channels
+                .open_listener(&mut self.core.platform, *id, note);
+        }
+        let processes: BTreeSet<_> = known.iter().map(|(_, channel)| channel.process).collect();
+        // If this fails, it is tried again.
+        let closed = self.core.transact(|pages| {
+            let mut ended = BTreeSet::new();
+            for &process in &processes {
+                if !home::is_running(pages, process)? {
+                    ended.insert(process);
+                }
+            }
+            for (id, channel) in &known {
+                if ended.contains(&channel.process) && home::find(pages, *id)?.is_some() {
+                    home::close(pages, (*id, channel))?;
+                }
+            }
+            Ok(!ended.is_empty())
+        });
+        self.core.is_rung |= matches!(closed, Ok((true, _)));
+    }
+}
