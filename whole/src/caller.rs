@@ -26,7 +26,7 @@ const UNANSWERED_MAX: u64 = 20;
 /// A caller who is not answered for so long tries again.
 const PATIENCE: Duration = Duration::from_millis(8_000);
 /// An answer of a node to whoever looks after the program.
-const ANSWER_TIME: Duration = Duration::from_millis(5_000);
+const ANSWER_TIME: Duration = Duration::from_millis(20_000);
 const PAUSE: Duration = Duration::from_millis(60);
 
 /// All callers, and what they were told together.
@@ -86,10 +86,13 @@ impl World {
         }
     }
 
-    /// Whoever looks after the program does what is next.
-    pub(crate) fn look_at_callers(&mut self) {
-        if self.callers.is_asking || self.scenario.callers == 0 {
-            return;
+    /// Whether there is a program that they can call, if they need one; goes on making it.
+    pub(crate) fn are_callers_served(&mut self) -> bool {
+        if self.scenario.callers == 0 {
+            return true;
+        }
+        if self.callers.is_asking {
+            return false;
         }
         let request = match self.callers.program {
             Program::Unknown => Request::Deploy {
@@ -103,9 +106,10 @@ impl World {
                 arguments: vec![ADDRESS.to_owned()],
                 inputs: Vec::new(),
             },
-            Program::Runs => return,
+            Program::Runs => return true,
         };
         self.ask_for_callers(&request);
+        false
     }
 
     fn ask_for_callers(&mut self, request: &Request) {

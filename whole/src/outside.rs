@@ -100,6 +100,12 @@ impl World {
             return;
         };
         let (caller, at) = (plug.caller, self.here(plug.process) + WAY);
+        if self.tells_messages {
+            let name = self.name_of(self.outside.plugs[&socket].process);
+            self.note(format_args!(
+                "{name} to caller {caller}, {socket:?}: {passing:?}"
+            ));
+        }
         let item = Item::PassOut {
             caller,
             socket,
@@ -141,6 +147,10 @@ impl World {
 
     fn tell_socket(&mut self, process: Pid, event: SocketEvent) {
         if self.process(process).is_alive() {
+            if self.tells_messages {
+                let name = self.name_of(process);
+                self.note(format_args!("{name} hears {event:?}"));
+            }
             self.process_mut(process)
                 .inbox
                 .push_back(Letter::Socket(event));

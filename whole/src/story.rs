@@ -57,7 +57,7 @@ pub(crate) enum Phase {
     GoingBack,
     /// Everybody is to be a member again.
     Recovering,
-    /// What is safe in memories gets to disks.
+    /// What is safe in memories gets to disks, and what is damaged is mended.
     Resting,
     /// All machines have lost power, and come back.
     Restarting,
@@ -149,7 +149,6 @@ impl World {
         self.read_past();
         if self.are_faults_planned() || self.story.phase == Phase::Recovering {
             self.look_at_mortals();
-            self.look_at_callers();
         }
         let is_late = !self.are_faults_planned() && self.took() > SETTLE_TIME;
         if is_late || self.queue.count() > ITEMS_MAX {
@@ -158,13 +157,14 @@ impl World {
             self.fail(Property::Progress, detail);
             return;
         }
+        let is_served = self.story.phase == Phase::Starting && self.are_callers_served();
         match self.story.phase {
             Phase::Forming if self.is_whole() => self.enter(Phase::Deploying),
             Phase::Deploying => self.ask_for_story(&Request::Deploy {
                 name: PROGRAM.to_owned(),
                 wasm: guest::LISTS.to_vec(),
             }),
-            Phase::Starting => self.ask_for_story(&Request::Run {
+            Phase::Starting if is_served => self.ask_for_story(&Request::Run {
                 module: PROGRAM.to_owned(),
                 program: PROGRAM.to_owned(),
                 workers: 0,
@@ -295,6 +295,8 @@ impl World {
             self.count_again();
             match self.story.phase {
                 Phase::Reading if self.story.detour.is_some() => self.enter(Phase::Keeping),
+                // Mending takes a while, too.
+                Phase::Reading if self.story.have_lost_disks => self.enter(Phase::Resting),
                 Phase::Reading => match self.scenario.durability {
                     Durability::Disk => self.lose_power(),
                     Durability::Memory => self.enter(Phase::Resting),

@@ -3,6 +3,7 @@
     clippy::tests_outside_test_module,
     reason = "an integration test is nothing but tests"
 )]
+mod channels;
 mod chaos;
 mod damage;
 mod dead;

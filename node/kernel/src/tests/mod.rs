@@ -1,5 +1,6 @@
 //! Tests of the services through what they offer: models, counts of pages, programs.
 mod blobs;
+mod channels;
 mod counts;
 mod living;
 mod memory;

@@ -73,6 +73,9 @@ impl Channels {
         epoch: Epoch,
     ) {
         let mut before = core::mem::take(&mut self.known);
+        // Numbers of channels that were undone may be those of others soon.
+        self.due.clear();
+        self.held.clear();
         for connection in self.connections.values_mut() {
             connection.channel = None;
         }

@@ -1,0 +1,200 @@
+//! Programs that are reached over TCP: who connects is answered, and what was answered stays
+//! true whichever node is lost.
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use e2e::{Machine, Started, eventually};
+
+const TURNSTILE: &[u8] = include_bytes!("../../../guest/modules/turnstile.wasm");
+/// Nobody waits longer for an answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A cluster with a turnstile.
+struct Turnstile {
+    machine: Machine,
+    module: String,
+    address: SocketAddr,
+}
+
+impl Turnstile {
+    fn new(name: &str) -> Self {
+        let machine = Machine::with_cluster(name);
+        let module = machine.write("turnstile.wasm", TURNSTILE);
+        Self {
+            machine,
+            module,
+            address: free_address(),
+        }
+    }
+
+    fn run(&mut self, release: &str) -> Started {
+        let address = self.address.to_string();
+        self.machine
+            .start(&["run", &self.module, "--", &address, release])
+    }
+
+    /// Connects, as soon as anybody listens.
+    fn connect(&self) -> Caller {
+        let socket = eventually("somebody listens", || TcpStream::connect(self.address).ok());
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Caller { socket, last: 0 }
+    }
+
+    /// Passes once, over a new connection if need be.
+    fn pass(&self, caller: &mut Caller) -> u64 {
+        eventually("somebody answers", || {
+            let passed = caller.pass();
+            if passed.is_none() {
+                *caller = self.connect();
+            }
+            passed
+        })
+    }
+
+    fn passed(&mut self) -> u64 {
+        let line = ["call", "turnstile", "passed", "--query"];
+        self.machine.run(&line).ok().out.trim().parse().unwrap()
+    }
+}
+
+/// Nobody listens there yet.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap()
+}
+
+struct Caller {
+    socket: TcpStream,
+    last: u64,
+}
+
+impl Caller {
+    fn send(&mut self, count: u64) {
+        let mut bytes = Vec::new();
+        for _ in 0..count {
+            self.last += 1;
+            bytes.extend(self.last.to_le_bytes());
+        }
+        self.socket.write_all(&bytes).unwrap();
+    }
+
+    fn answer(&mut self) -> Option<u64> {
+        let mut answer = [0; 8];
+        self.socket.read_exact(&mut answer).ok()?;
+        Some(u64::from_le_bytes(answer))
+    }
+
+    /// How many have passed, this one included; none if the connection is broken.
+    fn pass(&mut self) -> Option<u64> {
+        self.last += 1;
+        self.socket.write_all(&self.last.to_le_bytes()).ok()?;
+        self.answer()
+    }
+}
+
+#[test]
+fn who_connects_is_answered_in_order() {
+    for release in ["stable", "commit"] {
+        let mut turnstile = Turnstile::new(&format!("channels-{release}"));
+        let _run = turnstile.run(release);
+        let mut first = turnstile.connect();
+        let mut second = turnstile.connect();
+        first.send(1000);
+        for expected in 1..=1000 {
+            assert_eq!(first.answer(), Some(expected));
+        }
+        assert_eq!(second.pass(), Some(1001));
+        assert_eq!(first.pass(), Some(1002));
+        // Who has ended is still answered.
+        second.send(5);
+        second.socket.shutdown(Shutdown::Write).unwrap();
+        let mut rest = Vec::new();
+        second.socket.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest.len(), 5 * 8);
+        assert_eq!(turnstile.passed(), 1007);
+    }
+}
+
+/// Whichever node listens: others do when it is gone, and what was answered was so.
+#[test]
+fn what_was_answered_stays_true_whichever_node_is_killed() {
+    let mut turnstile = Turnstile::new("channels-kill");
+    let _run = turnstile.run("stable");
+    let mut caller = turnstile.connect();
+    let mut told = 0;
+    for number in ["1", "2", "3"] {
+        for _ in 0..3 {
+            let passed = turnstile.pass(&mut caller);
+            assert!(passed > told, "{passed} after {told}");
+            told = passed;
+        }
+        let _ = turnstile.machine.run(&["kill", number]).ok();
+        let passed = turnstile.pass(&mut caller);
+        assert!(passed > told, "{passed} after {told}");
+        told = passed;
+        turnstile.machine.wait_members(3);
+        turnstile.machine.wait_copies();
+    }
+    assert!(turnstile.passed() >= told);
+}
+
+/// A program is not at home anywhere: it listens again when the cluster is back.
+#[test]
+fn a_cluster_that_comes_back_listens_and_knows_what_it_said() {
+    let mut turnstile = Turnstile::new("channels-restart");
+    let run = turnstile.run("stable");
+    let mut caller = turnstile.connect();
+    let told = turnstile.pass(&mut caller);
+    turnstile.machine.kill_all();
+    drop(run);
+    assert_eq!(caller.answer(), None);
+    turnstile.machine.up(&[]);
+    let passed = turnstile.pass(&mut caller);
+    assert!(passed > told);
+}
+
+#[test]
+fn a_program_that_has_ended_listens_no_more_and_the_next_one_does() {
+    let mut turnstile = Turnstile::new("channels-end");
+    let run = turnstile.run("stable");
+    let mut caller = turnstile.connect();
+    assert_eq!(caller.pass(), Some(1));
+    run.interrupt();
+    let _ = run.wait();
+    assert_eq!(caller.answer(), None);
+    eventually("nobody listens", || {
+        TcpStream::connect(turnstile.address).err()
+    });
+    let _run = turnstile.run("stable");
+    let mut caller = turnstile.connect();
+    assert_eq!(caller.pass(), Some(1));
+}
+
+/// Who writes and never reads is stopped by his own system, and others are served.
+#[test]
+fn who_never_reads_stops_nobody_else() {
+    let mut turnstile = Turnstile::new("channels-deaf");
+    let _run = turnstile.run("commit");
+    let mut deaf = turnstile.connect();
+    deaf.socket
+        .set_write_timeout(Some(Duration::from_secs(3)))
+        .unwrap();
+    let numbers: Vec<u8> = (1..=4_000_000_u64).flat_map(u64::to_le_bytes).collect();
+    let written = deaf.socket.write_all(&numbers);
+    assert!(written.is_err(), "all 32 MB were taken");
+    let mut other = turnstile.connect();
+    let before = other.pass().expect("others are served");
+    assert_eq!(other.pass(), Some(before + 1));
+    assert!(before < 4_000_000);
+}
+
+#[test]
+fn an_address_that_is_none_is_refused_with_what_was_expected() {
+    let mut turnstile = Turnstile::new("channels-address");
+    let module = turnstile.module.clone();
+    let _ = turnstile
+        .machine
+        .run(&["run", &module, "--", "localhost"])
+        .refused(&["`localhost`", "expected an address and port"]);
+}
