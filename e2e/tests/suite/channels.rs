@@ -189,6 +189,34 @@ fn who_never_reads_stops_nobody_else() {
     assert!(before < 4_000_000);
 }
 
+/// Also when all nodes are gone for a while; each tick comes later than the one before, or the
+/// program ends.
+#[test]
+fn a_timer_ticks_whatever_happens() {
+    let mut machine = Machine::with_cluster("channels-timer");
+    let wasm = wat::parse_str(include_str!("metronome.wat")).unwrap();
+    let module = machine.write("metronome.wasm", wasm);
+    let run = machine.start(&["run", &module]);
+    let await_ticks = |machine: &mut Machine, count: u64| {
+        eventually("it ticks", || {
+            let outcome = machine.run(&["call", "metronome", "ticks", "--query"]);
+            let ticks = outcome.out.trim().parse::<u64>().ok()?;
+            (ticks >= count).then_some(ticks)
+        })
+    };
+    let mut ticks = await_ticks(&mut machine, 5);
+    for number in ["1", "2", "3"] {
+        let _ = machine.run(&["kill", number]).ok();
+        ticks = await_ticks(&mut machine, ticks + 5);
+        machine.wait_members(3);
+        machine.wait_copies();
+    }
+    machine.kill_all();
+    drop(run);
+    machine.up(&[]);
+    await_ticks(&mut machine, ticks + 5);
+}
+
 #[test]
 fn an_address_that_is_none_is_refused_with_what_was_expected() {
     let mut turnstile = Turnstile::new("channels-address");

@@ -81,6 +81,9 @@ pub const IMPORTS: &[Import] = &[
     // listen(address, length, release, event) -> channel: listens at an address (text,
     // ip:port). The channel gives the numbers of the channels of its connections.
     import("listen", &[I32, I32, I32, I64], Some(I64)),
+    // timer(first, period, event) -> channel: ticks at the time `first`, ns since 1970, and
+    // then every `period` ns, if that is not 0. The channel gives the times of the ticks.
+    import("timer", &[I64, I64, I64], Some(I64)),
     // channel_event(channel, event): what is signalled when something happens to it.
     import("channel_event", &[I64, I64], None),
     // channel_read(channel, buffer, length) -> bytes read, or one of `channel`.

@@ -7,6 +7,7 @@
 //! Every `unsafe` block here passes the address and length of memory that the callee may
 //! read or write for the duration of the call, or no memory at all.
 
+use crate::host;
 use crate::raw;
 use crate::step::Event;
 
@@ -110,6 +111,47 @@ impl Connection {
 
     /// Writes no more, and reads no more. What was written still goes out.
     pub fn close(self) {
+        // SAFETY: no memory is passed.
+        unsafe { raw::channel_close(self.0) }
+    }
+}
+
+/// Ticks at given times of the wall clock, also if everything stops in between: then there is
+/// one tick, the last of those that were missed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Timer(i64);
+
+impl Timer {
+    /// Ticks once, so many nanoseconds from now on.
+    pub fn after(nanoseconds: u64, event: Event) -> Self {
+        Self::set(nanoseconds, 0, event)
+    }
+
+    /// Ticks every so many nanoseconds.
+    pub fn every(nanoseconds: u64, event: Event) -> Self {
+        assert!(nanoseconds > 0, "a period takes time");
+        Self::set(nanoseconds, nanoseconds, event)
+    }
+
+    fn set(after: u64, period: u64, event: Event) -> Self {
+        let first = host::clock_ns().saturating_add(after);
+        let [first, period] = [first, period].map(|ns| i64::try_from(ns).unwrap_or(i64::MAX));
+        // SAFETY: no memory is passed.
+        Self(unsafe { raw::timer(first, period, event.0) })
+    }
+
+    /// The time at which it was to tick, in nanoseconds since 1970, of the next tick that was
+    /// not taken yet; if there is none, wait for its event.
+    pub fn take(self) -> Option<u64> {
+        let mut time = [0; 8];
+        match read(self.0, &mut time) {
+            Received::Bytes(8) => Some(u64::from_le_bytes(time)),
+            _ => None,
+        }
+    }
+
+    /// Ticks no more. A timer that ticks once has to be cancelled, too.
+    pub fn cancel(self) {
         // SAFETY: no memory is passed.
         unsafe { raw::channel_close(self.0) }
     }

@@ -51,6 +51,7 @@ imports! {
     fn clock_ns() -> i64;
     fn random(buffer: Buffer, length: usize);
     fn listen(address: Bytes, length: usize, release: i32, event: i64) -> i64;
+    fn timer(first: i64, period: i64, event: i64) -> i64;
     fn channel_event(channel: i64, event: i64);
     fn channel_read(channel: i64, buffer: Buffer, length: usize) -> i32;
     fn channel_write(channel: i64, bytes: Bytes, length: usize) -> i32;

@@ -140,6 +140,17 @@ fn define_channels(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
     )?;
     linker.func_wrap(
         MODULE,
+        "timer",
+        |guest: Guest<'_>, first: i64, period: i64, event: i64| {
+            guest.data().call(HostCall::Timer {
+                first,
+                period,
+                event,
+            })
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
         "channel_event",
         |guest: Guest<'_>, channel: i64, event: i64| {
             let call = HostCall::ChannelEvent { channel, event };

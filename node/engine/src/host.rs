@@ -127,6 +127,15 @@ pub enum HostCall<'a> {
         /// What is signalled when somebody connects.
         event: i64,
     },
+    /// Makes a channel that ticks; the result is its number.
+    Timer {
+        /// The first tick, by the wall clock, in nanoseconds since 1970.
+        first: i64,
+        /// Nanoseconds from tick to tick; 0: there is one only.
+        period: i64,
+        /// What is signalled when it ticks.
+        event: i64,
+    },
     /// Sets what is signalled when something happens to a channel.
     ChannelEvent {
         /// Which.

@@ -123,6 +123,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
                 && self.serve_channels() == Ran::Nothing
             {
                 let until = self.search.next.min(self.core.now + SLEEP_MAX);
+                let until = self.next_tick().map_or(until, |tick| until.min(tick));
                 self.core.pump(Wait::Until(until));
             }
         }

@@ -245,6 +245,11 @@ impl<P: Platform, D: Disk> StepHost for Running<'_, P, D> {
                 release,
                 event,
             } => self.listen(address, release, event),
+            HostCall::Timer {
+                first,
+                period,
+                event,
+            } => self.timer(first, period, event),
             HostCall::ChannelEvent { channel, event } => {
                 self.channel_event(channel, event).map(|()| 0)
             }

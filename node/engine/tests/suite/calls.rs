@@ -79,6 +79,50 @@ fn text_and_buffers_are_the_guests_memory() {
 }
 
 #[test]
+fn channels_get_what_the_guest_says() {
+    let module = r#"(module
+      (import "plurix" "listen" (func $listen (param i32 i32 i32 i64) (result i64)))
+      (import "plurix" "timer" (func $timer (param i64 i64 i64) (result i64)))
+      (import "plurix" "channel_event" (func $event (param i64 i64)))
+      (import "plurix" "channel_read" (func $read (param i64 i32 i32) (result i32)))
+      (import "plurix" "channel_write" (func $write (param i64 i32 i32) (result i32)))
+      (import "plurix" "channel_close" (func $close (param i64)))
+      (memory 2)
+      (data (i32.const 4096) "[::1]:80")
+      (func (export "open") (param i64) (result i64)
+        (call $event (call $listen (i32.const 4096) (i32.const 8) (i32.const 1) (local.get 0))
+          (i64.const 3))
+        (call $close (call $timer (i64.const 1) (i64.const 2) (i64.const 3)))
+        (i64.const 0))
+      (func (export "talk") (param i64) (result i64)
+        (i64.or (i64.const 2) (i64.shl
+          (i64.extend_i32_u (i32.add
+            (call $read (i64.const 7) (i32.const 8100) (i32.const 200))
+            (call $write (i64.const 7) (i32.const 4096) (i32.wrap_i64 (local.get 0)))))
+          (i64.const 2)))))"#;
+    let engine = Engine::new().unwrap();
+    let deployed = deploy(&engine, module);
+    for paging in PAGINGS {
+        let (mut host, mut instance) = TestHost::new(&deployed, paging);
+        host.attempt(&mut instance, "open", 9).unwrap();
+        let calls = [
+            r#"Listen { address: "[::1]:80", release: 1, event: 9 }"#,
+            "ChannelEvent { channel: 8589934592, event: 3 }",
+            "Timer { first: 1, period: 2, event: 3 }",
+            "ChannelClose { channel: 17179869184 }",
+        ];
+        assert_eq!(host.calls, calls);
+        assert_eq!(host.done(&mut instance, "talk", 8), 208);
+        assert_eq!(host.word(8192), 0x5A5A_5A5A);
+        let beyond = host.attempt(&mut instance, "talk", 2 << 16);
+        let Err(Stop::Guest(fault)) = beyond else {
+            panic!("{beyond:?}")
+        };
+        assert_eq!(fault.kind, FaultKind::OutOfBounds);
+    }
+}
+
+#[test]
 fn a_stop_in_a_call_ends_the_step() {
     let engine = Engine::new().unwrap();
     let deployed = deploy(&engine, TALK);

@@ -271,7 +271,9 @@ impl StepHost for TestHost {
                 buffer.copy_from_slice(argument(index)?);
                 0
             }
-            HostCall::InputRead { buffer, .. } | HostCall::Random { buffer } => {
+            HostCall::InputRead { buffer, .. }
+            | HostCall::ChannelRead { buffer, .. }
+            | HostCall::Random { buffer } => {
                 buffer.fill(0x5A);
                 i64::try_from(buffer.len()).unwrap()
             }
@@ -289,7 +291,13 @@ impl StepHost for TestHost {
             HostCall::Spawn { .. } => 5,
             HostCall::InputLength { .. } => 1 << 40,
             HostCall::InputCount => 2,
-            HostCall::Signal { .. } | HostCall::Progress { .. } => 0,
+            HostCall::Listen { .. } => 1 << 33,
+            HostCall::Timer { .. } => 1 << 34,
+            HostCall::ChannelWrite { bytes, .. } => i64::try_from(bytes.len()).unwrap(),
+            HostCall::Signal { .. }
+            | HostCall::Progress { .. }
+            | HostCall::ChannelEvent { .. }
+            | HostCall::ChannelClose { .. } => 0,
         })
     }
 }

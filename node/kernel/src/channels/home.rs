@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use types::{NodeId, PageId};
 
 use super::direction::{self, RING_BYTES, Ring};
-use super::{Address, Channel, Home, Kind, doorbell, table};
+use super::{Address, Channel, Home, Kind, Schedule, doorbell, table};
 use crate::cell::Value;
 use crate::processes::{self, ProcessState};
 use crate::{ChannelId, Failure, Pages, ProcessId, Refusal, Station, Stop, events, region};
@@ -157,7 +157,7 @@ pub fn connect(
     let connection = Channel {
         kind: Kind::Connection,
         socket,
-        address: peer,
+        detail: peer.0,
         ..*listener
     };
     let made = table::create(pages, station.slot(), connection);
@@ -170,6 +170,40 @@ pub fn connect(
     let count = deliver(pages, station, (id, listener), &made.0.to_le_bytes(), false)?;
     assert!(count == ChannelId::SIZE, "there was room");
     Ok(Some((made, connection)))
+}
+
+/// Lets a timer tick, if its time has come by the wall clock; says when it ticks next. Of
+/// several ticks that were missed there is one, the last.
+///
+/// # Errors
+/// Only [`Stop`].
+pub fn tick(
+    pages: &mut impl Pages,
+    station: Station,
+    (id, channel): (ChannelId, &Channel),
+    now_ns: u64,
+) -> Result<u64, Stop> {
+    let Schedule { next, period } = channel.schedule();
+    if now_ns < next {
+        return Ok(next);
+    }
+    let missed = (now_ns - next).checked_div(period).unwrap_or(0);
+    let due = next + missed * period;
+    // Who has left thousands of ticks unread misses this one.
+    deliver(
+        pages,
+        station,
+        (id, channel),
+        &due.to_le_bytes(),
+        period == 0,
+    )?;
+    let next = match period {
+        0 => u64::MAX,
+        _ => due.saturating_add(period),
+    };
+    let detail = Schedule { next, period }.detail();
+    table::update(pages, id, |channel| channel.detail = detail)?;
+    Ok(next)
 }
 
 /// What the program has written from a position on, so many bytes at most.
@@ -212,7 +246,7 @@ pub fn set_sent(
 /// # Errors
 /// Only [`Stop`].
 pub fn set_address(pages: &mut impl Pages, id: ChannelId, address: Address) -> Result<(), Stop> {
-    table::update(pages, id, |channel| channel.address = address)?;
+    table::update(pages, id, |channel| channel.detail = address.0)?;
     Ok(())
 }
 

@@ -16,7 +16,7 @@
 //! home signals the channel's event.
 //!
 //! A channel that listens is one like others: what comes in are the numbers of the channels of
-//! its connections, 8 bytes each.
+//! its connections, 8 bytes each. A timer is one, too: what comes in are the times of its ticks.
 mod direction;
 mod doorbell;
 pub mod home;
@@ -27,7 +27,7 @@ use core::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use types::NodeId;
 
-use crate::cell::{Value, record, value_newtype};
+use crate::cell::{Value, record};
 use crate::{ChannelId, Event, Pages, ProcessId, Stop};
 
 pub use direction::RING_BYTES;
@@ -49,8 +49,40 @@ record! {
         pub socket: u64,
         /// What is signalled when something happens to it.
         pub event: Event,
-        /// Where it listens, or the other end.
-        pub address: Address,
+        /// What belongs to its kind: see [`Channel::address`] and [`Channel::schedule`].
+        pub(crate) detail: [u8; 18],
+    }
+}
+
+impl Channel {
+    /// Where a listener listens, or the other end of a connection.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        Address(self.detail)
+    }
+
+    /// When a timer ticks.
+    #[must_use]
+    pub fn schedule(&self) -> Schedule {
+        Schedule::load(&self.detail[..Schedule::SIZE])
+    }
+}
+
+record! {
+    /// When a timer ticks. Times are of the wall clock, in nanoseconds since 1970.
+    pub struct Schedule {
+        /// When it ticks next; the largest number: never again.
+        pub next: u64,
+        /// Nanoseconds from tick to tick; 0: there is one only.
+        pub period: u64,
+    }
+}
+
+impl Schedule {
+    pub(crate) fn detail(self) -> [u8; 18] {
+        let mut detail = [0; 18];
+        self.store(&mut detail[..Self::SIZE]);
+        detail
     }
 }
 
@@ -63,6 +95,8 @@ pub enum Kind {
     Listener,
     /// A connection, or what is left of one.
     Connection,
+    /// It ticks. What comes in are the times of the ticks, 8 bytes each.
+    Timer,
 }
 
 /// When what is written leaves.
@@ -81,8 +115,6 @@ pub struct Home(pub NodeId);
 /// An address and port, as 18 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Address([u8; 18]);
-
-value_newtype!(Address([u8; 18]));
 
 impl Address {
     /// From the usual form. What belongs to one machine only (scope, flow) is lost.
@@ -141,7 +173,8 @@ impl Value for Kind {
             0 => Self::Free,
             1 => Self::Listener,
             2 => Self::Connection,
-            kind => panic!("channel of kind {kind}, expected 0 to 2"),
+            3 => Self::Timer,
+            kind => panic!("channel of kind {kind}, expected 0 to 3"),
         }
     }
 
@@ -150,6 +183,7 @@ impl Value for Kind {
             Self::Free => 0,
             Self::Listener => 1,
             Self::Connection => 2,
+            Self::Timer => 3,
         };
     }
 }

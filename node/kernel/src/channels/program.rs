@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use types::NodeId;
 
 use super::direction::{self, RING_BYTES, Ring};
-use super::{Address, Channel, Home, Kind, Release, doorbell, table};
+use super::{Address, Channel, Home, Kind, Release, Schedule, doorbell, table};
 use crate::{ChannelId, Event, Failure, Pages, ProcessId, Slot, Stop};
 
 /// What came of reading or writing.
@@ -42,17 +42,42 @@ pub fn listen(
     release: Release,
     event: Event,
 ) -> Result<ChannelId, Failure> {
-    let listener = Channel {
+    let detail = Address::new(address).0;
+    make(pages, at, (Kind::Listener, detail), release, event)
+}
+
+/// Makes a channel that ticks.
+///
+/// # Errors
+/// If there are too many channels.
+pub fn set_timer(
+    pages: &mut impl Pages,
+    at: Place,
+    schedule: Schedule,
+    event: Event,
+) -> Result<ChannelId, Failure> {
+    let detail = schedule.detail();
+    make(pages, at, (Kind::Timer, detail), Release::AtStable, event)
+}
+
+fn make(
+    pages: &mut impl Pages,
+    at: Place,
+    (kind, detail): (Kind, [u8; 18]),
+    release: Release,
+    event: Event,
+) -> Result<ChannelId, Failure> {
+    let channel = Channel {
         generation: 0,
-        kind: Kind::Listener,
+        kind,
         release,
         process: at.process,
         home: Home(at.node),
         socket: 0,
         event,
-        address: Address::new(address),
+        detail,
     };
-    let id = table::create(pages, at.slot, listener)?;
+    let id = table::create(pages, at.slot, channel)?;
     doorbell::ring(pages, at.node, id.place())?;
     Ok(id)
 }
@@ -132,7 +157,7 @@ pub fn write(
     let inward = direction::inward(id.place()).get(pages)?;
     let outward = direction::outward(id.place());
     let mut ours = outward.get(pages)?;
-    if inward.is_lost == 1 || ours.is_closed == 1 || channel.kind == Kind::Listener {
+    if inward.is_lost == 1 || ours.is_closed == 1 || channel.kind != Kind::Connection {
         return Ok(Passed::Lost);
     }
     let ring = Ring::outward(id.place());

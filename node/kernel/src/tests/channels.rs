@@ -9,7 +9,7 @@ use types::{NodeId, Prng};
 use super::memory::{Memory, Stops, station};
 use crate::channels::home::{self, Rings};
 use crate::channels::program::{self, Passed, Place};
-use crate::channels::{Address, Channel, RING_BYTES, Release};
+use crate::channels::{Address, Channel, RING_BYTES, Release, Schedule};
 use crate::step::StepEnd;
 use crate::{ChannelId, Event, ProcessId, Slot, queues};
 
@@ -300,4 +300,40 @@ fn channels_of_a_node_that_is_gone_are_taken_over() {
     assert_eq!(passed, Ok(Passed::Lost));
     let passed = memory.run(|pages| program::read(pages, process, listener, &mut buffer));
     assert_eq!(passed, Ok(Passed::Bytes(0)));
+}
+
+#[test]
+fn a_timer_ticks_when_its_time_has_come_and_once_for_all_that_was_missed() {
+    let (mut memory, process, ..) = connected(Stops::Every(1));
+    let set = |memory: &mut Memory, period| {
+        let schedule = Schedule { next: 100, period };
+        memory
+            .run(|pages| program::set_timer(pages, place(process), schedule, READY))
+            .unwrap()
+    };
+    let tick = |memory: &mut Memory, id, now| {
+        let channel = find(memory, id).unwrap();
+        memory
+            .run(|pages| home::tick(pages, station(0), (id, &channel), now))
+            .unwrap()
+    };
+    let read = |memory: &mut Memory, id| {
+        let mut time = [0; 8];
+        let passed = memory.run(|pages| program::read(pages, process, id, &mut time));
+        (passed.unwrap(), u64::from_le_bytes(time))
+    };
+    let often = set(&mut memory, 10);
+    assert_eq!(tick(&mut memory, often, 99), 100);
+    assert_eq!(read(&mut memory, often).0, Passed::Bytes(0));
+    assert_eq!(tick(&mut memory, often, 100), 110);
+    assert_eq!(tick(&mut memory, often, 139), 140);
+    assert_eq!(tick(&mut memory, often, 139), 140);
+    assert_eq!(read(&mut memory, often), (Passed::Bytes(8), 100));
+    assert_eq!(read(&mut memory, often), (Passed::Bytes(8), 130));
+    assert_eq!(read(&mut memory, often).0, Passed::Bytes(0));
+    let once = set(&mut memory, 0);
+    assert_eq!(tick(&mut memory, once, 1000), u64::MAX);
+    assert_eq!(tick(&mut memory, once, 2000), u64::MAX);
+    assert_eq!(read(&mut memory, once), (Passed::Bytes(8), 100));
+    assert_eq!(read(&mut memory, once).0, Passed::End);
 }

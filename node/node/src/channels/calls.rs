@@ -3,8 +3,8 @@ use alloc::format;
 use core::net::SocketAddr;
 
 use engine::{GuestFault, Stop};
-use kernel::channels::Release;
 use kernel::channels::program::{self, Passed, Place};
+use kernel::channels::{Release, Schedule};
 use kernel::{ChannelId, Event, Failure};
 use platform::Disk;
 
@@ -25,15 +25,31 @@ impl<P: Platform, D: Disk> Running<'_, P, D> {
             abi::release::AT_STABLE => Release::AtStable,
             other => return Err(refused(&format!("release {other}, expected 0 or 1"))),
         };
-        let at = Place {
-            process: self.process(),
-            node: self.core.dtm.me(),
-            slot: self.core.station().slot(),
-        };
+        let at = self.place();
         let pages = &mut Transaction { core: self.core };
         let made = program::listen(pages, at, parsed, release, Event(event));
         self.core.is_rung = true;
         Ok(self.done(made)?.0.cast_signed())
+    }
+
+    pub(crate) fn timer(&mut self, first: i64, period: i64, event: i64) -> Result<i64, Stop> {
+        let schedule = Schedule {
+            next: first.max(0).cast_unsigned(),
+            period: period.max(0).cast_unsigned(),
+        };
+        let at = self.place();
+        let pages = &mut Transaction { core: self.core };
+        let made = program::set_timer(pages, at, schedule, Event(event));
+        self.core.is_rung = true;
+        Ok(self.done(made)?.0.cast_signed())
+    }
+
+    fn place(&self) -> Place {
+        Place {
+            process: self.process(),
+            node: self.core.dtm.me(),
+            slot: self.core.station().slot(),
+        }
     }
 
     pub(crate) fn channel_event(&mut self, channel: i64, event: i64) -> Result<(), Stop> {

@@ -45,6 +45,8 @@ struct Told {
     connected: Vec<(SocketId, ChannelId, Channel)>,
     /// What the program knows to have been sent.
     sent: u64,
+    /// When it ticks next.
+    next_tick: u64,
 }
 
 impl<P: Platform, D: Disk> Node<P, D> {
@@ -57,6 +59,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
             batch.insert(id);
         }
         let (me, station) = (self.core.dtm.me(), self.core.station());
+        self.channels.wall_ns = self.core.platform.wall_ns();
         let channels = &self.channels;
         // In another view the memory may say something else than these buffers.
         let (view, _) = self.channels.looked.expect("all were looked at");
@@ -117,6 +120,7 @@ impl Channels {
             collected: Vec::new(),
             connected: Vec::new(),
             sent: state.sent,
+            next_tick: u64::MAX,
         };
         let is_freed = match self.known.get(&id).map(|known| &known.end) {
             Some(OurEnd::Listener(listening)) => {
@@ -128,9 +132,13 @@ impl Channels {
                 exchange_connection(pages, station, (id, &channel), connection, &mut told)?;
                 state.is_closed && (connection.outlet.is_done() || connection.is_gone)
             }
+            _ if channel.kind == Kind::Timer => {
+                told.next_tick = home::tick(pages, station, (id, &channel), self.wall_ns)?;
+                state.is_closed
+            }
             // A listener that is new here: it gets its socket when this has committed.
             None if channel.kind == Kind::Listener => state.is_closed,
-            Some(OurEnd::Nothing) | None => {
+            Some(OurEnd::Nothing | OurEnd::Timer { .. }) | None => {
                 home::lose(pages, station, (id, &channel))?;
                 state.is_closed
             }
@@ -154,7 +162,7 @@ impl Channels {
             return Ok(());
         }
         if let Some((_, address)) = listening.socket
-            && channel.address != address
+            && channel.address() != address
         {
             home::set_address(pages, id, address)?;
         }
@@ -185,6 +193,9 @@ impl Channels {
         let known = self.known.entry(id).or_insert_with(|| Known {
             channel: told.channel,
             end: match told.channel.kind {
+                Kind::Timer => OurEnd::Timer {
+                    next: told.next_tick,
+                },
                 Kind::Listener => {
                     let accepted = told.state.delivered / ChannelId::BYTES;
                     OurEnd::Listener(Listening::starting_at(accepted))
@@ -208,6 +219,11 @@ impl Channels {
                     self.break_off(sockets, socket);
                 }
                 self.held.insert(socket);
+            }
+            OurEnd::Timer { next } => {
+                self.ticks.remove(&(*next, id));
+                *next = told.next_tick;
+                self.ticks.insert((*next, id));
             }
             OurEnd::Nothing => {}
         }

@@ -45,7 +45,7 @@ impl Channels {
         if listening.socket.is_some() {
             return;
         }
-        let address = known.channel.address.get();
+        let address = known.channel.address().get();
         match sockets.listen(address) {
             Ok((listener, bound)) => {
                 listening.socket = Some((listener, Address::new(bound)));

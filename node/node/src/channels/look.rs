@@ -76,6 +76,7 @@ impl Channels {
         // Numbers of channels that were undone may be those of others soon.
         self.due.clear();
         self.held.clear();
+        self.ticks.clear();
         for connection in self.connections.values_mut() {
             connection.channel = None;
         }
@@ -85,6 +86,8 @@ impl Channels {
                     let known = before.remove(&id).map(|known| known.end);
                     self.follow_listener(sockets, known, &state, epoch)
                 }
+                // It is looked at when it is due, and that is now.
+                Kind::Timer => OurEnd::Timer { next: 0 },
                 _ => self.follow_connection(sockets, (id, &channel), &state, epoch),
             };
             self.known.insert(id, Known { channel, end });

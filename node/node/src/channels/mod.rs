@@ -12,6 +12,7 @@ mod exchange;
 mod listener;
 mod look;
 mod tidy;
+mod timer;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -43,6 +44,10 @@ pub(crate) struct Channels {
     /// Where the leader's node looks next for channels of nodes that are there no more.
     adopting: Option<u32>,
     next_tidying: Option<Instant>,
+    /// When timers tick, by the wall clock.
+    ticks: BTreeSet<(u64, ChannelId)>,
+    /// The wall clock at the last exchange.
+    wall_ns: u64,
 }
 
 /// A channel.
@@ -57,6 +62,9 @@ struct Known {
 enum OurEnd {
     Listener(Listening),
     Connection(SocketId),
+    Timer {
+        next: u64,
+    },
     /// Nothing: its socket is gone, or was another node's.
     Nothing,
 }
@@ -136,6 +144,7 @@ impl Channels {
                     sockets.break_off(socket);
                 }
             }
+            OurEnd::Timer { next } => drop(self.ticks.remove(&(next, id))),
             OurEnd::Nothing => {}
         }
     }
@@ -150,6 +159,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
             return Ran::Nothing;
         }
         self.tidy_channels();
+        self.look_at_timers();
         let core = &mut self.core;
         let doorbell = home::doorbell(core.dtm.me());
         let is_rung = core::mem::take(&mut core.is_rung)
