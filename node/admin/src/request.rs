@@ -71,6 +71,8 @@ pub enum Request {
     },
     /// Which processes are there? Answered by [`crate::Response::Processes`].
     Processes,
+    /// What joins programs with the outside? Answered by [`crate::Response::Channels`].
+    Channels,
     /// Which snapshots are there? Only the leader knows. Answered by
     /// [`crate::Response::Snapshots`].
     Snapshots,

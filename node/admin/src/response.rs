@@ -43,6 +43,8 @@ pub enum Response {
     },
     /// The processes, oldest first.
     Processes(Vec<ProcessInfo>),
+    /// The channels, at most [`CHANNELS_MAX`].
+    Channels(Vec<ChannelInfo>),
     /// The snapshots, oldest first; the last one is the newest stable epoch.
     Snapshots(Vec<SnapshotInfo>),
     /// The snapshot is taken.
@@ -284,6 +286,67 @@ pub struct ProcessInfo {
     pub steps: u64,
     /// Length of its result so far.
     pub result_bytes: u64,
+}
+
+/// Channels in one answer at most.
+pub const CHANNELS_MAX: usize = 1000;
+
+/// What joins a program with the outside.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ChannelInfo {
+    /// Its number.
+    pub channel: u64,
+    /// What it is.
+    pub kind: ChannelKind,
+    /// The process that it belongs to.
+    pub process: u32,
+    /// The node that has its socket.
+    pub node: u32,
+    /// Whether what is written leaves before it is safe.
+    pub is_at_commit: bool,
+    /// How it stands.
+    pub state: ChannelState,
+    /// Bytes that have come in.
+    pub received: u64,
+    /// Bytes that were written.
+    pub written: u64,
+    /// Of these, those that are sent for good.
+    pub sent: u64,
+}
+
+/// What a channel is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ChannelKind {
+    /// It listens at this address.
+    Listener(String),
+    /// A connection; its other end.
+    Connection(String),
+    /// A timer: nanoseconds from tick to tick, 0 if there is one only.
+    Timer(u64),
+}
+
+/// How a channel stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ChannelState {
+    /// Both ends are there.
+    Open,
+    /// The outside sends no more.
+    Ended,
+    /// It was broken, or its node has failed.
+    Lost,
+    /// The program has closed it; what it has written still goes out.
+    Closed,
+}
+
+impl fmt::Display for ChannelState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open",
+            Self::Ended => "ended",
+            Self::Lost => "lost",
+            Self::Closed => "closed",
+        })
+    }
 }
 
 /// A snapshot.

@@ -11,7 +11,7 @@ use crate::blobs::Progress;
 use crate::cell::{Cell, Value, clear_page, record};
 use crate::limits::WORKERS_PER_PROCESS_MAX;
 use crate::region::{self, EVENT_BUCKET_PAGES, EVENT_BUCKETS};
-use crate::{Event, Pages, ProcessId, Slot, Station, Stop, Worker, queues};
+use crate::{Event, Pages, ProcessId, Slot, Stop, Worker};
 
 record! {
     /// A worker that waits.
@@ -59,19 +59,6 @@ pub(crate) fn waiting(pages: &mut impl Pages, process: ProcessId) -> Result<Vec<
         }
     }
     Ok(all)
-}
-
-/// Makes everybody ready who waits for the event.
-pub(crate) fn wake(
-    pages: &mut impl Pages,
-    station: Station,
-    process: ProcessId,
-    event: Event,
-) -> Result<(), Stop> {
-    for waiter in signal(pages, process, event)? {
-        queues::enqueue(pages, station.nearest(waiter.home), waiter.worker)?;
-    }
-    Ok(())
 }
 
 /// Takes everybody off the lists who waits for the event. With nobody waiting

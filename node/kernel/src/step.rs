@@ -278,7 +278,10 @@ impl Step {
             queues::enqueue(pages, self.station.after(worker.id.turn()), worker)?;
         }
         for &event in &self.signals {
-            events::wake(pages, self.station, self.process.id, event)?;
+            for waiter in events::signal(pages, self.process.id, event)? {
+                let slot = self.station.nearest(waiter.home);
+                queues::enqueue(pages, slot, waiter.worker)?;
+            }
         }
         Ok(())
     }

@@ -1,9 +1,15 @@
 //! What tools ask about processes and their output.
+use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use admin::{Cursor, OutputPiece, ProcessInfo, ProcessState, Response, Watched};
-use kernel::{ProcessId, Slot, blobs, output, processes};
+use admin::{
+    CHANNELS_MAX, ChannelInfo, ChannelKind, ChannelState, Cursor, OutputPiece, ProcessInfo,
+    ProcessState, Response, Watched,
+};
+use kernel::channels::home::{self, State};
+use kernel::channels::{Channel, Kind, Release};
+use kernel::{ChannelId, ProcessId, Slot, blobs, output, processes};
 use platform::Disk;
 
 use crate::Platform;
@@ -53,6 +59,13 @@ impl<P: Platform, D: Disk> Core<P, D> {
     pub(crate) fn cancel(&mut self, process: u32) -> Served {
         let (_, stamp) = self.transact(|pages| processes::cancel(pages, ProcessId(process)))?;
         Ok((Response::Done, Some(stamp)))
+    }
+
+    pub(crate) fn channels(&mut self) -> Served {
+        let seen = self.transact(|pages| Ok(home::of_everybody(pages, CHANNELS_MAX)?));
+        let (list, stamp) = seen?;
+        let list = list.iter().map(channel_info).collect();
+        Ok((Response::Channels(list), Some(stamp)))
     }
 
     pub(crate) fn processes(&mut self) -> Served {
@@ -124,5 +137,32 @@ pub(crate) fn state_of(state: ProcessState) -> processes::ProcessState {
         ProcessState::Exited(code) => Kernel::Exited(code),
         ProcessState::Faulted => Kernel::Faulted,
         ProcessState::Cancelled => Kernel::Cancelled,
+    }
+}
+
+fn channel_info((id, channel, state): &(ChannelId, Channel, State)) -> ChannelInfo {
+    let kind = match channel.kind {
+        Kind::Listener => ChannelKind::Listener(channel.address().get().to_string()),
+        Kind::Connection => ChannelKind::Connection(channel.address().get().to_string()),
+        Kind::Timer => ChannelKind::Timer(channel.schedule().period),
+        Kind::Free => unreachable!("a free place is no channel"),
+    };
+    ChannelInfo {
+        channel: id.0,
+        kind,
+        process: channel.process.0,
+        node: channel.home.0.0,
+        is_at_commit: channel.release == Release::AtCommit,
+        state: match state {
+            State {
+                is_closed: true, ..
+            } => ChannelState::Closed,
+            State { is_lost: true, .. } => ChannelState::Lost,
+            State { is_ended: true, .. } => ChannelState::Ended,
+            _ => ChannelState::Open,
+        },
+        received: state.delivered,
+        written: state.written,
+        sent: state.sent,
     }
 }

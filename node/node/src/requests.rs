@@ -132,6 +132,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
             } => self.core.read_result(process, offset, length),
             Request::Cancel { process } => self.core.cancel(process),
             Request::Processes => self.core.processes(),
+            Request::Channels => self.core.channels(),
             Request::Past { epoch, question } => self.core.ask_past(id, Epoch(epoch), question),
             Request::Down => self.begin_down(id),
             Request::Drain { nodes } => self.drain(&nodes),

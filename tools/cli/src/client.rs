@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use admin::{
-    Blob, Cursor, Failure, FailureKind, NodeScrub, ProcessInfo, Request, Response, Reviving,
-    SnapshotInfo, Status, Watched,
+    Blob, ChannelInfo, Cursor, Failure, FailureKind, NodeScrub, ProcessInfo, Request, Response,
+    Reviving, SnapshotInfo, Status, Watched,
 };
 
 use crate::data::DataDir;
@@ -341,6 +341,17 @@ impl Client {
         }
     }
 
+    /// The channels, the first thousand.
+    ///
+    /// # Errors
+    /// See [`Client::ask`].
+    pub fn channels(&mut self) -> Result<Vec<ChannelInfo>, ClientError> {
+        match self.ask(&Request::Channels)? {
+            Response::Channels(channels) => Ok(channels),
+            other => Err(unexpected("channels", &other)),
+        }
+    }
+
     /// The snapshots of the cluster in this directory, oldest first; the last one is the
     /// newest stable epoch.
     ///
@@ -538,6 +549,7 @@ fn is_repeatable(request: &Request) -> bool {
         | Request::Watch { .. }
         | Request::ReadResult { .. }
         | Request::Processes
+        | Request::Channels
         | Request::Past { .. }
         | Request::Scrub
         | Request::ScrubProgress

@@ -9,7 +9,7 @@ use super::direction::{self, RING_BYTES, Ring};
 use super::{Address, Channel, Home, Kind, Schedule, doorbell, table};
 use crate::cell::Value;
 use crate::processes::{self, ProcessState};
-use crate::{ChannelId, Failure, Pages, ProcessId, Refusal, Station, Stop, events, region};
+use crate::{ChannelId, Failure, Pages, ProcessId, Refusal, Station, Stop, events, queues, region};
 
 pub use super::doorbell::Rings;
 
@@ -91,6 +91,27 @@ pub fn all(pages: &mut impl Pages, me: NodeId) -> Result<Vec<(ChannelId, Channel
 #[must_use]
 pub const fn doorbell(me: NodeId) -> PageId {
     region::doorbell(me)
+}
+
+/// The channels of all nodes, the first so many, with how far each is.
+///
+/// # Errors
+/// Only [`Stop`].
+pub fn of_everybody(
+    pages: &mut impl Pages,
+    count_max: usize,
+) -> Result<Vec<(ChannelId, Channel, State)>, Stop> {
+    let mut all = Vec::new();
+    let mut from = 0;
+    while all.len() < count_max
+        && let Some(place) = table::next_place(pages, from)?
+    {
+        if let Some((id, channel)) = table::at(pages, place)? {
+            all.push((id, channel, state(pages, id)?));
+        }
+        from = place + 1;
+    }
+    Ok(all)
 }
 
 /// How far a channel is.
@@ -330,12 +351,14 @@ pub fn adopt(
     })
 }
 
-/// Signals the channel's event.
+/// Signals the channel's event. Whoever waits for it goes on here, where the bytes are.
 fn wake(pages: &mut impl Pages, station: Station, channel: &Channel) -> Result<(), Stop> {
-    match is_running(pages, channel.process)? {
-        true => events::wake(pages, station, channel.process, channel.event),
-        false => Ok(()),
+    if is_running(pages, channel.process)? {
+        for waiter in events::signal(pages, channel.process, channel.event)? {
+            queues::enqueue(pages, station.slot(), waiter.worker)?;
+        }
     }
+    Ok(())
 }
 
 /// Whether a program runs.

@@ -1,6 +1,7 @@
 //! The verbs, a file each.
 mod bench;
 mod call;
+mod channels;
 mod chaos;
 mod demo;
 mod diff;
@@ -53,6 +54,7 @@ enum Command {
     Run(run::RunArgs),
     Call(call::CallArgs),
     Ps(ps::PsArgs),
+    Channels(channels::ChannelsArgs),
     Kill(kill::KillArgs),
     Drain(drain::DrainArgs),
     Snapshot(snapshot::SnapshotArgs),
@@ -107,6 +109,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, 
         Command::Run(args) => run::run(args),
         Command::Call(args) => call::run(args),
         Command::Ps(args) => ps::run(&args),
+        Command::Channels(args) => channels::run(&args),
         Command::Kill(args) => kill::run(&args),
         Command::Drain(args) => drain::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
