@@ -13,8 +13,8 @@
 //! Start with [`run`]. `scenario` is what a seed means, `story` what happens one after the
 //! other, `fault` what goes wrong, `client` who calls, `detour` what the memory goes back
 //! from; `caller` who comes from `outside`. What clients are told is judged by the [`oracle`];
-//! `historian` reads the past; `checks` looks at what nodes say; `plant` puts bugs into what lies around them, to see
-//! that they are noticed.
+//! `historian` reads the past; `checks` looks at what nodes say; `plant` puts bugs into what
+//! lies around them, to see that they are noticed.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
