@@ -28,8 +28,11 @@ const EVENTS: u32 = 8;
 const OUTPUT: u32 = 9;
 /// Which slots have made channels, then for each slot how many, then their records.
 const CHANNELS: u32 = 10;
-/// What goes through channels, a group of pages each.
-const CHANNEL_ROOMS: u32 = 11;
+/// What goes through channels: the first page of either direction of each, side by side, for
+/// most channels need no more.
+const CHANNEL_ACCOUNTS: u32 = 11;
+/// The other pages, a group for each direction.
+const CHANNEL_ROOMS: u32 = 13;
 /// A page for each node that has been: which of its channels it should look at.
 const DOORBELLS: u32 = 12;
 /// First of the regions that hold large byte objects.
@@ -54,8 +57,9 @@ pub const REGION_NAMES: &[(RegionId, &str)] = &[
     (RegionId(EVENTS), "events"),
     (RegionId(OUTPUT), "output"),
     (RegionId(CHANNELS), "channels"),
-    (RegionId(CHANNEL_ROOMS), "channels' bytes"),
+    (RegionId(CHANNEL_ACCOUNTS), "channels' accounts"),
     (RegionId(DOORBELLS), "doorbells"),
+    (RegionId(CHANNEL_ROOMS), "channels' bytes"),
     (RegionId(BLOBS_FIRST), "blobs, first of 128"),
 ];
 
@@ -218,10 +222,11 @@ pub(crate) const fn channel_records(page: u32) -> PageId {
 
 /// A page of what goes in (0) or out (1) by the channel at a place.
 pub(crate) const fn channel_page(place: u32, direction: u32, page: u32) -> PageId {
-    PageId::new(
-        CHANNEL_ROOMS,
-        (2 * place + direction) * CHANNEL_PAGES + page,
-    )
+    let way = 2 * place + direction;
+    match page {
+        0 => PageId::new(CHANNEL_ACCOUNTS, way),
+        _ => PageId::new(CHANNEL_ROOMS, way * CHANNEL_PAGES + page),
+    }
 }
 
 pub(crate) const fn doorbell(node: NodeId) -> PageId {
