@@ -1,7 +1,8 @@
 //! Callers from outside: each connects where a program listens, sends numbers, one after the
 //! other, and is told for each how many have passed so far. Whatever happens to the cluster,
 //! what a caller was told stays true, no number is lost or comes twice, and answers come in
-//! their order.
+//! their order. Callers who are answered at commit stay on their lines: what was told on one
+//! that is not broken stays true.
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
@@ -28,6 +29,8 @@ const PATIENCE: Duration = Duration::from_millis(8_000);
 /// An answer of a node to whoever looks after the program.
 const ANSWER_TIME: Duration = Duration::from_millis(20_000);
 const PAUSE: Duration = Duration::from_millis(60);
+/// Without faults everything is stable within less.
+const REST: Duration = Duration::from_millis(3_000);
 
 /// All callers, and what they were told together.
 #[derive(Debug, Default)]
@@ -35,8 +38,8 @@ pub(crate) struct Callers {
     pub(crate) callers: Vec<Caller>,
     program: Program,
     is_asking: bool,
-    /// Nobody begins anything more.
-    is_closed: bool,
+    /// Since when nobody begins anything more.
+    closed: Option<Instant>,
     /// What anybody was told.
     told: BTreeSet<u64>,
     sent: u64,
@@ -70,6 +73,10 @@ struct Line {
     /// sent.
     floors: VecDeque<u64>,
     part: Vec<u8>,
+    /// What was answered on a line that is to last.
+    answers: Vec<u64>,
+    /// When all is well again one more number is sent on a line that has lasted.
+    is_probed: bool,
     /// Numbers that it will send.
     length: u64,
     has_ended: bool,
@@ -94,6 +101,10 @@ impl World {
         if self.callers.is_asking {
             return false;
         }
+        let release = match self.scenario.answers_at_commit {
+            true => "commit",
+            false => "stable",
+        };
         let request = match self.callers.program {
             Program::Unknown => Request::Deploy {
                 name: PROGRAM.to_owned(),
@@ -103,7 +114,7 @@ impl World {
                 module: PROGRAM.to_owned(),
                 program: PROGRAM.to_owned(),
                 workers: 0,
-                arguments: vec![ADDRESS.to_owned()],
+                arguments: vec![ADDRESS.to_owned(), release.to_owned()],
                 inputs: Vec::new(),
             },
             Program::Runs => return true,
@@ -178,7 +189,7 @@ impl World {
 
     /// Callers come to their ends.
     pub(crate) fn close_callers(&mut self) {
-        self.callers.is_closed = true;
+        self.callers.closed = Some(self.now);
     }
 
     pub(crate) fn are_callers_idle(&self) -> bool {
@@ -190,14 +201,17 @@ impl World {
         self.think(number);
         let prng = &mut self.callers.callers[number].prng;
         let pause = Duration::from_micros(prng.below(30_000));
-        let is_done = self.callers.is_closed && self.callers.callers[number].line.is_none();
+        let is_closed = self.callers.closed.is_some();
+        let is_done = is_closed && self.callers.callers[number].line.is_none();
         if !is_done {
             self.push(pause, Item::Caller(number));
         }
     }
 
     fn think(&mut self, number: usize) {
-        let (now, is_closed) = (self.now, self.callers.is_closed);
+        let (now, is_closed) = (self.now, self.callers.closed.is_some());
+        let is_lasting = self.scenario.answers_at_commit;
+        let is_well = self.callers.closed.is_some_and(|at| now.since(at) > REST);
         let highest = self.callers.told.last().copied().unwrap_or(0);
         let caller = &mut self.callers.callers[number];
         let Some(line) = &mut caller.line else {
@@ -216,7 +230,26 @@ impl World {
         }
         let unanswered = line.sent - line.answered;
         let is_all = line.sent == line.length || is_closed;
+        if is_lasting && is_all && unanswered == 0 && !line.is_probed {
+            if !is_well {
+                line.last = now;
+                return;
+            }
+            line.is_probed = true;
+            line.sent += 1;
+            line.floors.push_back(0);
+            let number = line.sent.to_le_bytes().to_vec();
+            self.callers.sent += 1;
+            return self.pass_in(socket, Passing::Bytes(number));
+        }
         if is_all && unanswered == 0 {
+            if is_lasting {
+                let answers = std::mem::take(&mut line.answers);
+                line.has_ended = true;
+                self.confirm(number, &answers);
+            }
+            let line = &mut self.callers.callers[number].line;
+            let line = line.as_mut().expect("it is there");
             line.has_ended = true;
             return self.pass_in(socket, Passing::End);
         }
@@ -226,7 +259,7 @@ impl World {
         if unanswered == 0 {
             line.last = now;
         }
-        if caller.prng.chance(1, 60) {
+        if !is_lasting && caller.prng.chance(1, 60) {
             caller.line = None;
             return self.pass_in(socket, Passing::Break);
         }
@@ -246,7 +279,21 @@ impl World {
         }
     }
 
+    /// All of these are true: nothing was broken.
+    fn confirm(&mut self, number: usize, answers: &[u64]) {
+        for &passed in answers {
+            if !self.callers.told.insert(passed) {
+                let detail = format!(
+                    "caller {number} was told on a line that has lasted that {passed} have \
+                     passed, and so was another"
+                );
+                return self.fail(Property::Outside, detail);
+            }
+        }
+    }
+
     fn call(&mut self, number: usize) {
+        let is_lasting = self.scenario.answers_at_commit;
         let address: SocketAddr = ADDRESS.parse().expect("an address");
         let Some(socket) = self.connect(number, address) else {
             return;
@@ -259,7 +306,12 @@ impl World {
             answered: 0,
             floors: VecDeque::new(),
             part: Vec::new(),
-            length: 1 + caller.prng.below(300),
+            answers: Vec::new(),
+            is_probed: false,
+            length: match is_lasting {
+                true => u64::MAX,
+                false => 1 + caller.prng.below(300),
+            },
             has_ended: false,
             last: now,
         });
@@ -299,6 +351,10 @@ impl World {
             };
             line.answered += 1;
             self.counts.passed += 1;
+            if self.scenario.answers_at_commit {
+                line.answers.push(passed);
+                continue;
+            }
             let is_new = self.callers.told.insert(passed);
             if !is_new || passed <= floor {
                 let detail = format!(

@@ -55,6 +55,8 @@ pub(crate) struct Scenario {
     pub(crate) clients: usize,
     /// Callers from outside.
     pub(crate) callers: usize,
+    /// They are answered at commit: what they are told counts if their connection lasts.
+    pub(crate) answers_at_commit: bool,
     pub(crate) epoch_length: Duration,
     pub(crate) delays: Delays,
     pub(crate) syncs: Syncs,
@@ -95,6 +97,7 @@ impl Scenario {
             nodes,
             clients: 2 + index_below(4, prng),
             callers: [0, 1, 2, 5][index_below(4, prng)],
+            answers_at_commit: prng.chance(1, 4),
             epoch_length: ms(prng, [20, 100]),
             delays: Delays {
                 base_min: Duration::from_micros(base_min),
