@@ -189,6 +189,27 @@ fn who_never_reads_stops_nobody_else() {
     assert!(before < 4_000_000);
 }
 
+/// The memory is as it was, and so is where it listens; who was told more hears no more.
+#[test]
+fn what_goes_back_to_a_snapshot_listens_and_breaks_its_connections() {
+    let mut turnstile = Turnstile::new("channels-back");
+    let _run = turnstile.run("stable");
+    for line in [
+        &["restore", "then"][..],
+        &["restore", "--app", "turnstile", "then"],
+    ] {
+        let mut caller = turnstile.connect();
+        let before = caller.pass().unwrap();
+        let _ = turnstile.machine.run(&["snapshot", "then"]).ok();
+        assert_eq!(caller.pass(), Some(before + 1));
+        let _ = turnstile.machine.run(line).ok();
+        assert_eq!(caller.answer(), None);
+        let mut again = turnstile.connect();
+        assert_eq!(turnstile.pass(&mut again), before + 1);
+        let _ = turnstile.machine.run(&["rm", "then"]).ok();
+    }
+}
+
 /// Also when all nodes are gone for a while; each tick comes later than the one before, or the
 /// program ends.
 #[test]

@@ -15,14 +15,13 @@ use core::num::NonZeroU64;
 
 use crate::cell::{Cell, record};
 use crate::census::{self, Whereabouts};
-use crate::events::{self, Waiter};
 use crate::names::{self, Object};
 use crate::processes::{self, Process, ProcessState, ProgressCount, TABLE, Tally};
 use crate::region::{self, ProcessPage};
 use crate::table::Entry;
 use crate::{
     EntryCall, Event, Failure, ModuleId, Name, Pages, ProcessId, Refusal, Station, Stop, Worker,
-    WorkerId, blobs, queues, workers,
+    WorkerId, blobs, channels, queues, workers,
 };
 
 /// Who brings a process back: a number that he has drawn.
@@ -217,6 +216,7 @@ pub fn finish(
     check(pages, id, life)?;
     if let Some(present) = processes::by_name(pages, &process.name)? {
         processes::cancel(pages, present)?;
+        channels::inherit(pages, present, id)?;
     }
     names::bind(pages, &process.name, Object::Process(id))?;
     cell(id).update(pages, |revival| revival.is_finished = 1)?;
@@ -273,27 +273,18 @@ pub fn unfinished(pages: &mut impl Pages) -> Result<Vec<Unfinished>, Failure> {
     Ok(all)
 }
 
-/// Workers are spread over the slots as those that the program makes.
+/// Workers are spread over the slots as those that the program makes. Those that wait look once
+/// whether what they wait for is still there: connections are not.
 fn place(
     pages: &mut impl Pages,
     station: Station,
     process: ProcessId,
     living: &LivingWorker,
 ) -> Result<(), Stop> {
-    let &LivingWorker { id, call, event } = living;
+    let &LivingWorker { id, call, .. } = living;
     let worker = Worker { id, process, call };
     let home = station.after(id.turn());
-    match event {
-        None => queues::enqueue(pages, home, worker),
-        Some(event) => events::wait(
-            pages,
-            Waiter {
-                worker,
-                event,
-                home,
-            },
-        ),
-    }
+    queues::enqueue(pages, home, worker)
 }
 
 /// Whether there can be a process that lives like that.

@@ -143,6 +143,23 @@ impl Address {
     }
 }
 
+/// A process lives on as another one of the same name: it has the listeners and timers. Its
+/// connections are not those that the other knows, and end with it.
+pub(crate) fn inherit(pages: &mut impl Pages, from: ProcessId, to: ProcessId) -> Result<(), Stop> {
+    let mut place = 0;
+    while let Some(at) = table::next_place(pages, place)? {
+        place = at + 1;
+        let Some((id, channel)) = table::at(pages, at)? else {
+            continue;
+        };
+        if channel.process == from && channel.kind != Kind::Connection {
+            table::update(pages, id, |channel| channel.process = to)?;
+            doorbell::ring(pages, channel.home.0, at)?;
+        }
+    }
+    Ok(())
+}
+
 /// Closes a channel, and tells its home.
 fn close(pages: &mut impl Pages, id: ChannelId, channel: &Channel) -> Result<(), Stop> {
     let outward = direction::outward(id.place());

@@ -9,7 +9,7 @@ use types::{NodeId, Prng};
 use super::memory::{Memory, Stops, station};
 use crate::channels::home::{self, Rings};
 use crate::channels::program::{self, Passed, Place};
-use crate::channels::{Address, Channel, RING_BYTES, Release, Schedule};
+use crate::channels::{Address, Channel, RING_BYTES, Release, Schedule, inherit};
 use crate::step::StepEnd;
 use crate::{ChannelId, Event, ProcessId, Slot, queues};
 
@@ -336,4 +336,22 @@ fn a_timer_ticks_when_its_time_has_come_and_once_for_all_that_was_missed() {
     assert_eq!(tick(&mut memory, once, 2000), u64::MAX);
     assert_eq!(read(&mut memory, once), (Passed::Bytes(8), 100));
     assert_eq!(read(&mut memory, once).0, Passed::End);
+}
+
+#[test]
+fn who_takes_a_programs_place_has_its_listeners_and_not_its_connections() {
+    let (mut memory, process, id, _) = connected(Stops::Every(1));
+    let listener = memory.run(|pages| home::all(pages, ME)).unwrap()[0].0;
+    let heir = ProcessId(process.0 + 1);
+    memory.run(|pages| inherit(pages, process, heir)).unwrap();
+    let read = |memory: &mut Memory, process, id| {
+        let mut buffer = [0; 8];
+        memory
+            .run(|pages| program::read(pages, process, id, &mut buffer))
+            .unwrap()
+    };
+    assert_eq!(read(&mut memory, heir, listener), Passed::Bytes(0));
+    assert_eq!(read(&mut memory, process, listener), Passed::Lost);
+    assert_eq!(read(&mut memory, heir, id), Passed::Lost);
+    assert_eq!(read(&mut memory, process, id), Passed::Bytes(0));
 }

@@ -46,8 +46,14 @@ impl<P: Platform, D: Disk> Node<P, D> {
                 }
             }
             for (id, channel) in &known {
-                if ended.contains(&channel.process) && home::find(pages, *id)?.is_some() {
-                    home::close(pages, (*id, channel))?;
+                if !ended.contains(&channel.process) {
+                    continue;
+                }
+                // It may be another's by now.
+                if let Some(channel) = home::find(pages, *id)?
+                    && ended.contains(&channel.process)
+                {
+                    home::close(pages, (*id, &channel))?;
                 }
             }
             Ok(!ended.is_empty())
