@@ -24,6 +24,10 @@ pub const EXAMPLES: &[Example] = &[
         wasm: include_bytes!("../../../guest/modules/raytracer.wasm"),
     },
     Example {
+        name: "resp",
+        wasm: include_bytes!("../../../guest/modules/resp.wasm"),
+    },
+    Example {
         name: "wordcount",
         wasm: include_bytes!("../../../guest/modules/wordcount.wasm"),
     },
