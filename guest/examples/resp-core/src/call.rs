@@ -185,7 +185,8 @@ pub(crate) fn integer(argument: &[u8]) -> Result<i64, Failure> {
 
 /// The number of things that an argument says.
 pub(crate) fn count(argument: &[u8]) -> Result<usize, Failure> {
-    usize::try_from(integer(argument)?).map_err(|_| Failure::NEGATIVE)
+    let count = number::parse(argument).and_then(|count| usize::try_from(count).ok());
+    count.ok_or(Failure::NEGATIVE)
 }
 
 /// Whether an argument is this word, in small or capital letters.

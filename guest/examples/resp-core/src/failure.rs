@@ -27,6 +27,13 @@ impl Failure {
     pub(crate) const TOO_MUCH: Self =
         Self::Text("ERR the transaction reads more than one step of the system may");
 
+    /// The same where the command was EXEC.
+    pub(crate) fn of_exec(self) -> Self {
+        let text = self.text();
+        let reason = text.strip_prefix(b"ERR ").unwrap_or(&text);
+        Self::Message([b"EXECABORT Transaction discarded because of: ", reason].concat())
+    }
+
     /// The error as it is answered.
     pub(crate) fn text(&self) -> Vec<u8> {
         match self {

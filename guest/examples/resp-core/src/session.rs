@@ -5,7 +5,7 @@ use core::mem;
 
 use sdk::{Connection, Lost, Received};
 
-use crate::call::Call;
+use crate::call::{Call, is};
 use crate::commands::{self, Executor};
 use crate::database::{Database, Here};
 use crate::failure::Failure;
@@ -218,17 +218,25 @@ impl Session {
             }
             let done = match commands::find(arguments) {
                 Ok(command) => self.execute_command(command.executor, arguments, call),
-                Err(failure) => {
-                    if let Some(transaction) = &mut self.transaction {
-                        transaction.spoil();
-                    }
-                    Err(failure)
-                }
+                Err(failure) => Err(self.reject(arguments[0], failure)),
             };
             if let Err(failure) = done {
                 call.output.error(&failure.text());
             }
         });
+    }
+
+    /// What is answered to a command that cannot be executed: it spoils a transaction.
+    fn reject(&mut self, name: &[u8], failure: Failure) -> Failure {
+        if is(name, "exec") {
+            self.transaction = None;
+            self.watched = Watched::default();
+            return failure.of_exec();
+        }
+        if let Some(transaction) = &mut self.transaction {
+            transaction.spoil();
+        }
+        failure
     }
 
     fn execute_command(
