@@ -17,5 +17,6 @@ mod past;
 mod picture;
 mod programs;
 mod refusals;
+mod resp;
 mod restore;
 mod restore_app;
