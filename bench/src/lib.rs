@@ -5,17 +5,20 @@
 //! code in the WebAssembly runtime alone; [`tx`] and [`remote`] run transactions through
 //! the memory and the engine as they are, in a node reduced to these (`site`);
 //! [`snapshot`], [`epochs`], [`durability`], [`space`], [`recovery`], [`restart`],
-//! [`peers_snapshot`] and [`reset`] measure clusters of real processes, which whoever
-//! calls them starts ([`Cluster`]).
+//! [`peers_snapshot`], [`reset`], [`output`] and [`input`] measure clusters of real
+//! processes, which whoever calls them starts ([`Cluster`]).
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 mod bare;
 mod barrier;
+mod caller;
 mod cluster;
 mod durability;
 mod epochs;
 mod guests;
+mod input;
+mod output;
 mod peers;
 mod plot;
 mod recovery;
@@ -33,6 +36,8 @@ pub use barrier::barrier;
 pub use cluster::{Cluster, Plan, Start};
 pub use durability::durability;
 pub use epochs::epochs;
+pub use input::input;
+pub use output::output;
 pub use peers::{Load, Snapshot, StartSubject, Subject, System, peers_snapshot};
 pub use recovery::{recovery, silence};
 pub use remote::{Peer, StartPeer, Waiting, remote, remote_peer};

@@ -36,6 +36,9 @@ pub const EXAMPLES: &[Example] = &[
 /// The scene that the demonstration renders.
 pub const DEMO_SCENE: &str = include_str!("../../../guest/examples/raytracer/scenes/demo.scene");
 
+/// What benchmarks call over TCP: it is no example for people.
+pub(crate) const TURNSTILE: &[u8] = include_bytes!("../../../guest/modules/turnstile.wasm");
+
 /// The example of this name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Example> {

@@ -16,13 +16,15 @@ use crate::network::{Break, Network};
 use crate::{examples, peers, ui};
 
 /// The benchmarks, in the order in which `all` runs them.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 12] = [
     "barrier",
     "tx",
     "remote",
     "snapshot",
     EPOCHS,
     "durability",
+    "output",
+    "input",
     "recovery",
     SILENCE,
     "reset",
@@ -118,6 +120,8 @@ fn measure(name: &str, sizes_mib: &[u32]) -> Result<Report, Error> {
         "remote" => bench::remote(&start_peer).map_err(Error::config),
         "snapshot" => bench::snapshot(&start, bank).map_err(Error::config),
         "durability" => bench::durability(&start, lists).map_err(Error::config),
+        "output" => bench::output(&start, examples::TURNSTILE).map_err(Error::config),
+        "input" => bench::input(&start, examples::TURNSTILE).map_err(Error::config),
         "reset" => bench::reset(&start).map_err(Error::config),
         PEERS_SNAPSHOT => {
             let sizes = or_default(sizes_mib, &[16, 128, 512]);

@@ -1,0 +1,157 @@
+//! How long whoever asks a program over TCP waits for an answer that nothing can undo: for the
+//! rest of the epoch, and until that is on the disks.
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use types::Durability;
+
+use crate::caller::{Caller, free_address};
+use crate::cluster::{Plan, Start, run};
+use crate::report::{Better, Goal, Outcome, Report};
+use crate::rounds::{machine, median, percentile};
+
+const EPOCHS_MS: [u32; 4] = [1, 5, 10, 100];
+const NODES: u32 = 3;
+const CLIENTS: u64 = 8;
+const WARMED: Duration = Duration::from_millis(500);
+const MEASURED: Duration = Duration::from_secs(12);
+/// For answers that wait for no epoch.
+const MEASURED_AT_COMMIT: Duration = Duration::from_secs(3);
+const SYNCS: usize = 500;
+/// What is appended before each.
+const APPENDED: [u8; 4096] = [7; 4096];
+/// What may come to half an epoch and a sync, half of the time; and to an epoch and a sync,
+/// 99 times of a hundred.
+const HALF_GOAL_MS: f64 = 2.0;
+const MOST_GOAL_MS: f64 = 10.0;
+
+/// What was found with one length of epochs, in milliseconds.
+struct Found {
+    epoch_ms: u32,
+    stable: Vec<f64>,
+    commit: Vec<f64>,
+    syncs: Vec<f64>,
+}
+
+/// Measures each length of epochs; `turnstile` is the module that answers.
+///
+/// # Errors
+/// Why the clusters could not be measured.
+pub fn output(start: Start<'_>, turnstile: &[u8]) -> Result<Report, String> {
+    let found = EPOCHS_MS.map(|epoch_ms| measure(start, turnstile, epoch_ms));
+    let found: Result<Vec<Found>, String> = found.into_iter().collect();
+    Ok(report(&found?))
+}
+
+fn measure(start: Start<'_>, turnstile: &[u8], epoch_ms: u32) -> Result<Found, String> {
+    let mut cluster = start(Plan {
+        nodes: NODES,
+        epoch_ms,
+        memory_mib: 256,
+        durability: Durability::Disk,
+    })?;
+    let mut answers = |release: &str, measured| {
+        let address = free_address()?;
+        let arguments = [&address.to_string(), release];
+        let name = format!("turnstile-{release}");
+        run(&mut *cluster, &name, turnstile, &arguments)?;
+        let callers: Result<Vec<Caller>, String> =
+            (0..CLIENTS).map(|_| Caller::connect(address)).collect();
+        pass_all(callers?, epoch_ms, [WARMED, measured])
+    };
+    let stable = answers("stable", MEASURED)?;
+    let commit = answers("commit", MEASURED_AT_COMMIT)?;
+    // What the disk takes when nobody else is at it.
+    cluster.stop();
+    Ok(Found {
+        epoch_ms,
+        stable,
+        commit,
+        syncs: syncs(&cluster.directory())?,
+    })
+}
+
+/// All callers at once.
+fn pass_all(callers: Vec<Caller>, epoch_ms: u32, times: [Duration; 2]) -> Result<Vec<f64>, String> {
+    let threads = callers.into_iter().zip(1..).map(|(mut caller, seed)| {
+        std::thread::spawn(move || caller.pass_at_times(epoch_ms, seed, times))
+    });
+    let threads: Vec<_> = threads.collect();
+    let mut all = Vec::new();
+    for thread in threads {
+        all.extend(thread.join().expect("it does not panic")?);
+    }
+    Ok(all)
+}
+
+/// How long a small append waits for the disk, in milliseconds.
+fn syncs(directory: &Path) -> Result<Vec<f64>, String> {
+    let failed = |error: std::io::Error| format!("write to the disk: {error}");
+    let mut file = File::create(directory.join("appended")).map_err(failed)?;
+    let mut sync = || {
+        file.write_all(&APPENDED).map_err(failed)?;
+        let begin = Instant::now();
+        file.sync_data().map_err(failed)?;
+        Ok(begin.elapsed().as_secs_f64() * 1e3)
+    };
+    (0..SYNCS).map(|_| sync()).collect()
+}
+
+fn report(found: &[Found]) -> Report {
+    let (mut results, mut goals) = (Vec::new(), Vec::new());
+    for found in found {
+        let epochs = format!("epochs of {} ms", found.epoch_ms);
+        let mut put = |what: &str, times: &[f64]| {
+            let (half, most) = (median(times.to_vec()), percentile(times.to_vec(), 99));
+            let name = format!("{epochs}: {what}, median");
+            results.push(Outcome::new(&name, half, "ms"));
+            let name = format!("{epochs}: {what}, 99 of a hundred");
+            results.push(Outcome::new(&name, most, "ms"));
+            (half, most)
+        };
+        let stable = put("stable answer", &found.stable);
+        put("committed answer", &found.commit);
+        let sync = put("sync of the disk", &found.syncs);
+        let epoch = f64::from(found.epoch_ms);
+        let mut judge = |what: &str, time, goal| {
+            let name = format!("{epochs}: stable answer, {what}, ms");
+            goals.push(Goal::new(&name, time, goal, Better::Lower));
+        };
+        judge("median", stable.0, epoch / 2.0 + HALF_GOAL_MS + sync.0);
+        judge("99 of a hundred", stable.1, epoch + MOST_GOAL_MS + sync.1);
+    }
+    let counts: Vec<String> = found
+        .iter()
+        .map(|one| one.stable.len().to_string())
+        .collect();
+    Report {
+        bench: "output".to_owned(),
+        machine: machine(),
+        results,
+        goals,
+        notes: vec![format!("stable answers: {}", counts.join(", "))],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Found, report};
+
+    #[test]
+    fn an_answer_may_take_its_part_of_an_epoch_and_a_sync() {
+        let found = |epoch_ms, time| Found {
+            epoch_ms,
+            stable: vec![time; 100],
+            commit: vec![0.1; 10],
+            syncs: vec![1.0; 100],
+        };
+        let report = report(&[found(10, 7.9), found(10, 8.1), found(100, 112.0)]);
+        let met: Vec<bool> = report.goals.iter().map(|goal| goal.met).collect();
+        assert_eq!(met, [true, true, false, true, false, false]);
+        let limits: Vec<f64> = report.goals.iter().map(|goal| goal.goal).collect();
+        assert_eq!(limits, [8.0, 21.0, 8.0, 21.0, 53.0, 111.0]);
+        assert_eq!(report.results.len(), 3 * 6);
+    }
+}
