@@ -12,9 +12,10 @@ use crate::cluster::{Plan, Start, run};
 use crate::report::{Better, Goal, Outcome, Report};
 use crate::rounds::{machine, median, percentile};
 
-const EPOCHS_MS: [u32; 4] = [1, 5, 10, 100];
+/// Lengths of epochs in milliseconds, and callers: so many that some hundred requests come in
+/// a second.
+const EPOCHS: [(u32, u64); 4] = [(1, 4), (5, 8), (10, 16), (100, 64)];
 const NODES: u32 = 3;
-const CLIENTS: u64 = 8;
 const WARMED: Duration = Duration::from_millis(500);
 const MEASURED: Duration = Duration::from_secs(12);
 /// For answers that wait for no epoch.
@@ -40,12 +41,17 @@ struct Found {
 /// # Errors
 /// Why the clusters could not be measured.
 pub fn output(start: Start<'_>, turnstile: &[u8]) -> Result<Report, String> {
-    let found = EPOCHS_MS.map(|epoch_ms| measure(start, turnstile, epoch_ms));
+    let found = EPOCHS.map(|(epoch_ms, callers)| measure(start, turnstile, epoch_ms, callers));
     let found: Result<Vec<Found>, String> = found.into_iter().collect();
     Ok(report(&found?))
 }
 
-fn measure(start: Start<'_>, turnstile: &[u8], epoch_ms: u32) -> Result<Found, String> {
+fn measure(
+    start: Start<'_>,
+    turnstile: &[u8],
+    epoch_ms: u32,
+    callers: u64,
+) -> Result<Found, String> {
     let mut cluster = start(Plan {
         nodes: NODES,
         epoch_ms,
@@ -58,7 +64,7 @@ fn measure(start: Start<'_>, turnstile: &[u8], epoch_ms: u32) -> Result<Found, S
         let name = format!("turnstile-{release}");
         run(&mut *cluster, &name, turnstile, &arguments)?;
         let callers: Result<Vec<Caller>, String> =
-            (0..CLIENTS).map(|_| Caller::connect(address)).collect();
+            (0..callers).map(|_| Caller::connect(address)).collect();
         pass_all(callers?, epoch_ms, [WARMED, measured])
     };
     let stable = answers("stable", MEASURED)?;
