@@ -4,6 +4,7 @@
 
 extern crate admin as _;
 extern crate control as _;
+extern crate devices as _;
 extern crate dtm as _;
 extern crate kernel as _;
 extern crate oracle as _;

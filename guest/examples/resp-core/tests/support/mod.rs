@@ -4,7 +4,7 @@ use resp_core::{Here, Stream};
 use sdk::{Lost, Received};
 
 /// A Tuesday in November.
-pub const HERE: Here = Here {
+pub(crate) const HERE: Here = Here {
     now_ms: 1_700_000_000_000,
     node: 0,
     nodes: 1,
@@ -12,7 +12,7 @@ pub const HERE: Here = Here {
 
 /// What has come and what was answered.
 #[derive(Debug)]
-pub struct Wire {
+pub(crate) struct Wire {
     pub input: Vec<u8>,
     /// Nothing more will come.
     pub is_ended: bool,
