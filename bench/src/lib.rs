@@ -5,8 +5,8 @@
 //! code in the WebAssembly runtime alone; [`tx`] and [`remote`] run transactions through
 //! the memory and the engine as they are, in a node reduced to these (`site`);
 //! [`snapshot`], [`epochs`], [`durability`], [`space`], [`recovery`], [`restart`],
-//! [`peers_snapshot`], [`reset`], [`output`] and [`input`] measure clusters of real
-//! processes, which whoever calls them starts ([`Cluster`]).
+//! [`peers_snapshot`], [`reset`], [`output`], [`input`] and [`resp`] measure clusters
+//! of real processes, which whoever calls them starts ([`Cluster`]).
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -25,6 +25,7 @@ mod recovery;
 mod remote;
 mod report;
 mod reset;
+mod resp;
 mod restart;
 pub mod rounds;
 mod site;
@@ -43,6 +44,7 @@ pub use recovery::{recovery, silence};
 pub use remote::{Peer, StartPeer, Waiting, remote, remote_peer};
 pub use report::{Better, Goal, Outcome, Report};
 pub use reset::reset;
+pub use resp::{ALWAYS_SYNCED, Ask, Asked, NO_PERSISTENCE, Served, Server, StartServer, resp};
 pub use restart::restart;
 pub use snapshot::snapshot;
 pub use space::space;

@@ -13,6 +13,7 @@ use crate::cluster::{Cluster, Hosts, Plan};
 use crate::data::DataDir;
 use crate::error::Error;
 use crate::network::{Break, Network};
+use crate::peers::redis_benchmark;
 use crate::{examples, peers, ui};
 
 /// The benchmarks, in the order in which `all` runs them.
@@ -38,9 +39,10 @@ pub(crate) const IN_NETWORK: &str = "--in-network";
 /// This one draws a plot.
 const EPOCHS: &str = "epochs";
 
-/// Not among `all`: the first measures other systems, too, if they are installed, the second
+/// Not among `all`: the first two measure other systems, too, if they are installed, the third
 /// takes a quarter of an hour.
-const APART: [&str; 2] = [PEERS_SNAPSHOT, SPACE];
+const APART: [&str; 3] = [PEERS_SNAPSHOT, RESP, SPACE];
+const RESP: &str = "resp";
 const PEERS_SNAPSHOT: &str = "peers-snapshot";
 const SPACE: &str = "space";
 
@@ -127,6 +129,7 @@ fn measure(name: &str, sizes_mib: &[u32]) -> Result<Report, Error> {
             let sizes = or_default(sizes_mib, &[16, 128, 512]);
             with_plot(bench::peers_snapshot(&start, &peers::systems(), sizes))
         }
+        RESP => resp(example("resp").wasm).map_err(Error::config),
         EPOCHS => with_plot(bench::epochs(&start, bank)),
         SPACE => bench::space(&start_lean, bank, sizes_mib).map_err(Error::config),
         "restart" => {
@@ -136,6 +139,12 @@ fn measure(name: &str, sizes_mib: &[u32]) -> Result<Report, Error> {
         SILENCE => bench::silence(&start_apart, bank).map_err(Error::config),
         _ => bench::recovery(&start, bank).map_err(Error::config),
     }
+}
+
+fn resp(module: &[u8]) -> Result<Report, String> {
+    redis_benchmark::find()?;
+    let servers = redis_benchmark::servers();
+    bench::resp(&start, module, servers, &redis_benchmark::ask)
 }
 
 /// Writes the plot, too, into the directory in which the command runs.

@@ -16,7 +16,7 @@ const WORK_TIME: Duration = Duration::from_millis(500);
 /// Why it cannot be measured, if it cannot.
 pub(super) fn find() -> Result<(), String> {
     super::is_there("criu")?;
-    super::run(Command::new("criu").arg("check"))
+    super::run(Command::new("criu").arg("check")).map(drop)
 }
 
 pub(super) fn start() -> StartSubject<'static> {
@@ -63,7 +63,8 @@ impl Frozen {
     fn criu(&self, arguments: &[&str]) -> Result<(), String> {
         let mut command = Command::new("criu");
         let images = self.images();
-        super::run(command.args(arguments).arg("--images-dir").arg(images))
+        let command = command.args(arguments).arg("--images-dir").arg(images);
+        super::run(command).map(drop)
     }
 }
 

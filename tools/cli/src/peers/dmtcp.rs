@@ -50,7 +50,7 @@ impl Checkpointed {
         let port = std::fs::read_to_string(port_file(&self.place));
         let port = port.map_err(|error| format!("read the coordinator's port: {error}"))?;
         let mut command = Command::new("dmtcp_command");
-        super::run(command.args(["--coord-port", port.trim(), order]))
+        super::run(command.args(["--coord-port", port.trim(), order])).map(drop)
     }
 
     fn end(&mut self) {

@@ -1,9 +1,11 @@
-//! The other systems that take snapshots, for `plurix bench peers-snapshot`: those that are
-//! installed.
+//! Other systems, those that are installed: what takes snapshots, for
+//! `plurix bench peers-snapshot`, and what is asked by redis-benchmark, for `plurix bench resp`.
 mod criu;
 mod dmtcp;
 mod native;
 mod redis;
+pub(crate) mod redis_benchmark;
+mod redis_server;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -38,11 +40,12 @@ fn is_there(name: &str) -> Result<(), String> {
         .ok_or_else(|| format!("there is no `{name}` on PATH"))
 }
 
-/// Runs a command of the system to its end. What it says last is what went wrong.
-fn run(command: &mut Command) -> Result<(), String> {
+/// Runs a command of the system to its end; what it says. If it fails, what it says last is what
+/// went wrong.
+fn run(command: &mut Command) -> Result<String, String> {
     let found = command.output().map_err(|error| error.to_string())?;
     if found.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&found.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&found.stderr);
     let why = said.lines().last().unwrap_or("it says nothing");

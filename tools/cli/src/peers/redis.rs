@@ -1,8 +1,7 @@
 //! Redis with `BGSAVE`: the server forks, and the child writes everything that it has to a
 //! file. The work is that of a client that sets values of a page each.
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,10 @@ use bench::{Load, Snapshot, StartSubject, Subject};
 use types::Prng;
 
 use super::Place;
+use super::redis_server::RedisServer;
+pub(super) use super::redis_server::find;
 
+const NO_LOG: [&str; 2] = ["--appendonly", "no"];
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 const PAGE: usize = 4096;
@@ -20,18 +22,13 @@ const FILLED_AT_ONCE: u32 = 256;
 /// How often it is asked whether it has done.
 const ASK_EVERY: Duration = Duration::from_millis(20);
 
-/// Why it cannot be measured, if it cannot.
-pub(super) fn find() -> Result<(), String> {
-    super::is_there("redis-server")
-}
-
 pub(super) fn start() -> StartSubject<'static> {
     Box::new(|load| Ok(Box::new(Forking::start(load)?)))
 }
 
 /// A server that forks.
 struct Forking {
-    server: Child,
+    server: RedisServer,
     line: Line,
     place: Place,
     load: Load,
@@ -41,7 +38,8 @@ struct Forking {
 impl Forking {
     fn start(load: Load) -> Result<Self, String> {
         let place = Place::new("redis")?;
-        let (server, line) = serve(&place)?;
+        let server = RedisServer::start(&place, &NO_LOG)?;
+        let line = Line::to(&server)?;
         let mut one = Self {
             server,
             line,
@@ -118,10 +116,10 @@ impl Subject for Forking {
     }
 
     fn restore(&mut self) -> Result<Duration, String> {
-        self.server.kill().map_err(|error| error.to_string())?;
-        self.server.wait().map_err(|error| error.to_string())?;
+        self.server.kill();
         let begin = Instant::now();
-        (self.server, self.line) = serve(&self.place)?;
+        self.server = RedisServer::start(&self.place, &NO_LOG)?;
+        self.line = Line::to(&self.server)?;
         while begin.elapsed() < PATIENCE {
             self.line.say(&[b"GET", b"page-0"])?;
             if !self.line.answer()?.starts_with("-LOADING") {
@@ -133,47 +131,17 @@ impl Subject for Forking {
     }
 }
 
-impl Drop for Forking {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
-}
-
-/// Starts a server in this place, and connects to it.
-fn serve(place: &Place) -> Result<(Child, Line), String> {
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| error.to_string())?;
-    let port = free.local_addr().map_err(|error| error.to_string())?.port();
-    drop(free);
-    let mut server = Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
-        .args(["--save", "", "--appendonly", "no", "--dir"])
-        .arg(place.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| format!("start redis-server: {error}"))?;
-    let begin = Instant::now();
-    while begin.elapsed() < PATIENCE {
-        if let Ok(stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
-            stream
-                .set_nodelay(true)
-                .map_err(|error| error.to_string())?;
-            return Ok((server, Line(BufReader::new(stream))));
-        }
-        thread::sleep(LOOK_EVERY);
-    }
-    let _ = server.kill();
-    let _ = server.wait();
-    Err("redis-server does not listen".to_owned())
-}
-
 /// A connection that speaks its protocol.
 struct Line(BufReader<TcpStream>);
 
 impl Line {
+    fn to(server: &RedisServer) -> Result<Self, String> {
+        let failed = |error: std::io::Error| format!("connect to redis-server: {error}");
+        let stream = TcpStream::connect(server.address()).map_err(failed)?;
+        stream.set_nodelay(true).map_err(failed)?;
+        Ok(Self(BufReader::new(stream)))
+    }
+
     fn say(&mut self, words: &[&[u8]]) -> Result<(), String> {
         let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
         for word in words {
