@@ -3,7 +3,7 @@
 use abi::MODULE;
 use wasmi::{Caller, Error, Linker};
 
-use crate::{Host, Worker};
+use crate::{Host, Worker, channels};
 
 type Guest<'a> = Caller<'a, Host>;
 
@@ -13,7 +13,8 @@ pub(crate) fn define(linker: &mut Linker<Host>) -> Result<(), Error> {
     workers(linker)?;
     inputs(linker)?;
     outputs(linker)?;
-    environment(linker)
+    environment(linker)?;
+    channels::define(linker)
 }
 
 fn workers(linker: &mut Linker<Host>) -> Result<(), Error> {
@@ -33,15 +34,7 @@ fn workers(linker: &mut Linker<Host>) -> Result<(), Error> {
         },
     )?;
     linker.func_wrap(MODULE, "signal", |mut guest: Guest<'_>, event: i64| {
-        let host = guest.data_mut();
-        let (ready, waiting) = host
-            .waiting
-            .drain(..)
-            .partition(|(awaited, _)| *awaited == event);
-        host.waiting = waiting;
-        let ready: Vec<(i64, Worker)> = ready;
-        host.ready
-            .extend(ready.into_iter().map(|(_, worker)| worker));
+        guest.data_mut().signal(event);
     })?;
     linker.func_wrap(MODULE, "worker", |guest: Guest<'_>| guest.data().worker)?;
     linker.func_wrap(
@@ -146,7 +139,7 @@ fn environment(linker: &mut Linker<Host>) -> Result<(), Error> {
     Ok(())
 }
 
-fn read(guest: &Guest<'_>, from: i32, length: i32) -> Result<Vec<u8>, Error> {
+pub(crate) fn read(guest: &Guest<'_>, from: i32, length: i32) -> Result<Vec<u8>, Error> {
     let memory = guest.data().memory.ok_or_else(|| Error::new("no memory"))?;
     let (start, length) = (from as u32 as usize, length as u32 as usize);
     let bytes = memory.data(guest).get(start..start.saturating_add(length));
@@ -155,11 +148,11 @@ fn read(guest: &Guest<'_>, from: i32, length: i32) -> Result<Vec<u8>, Error> {
         .ok_or_else(|| Error::new("bytes outside of the memory"))
 }
 
-fn text(guest: &Guest<'_>, from: i32, length: i32) -> Result<String, Error> {
+pub(crate) fn text(guest: &Guest<'_>, from: i32, length: i32) -> Result<String, Error> {
     String::from_utf8(read(guest, from, length)?).map_err(|_| Error::new("not text"))
 }
 
-fn write(guest: &mut Guest<'_>, to: i32, bytes: &[u8]) -> Result<(), Error> {
+pub(crate) fn write(guest: &mut Guest<'_>, to: i32, bytes: &[u8]) -> Result<(), Error> {
     let memory = guest.data().memory.ok_or_else(|| Error::new("no memory"))?;
     let start = to as u32 as usize;
     let target = memory.data_mut(guest).get_mut(start..start + bytes.len());

@@ -2,14 +2,19 @@
 //!
 //! It shows what a program computes when no step ever loses a conflict, which is what it
 //! computes in a cluster, too. The nodes that steps run on and the order of the workers are
-//! drawn from a seed, so that a program that depends on them is found out.
+//! drawn from a seed, so that a program that depends on them is found out. The test holds the
+//! other ends of its connections.
 #![forbid(unsafe_code)]
 
 mod calls;
+mod channels;
 
 use std::collections::VecDeque;
 
 use wasmi::{Engine, Error, Linker, Memory, Module, Store};
+
+use self::channels::Channels;
+pub use self::channels::{Client, ClientState};
 
 /// What came with the program.
 #[derive(Clone, Default, Debug)]
@@ -33,7 +38,7 @@ pub enum End {
     Exited(i32),
     /// A step failed.
     Fault(String),
-    /// Nobody signals what the remaining workers wait for.
+    /// Nobody signals what the remaining workers wait for: unless somebody sends something.
     Stuck,
 }
 
@@ -56,6 +61,7 @@ struct Host {
     errors: String,
     result: Vec<u8>,
     progress: (i64, i64),
+    channels: Channels,
 }
 
 /// A program and its memory.
@@ -95,6 +101,7 @@ impl Program {
             errors: String::new(),
             result: Vec::new(),
             progress: (0, 0),
+            channels: Channels::default(),
         };
         let mut store = Store::new(&engine, host);
         let mut linker = Linker::new(&engine);
@@ -109,7 +116,13 @@ impl Program {
         let mut value = 0;
         loop {
             let host = self.store.data_mut();
+            if host.below(2) == 0 {
+                host.travel();
+            }
             let Some(worker) = host.next_worker() else {
+                if host.travel() {
+                    continue;
+                }
                 return if host.waiting.is_empty() {
                     End::Done(value)
                 } else {
@@ -198,6 +211,15 @@ impl Program {
 }
 
 impl Host {
+    /// Makes those ready who wait for an event.
+    fn signal(&mut self, event: i64) {
+        let waiting = self.waiting.drain(..);
+        let (ready, waiting): (Vec<_>, Vec<_>) = waiting.partition(|(it, _)| *it == event);
+        self.waiting = waiting;
+        self.ready
+            .extend(ready.into_iter().map(|(_, worker)| worker));
+    }
+
     fn next_worker(&mut self) -> Option<Worker> {
         let index = self.below(self.ready.len().max(1) as u64) as usize;
         let worker = self.ready.swap_remove_back(index)?;

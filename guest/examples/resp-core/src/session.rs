@@ -158,11 +158,11 @@ impl Session {
         if self.input.is_empty() {
             let done = self.execute_all(bytes, call);
             if done < bytes.len() && self.state == State::Open {
-                self.input.extend_from_slice(&bytes[done..]);
+                append(&mut self.input, &bytes[done..]);
             }
         } else {
             let mut input = mem::take(&mut self.input);
-            input.extend_from_slice(bytes);
+            append(&mut input, bytes);
             let done = self.execute_all(&input, call);
             if done < input.len() && self.state == State::Open {
                 input.drain(..done);
@@ -328,8 +328,18 @@ impl Session {
                 },
             };
             if taken < part.len() {
-                self.output.extend_from_slice(&part[taken..]);
+                append(&mut self.output, &part[taken..]);
             }
         }
     }
+}
+
+/// Adds bytes to what is kept. Room is made in few sizes, so that what one session has given
+/// back fits the next.
+fn append(kept: &mut Vec<u8>, bytes: &[u8]) {
+    let needed = kept.len() + bytes.len();
+    if needed > kept.capacity() {
+        kept.reserve_exact(needed.next_power_of_two() - kept.len());
+    }
+    kept.extend_from_slice(bytes);
 }

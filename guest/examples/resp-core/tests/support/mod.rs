@@ -13,14 +13,14 @@ pub(crate) const HERE: Here = Here {
 /// What has come and what was answered.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    pub input: Vec<u8>,
+    pub(crate) input: Vec<u8>,
     /// Nothing more will come.
-    pub is_ended: bool,
+    pub(crate) is_ended: bool,
     /// It is broken.
-    pub is_lost: bool,
-    pub output: Vec<u8>,
+    pub(crate) is_lost: bool,
+    pub(crate) output: Vec<u8>,
     /// How long `output` may become.
-    pub room: usize,
+    pub(crate) room: usize,
 }
 
 impl Default for Wire {
