@@ -16,7 +16,14 @@ use self::toolchain::Toolchain;
 use crate::run::{command, root, say};
 
 /// The modules that are built, by the names of their packages.
-const MODULES: &[&str] = &["bank", "lists", "raytracer", "resp", "turnstile", "wordcount"];
+const MODULES: &[&str] = &[
+    "bank",
+    "lists",
+    "raytracer",
+    "resp",
+    "turnstile",
+    "wordcount",
+];
 const TARGET: &str = "wasm32-unknown-unknown";
 /// The note of the compiler that made the committed modules.
 const NOTE: &str = "COMPILER";

@@ -24,7 +24,7 @@ const POLL_TIME: Duration = Duration::from_millis(20);
 /// second Ctrl-C leaves it alone. Exits with the program's exit code.
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
-    /// A module file, or an example: bank, lists, raytracer, wordcount
+    /// A module file, or an example: bank, lists, raytracer, resp, wordcount
     #[arg(value_name = "MODULE")]
     module: String,
     #[command(flatten)]
