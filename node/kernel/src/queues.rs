@@ -32,6 +32,28 @@ record! {
     struct Header {
         front: Ring,
         back: Ring,
+        /// Workers that were taken since the beginning, because the one before had nothing more
+        /// to do just then.
+        taken: u64,
+    }
+}
+
+/// How many wait in a slot's queue, and how quickly it moves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Backlog {
+    /// Workers in the queue, the held one not counted.
+    pub waiting: u32,
+    /// Workers that were taken since the beginning, because the one before had nothing more to
+    /// do just then.
+    pub taken: u64,
+}
+
+impl Backlog {
+    /// Whether it moves so quickly that a worker who joins it waits for less than the time
+    /// since another look at it. Who has steps as short as that is served best where he is.
+    #[must_use]
+    pub fn is_quick(&self, before: &Self) -> bool {
+        self.taken.saturating_sub(before.taken) >= u64::from(self.waiting)
     }
 }
 
@@ -61,6 +83,7 @@ pub(crate) fn take(pages: &mut impl Pages, slot: Slot) -> Result<Option<Worker>,
     let Some(worker) = queue.pop_first(pages)? else {
         return Ok(None);
     };
+    queue.header.taken += 1;
     queue.close(pages)?;
     held(slot).set(pages, worker)?;
     Ok(Some(worker))
@@ -96,6 +119,18 @@ fn is_free(pages: &mut impl Pages, slot: Slot) -> Result<bool, Stop> {
 /// Only [`Stop`].
 pub fn waiting(pages: &mut impl Pages, slot: Slot) -> Result<u32, Stop> {
     Ok(Queue::open(pages, slot)?.header.count())
+}
+
+/// How many wait in a slot's queue, and how quickly it moves.
+///
+/// # Errors
+/// Only [`Stop`].
+pub fn backlog(pages: &mut impl Pages, slot: Slot) -> Result<Backlog, Stop> {
+    let header = Queue::open(pages, slot)?.header;
+    Ok(Backlog {
+        waiting: header.count(),
+        taken: header.taken,
+    })
 }
 
 /// The held worker, and those in the slot's queue in their order.
@@ -202,7 +237,7 @@ impl Queue {
     }
 
     fn push(&mut self, pages: &mut impl Pages, worker: Worker) -> Result<(), Stop> {
-        let Header { front, back } = &mut self.header;
+        let Header { front, back, .. } = &mut self.header;
         let cell = if back.count == 0 && front.count < FRONT_ENTRIES {
             front_cell(self.slot, front.push(FRONT_ENTRIES))
         } else {
@@ -212,7 +247,7 @@ impl Queue {
     }
 
     fn pop_first(&mut self, pages: &mut impl Pages) -> Result<Option<Worker>, Stop> {
-        let Header { front, back } = &mut self.header;
+        let Header { front, back, .. } = &mut self.header;
         let cell = if front.count > 0 {
             front_cell(self.slot, front.pop_first(FRONT_ENTRIES))
         } else if back.count > 0 {
@@ -224,7 +259,7 @@ impl Queue {
     }
 
     fn pop_last(&mut self, pages: &mut impl Pages) -> Result<Option<Worker>, Stop> {
-        let Header { front, back } = &mut self.header;
+        let Header { front, back, .. } = &mut self.header;
         let cell = if back.count > 0 {
             back_cell(self.slot, back.pop_last(BACK_ENTRIES))
         } else if front.count > 0 {

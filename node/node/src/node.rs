@@ -3,9 +3,11 @@ use alloc::string::{String, ToString};
 
 use engine::{Engine, Limits};
 use kernel::blobs::Progress;
+use kernel::queues::Backlog;
 use kernel::{Slot, Station, reap, superblock};
 use platform::{Disk, Wait};
 use store::Store;
+use types::limits::MEMBERS_MAX;
 use types::{Duration, Instant, ViewNumber};
 
 use crate::apps::Apps;
@@ -51,6 +53,8 @@ pub struct Node<P: Platform, D: Disk> {
 struct Search {
     /// Asked next.
     victim: u32,
+    /// What was found at each slot.
+    found: [Option<Backlog>; MEMBERS_MAX],
     /// Not before.
     next: Instant,
     pause: Duration,
@@ -76,6 +80,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
         let now = core.now;
         let search = Search {
             victim: 0,
+            found: [None; MEMBERS_MAX],
             next: core.now,
             pause: STEAL_AFTER_MIN,
             orphans: 0,
@@ -191,13 +196,14 @@ impl<P: Platform, D: Disk> Node<P, D> {
         let view = self.core.view_number();
         if self.search.view != view {
             self.search.view = view;
+            self.search.found = [None; MEMBERS_MAX];
             self.search.next = self.core.now;
             self.search.orphans = Slot::all().map(|slot| slot.index() + 1).max().unwrap_or(0);
         }
         let station = self.core.station();
         while self.search.orphans > u32::from(station.slots()) {
             let slot = Slot::new(self.search.orphans as usize - 1).expect("counted from all");
-            if self.core.steal(slot) == Ran::Something {
+            if self.core.steal(slot, &mut None) == Ran::Something {
                 // A theft takes half of a queue: what is left is taken next time.
                 return Ran::Something;
             }
@@ -213,7 +219,8 @@ impl<P: Platform, D: Disk> Node<P, D> {
         }
         self.search.victim = (self.search.victim + 1) % u32::from(station.slots());
         let victim = Slot::new(self.search.victim as usize).expect("below the number of slots");
-        let found = self.core.steal(victim);
+        let before = &mut self.search.found[self.search.victim as usize];
+        let found = self.core.steal(victim, before);
         self.search.pause = match found {
             Ran::Something => STEAL_AFTER_MIN,
             Ran::Nothing => self.search.pause.doubled().min(STEAL_AFTER_MAX),

@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 
 use dtm::{Attempt, CommitMode};
 use engine::{Instance, Limits, StepReturn, Stop};
-use kernel::queues::Owner;
+use kernel::queues::{Backlog, Owner};
 use kernel::step::{self, Step, StepEnd, Taken};
 use kernel::{EntryCall, Event, Failure, ModuleId, ProcessId, Slot, WorkerId, output, queues};
 use platform::{Disk, Wait};
@@ -203,8 +203,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
         }
     }
 
-    /// Takes over work from another slot; whether there was any.
-    pub(crate) fn steal(&mut self, victim: Slot) -> Ran {
+    /// Takes over work from another slot, unless its queue was found to move quickly since the
+    /// look before; whether there was any.
+    pub(crate) fn steal(&mut self, victim: Slot, before: &mut Option<Backlog>) -> Ran {
         let station = self.station();
         if victim == station.slot() {
             return Ran::Nothing;
@@ -214,11 +215,22 @@ impl<P: Platform, D: Disk> Core<P, D> {
         } else {
             Owner::Gone
         };
-        let stolen =
-            self.transact(|pages| Ok(queues::steal(pages, station.slot(), victim, owner)?));
-        match stolen {
-            Ok((count, _)) if count > 0 => Ran::Something,
-            _ => Ran::Nothing,
+        let stolen = self.transact(|pages| {
+            let backlog = queues::backlog(pages, victim)?;
+            let is_quick = |before: &Backlog| backlog.is_quick(before);
+            if owner == Owner::Alive && before.as_ref().is_none_or(is_quick) {
+                return Ok((backlog, 0));
+            }
+            let count = queues::steal(pages, station.slot(), victim, owner)?;
+            Ok((backlog, count))
+        });
+        let Ok(((backlog, count), _)) = stolen else {
+            return Ran::Nothing;
+        };
+        *before = Some(backlog);
+        match count {
+            0 => Ran::Nothing,
+            _ => Ran::Something,
         }
     }
 }

@@ -346,3 +346,40 @@ pub(super) fn empty_queues(memory: &mut Memory) -> Vec<WorkerId> {
     }
     found
 }
+
+/// Who has short steps and waits between them is served soon where he is; who has one step after
+/// the other waits as long as others have steps.
+#[test]
+fn a_queue_is_quick_if_workers_come_and_go_and_not_if_they_stay() {
+    let mut memory = Memory::new(Stops::Never);
+    let here = slot(0);
+    let add = |memory: &mut Memory, number| {
+        memory
+            .run(|pages| queues::enqueue(pages, here, somebody(number)))
+            .unwrap();
+    };
+    let backlog = |memory: &mut Memory| memory.run(|pages| queues::backlog(pages, here)).unwrap();
+    (1..=4).for_each(|number| add(&mut memory, number));
+    let first = backlog(&mut memory);
+    assert_eq!((first.waiting, first.taken), (4, 0));
+    for _ in 0..100 {
+        memory
+            .run(|pages| {
+                let worker = queues::take(pages, here)?.expect("there are some");
+                queues::rotate(pages, here, worker)
+            })
+            .unwrap();
+    }
+    assert!(!backlog(&mut memory).is_quick(&first));
+    for number in 5..=9 {
+        memory
+            .run(|pages| {
+                let worker = queues::take(pages, here)?.expect("there are some");
+                queues::release(pages, here, worker)
+            })
+            .unwrap();
+        add(&mut memory, number);
+    }
+    let later = backlog(&mut memory);
+    assert!(later.is_quick(&first) && !later.is_quick(&later));
+}
