@@ -209,9 +209,10 @@ impl World {
     }
 
     fn think(&mut self, number: usize) {
-        let (now, is_closed) = (self.now, self.callers.closed.is_some());
+        let (now, closed) = (self.now, self.callers.closed);
+        let is_closed = closed.is_some();
         let is_lasting = self.scenario.answers_at_commit;
-        let is_well = self.callers.closed.is_some_and(|at| now.since(at) > REST);
+        let is_well = closed.is_some_and(|at| now.since(at) > REST);
         let highest = self.callers.told.last().copied().unwrap_or(0);
         let caller = &mut self.callers.callers[number];
         let Some(line) = &mut caller.line else {
@@ -222,7 +223,12 @@ impl World {
         };
         let socket = line.socket;
         if now.since(line.last) > PATIENCE {
+            let was_well = closed.is_some_and(|closed| line.last >= closed);
             caller.line = None;
+            if was_well && self.is_plugged(socket) {
+                let detail = format!("caller {number} hears nothing, and all is well");
+                return self.fail(Property::Outside, detail);
+            }
             return self.pass_in(socket, Passing::Break);
         }
         if line.has_ended {
@@ -251,6 +257,7 @@ impl World {
             let line = &mut self.callers.callers[number].line;
             let line = line.as_mut().expect("it is there");
             line.has_ended = true;
+            line.last = now;
             return self.pass_in(socket, Passing::End);
         }
         if is_all || unanswered > UNANSWERED_MAX {
@@ -263,11 +270,19 @@ impl World {
             caller.line = None;
             return self.pass_in(socket, Passing::Break);
         }
+        self.send_numbers(number, highest);
+    }
+
+    /// A few numbers, when this had been told to somebody before.
+    fn send_numbers(&mut self, number: usize, told: u64) {
+        let caller = &mut self.callers.callers[number];
+        let line = caller.line.as_mut().expect("its caller has found it");
+        let socket = line.socket;
         let count = 1 + caller.prng.below(SENT_AT_ONCE.min(line.length - line.sent));
         let mut bytes = Vec::new();
         for _ in 0..count {
             line.sent += 1;
-            line.floors.push_back(highest);
+            line.floors.push_back(told);
             bytes.extend(line.sent.to_le_bytes());
         }
         self.callers.sent += count;

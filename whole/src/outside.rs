@@ -77,6 +77,11 @@ impl World {
         Some(socket)
     }
 
+    /// Whether there is a node at the other end.
+    pub(crate) fn is_plugged(&self, socket: SocketId) -> bool {
+        self.outside.plugs.contains_key(&socket)
+    }
+
     /// A caller sends something.
     pub(crate) fn pass_in(&mut self, socket: SocketId, passing: Passing) {
         self.push(WAY, Item::PassIn { socket, passing });

@@ -1,6 +1,6 @@
 //! Programs that are reached over TCP: who connects is answered, and what was answered stays
 //! true whichever node is lost.
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -79,10 +79,14 @@ impl Caller {
         self.socket.write_all(&bytes).unwrap();
     }
 
+    /// The next answer; none if the other end has ended, or broken off.
     fn answer(&mut self) -> Option<u64> {
         let mut answer = [0; 8];
-        self.socket.read_exact(&mut answer).ok()?;
-        Some(u64::from_le_bytes(answer))
+        match self.socket.read_exact(&mut answer) {
+            Ok(()) => Some(u64::from_le_bytes(answer)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("nobody answers"),
+            Err(_) => None,
+        }
     }
 
     /// How many have passed, this one included; none if the connection is broken.
@@ -113,6 +117,13 @@ fn who_connects_is_answered_in_order() {
         second.socket.read_to_end(&mut rest).unwrap();
         assert_eq!(rest.len(), 5 * 8);
         assert_eq!(turnstile.passed(), 1007);
+        // Who ends when all was answered hears the end, and nothing is left of him.
+        first.socket.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(first.answer(), None);
+        eventually("only the listener is left", || {
+            let channels = turnstile.machine.client().channels().unwrap();
+            (channels.len() == 1).then_some(())
+        });
     }
 }
 

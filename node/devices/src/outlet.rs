@@ -89,6 +89,15 @@ impl Outlet {
         self.end == End::Safe && self.first == self.taken
     }
 
+    /// Whether something waits to leave, its end included, or to be safe.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        match self.end {
+            End::Open => self.first < self.taken,
+            End::Closed(_) | End::Safe => !self.is_done(),
+        }
+    }
+
     /// Whether everything has left, and the end of it may be told.
     #[must_use]
     pub fn ends(&self) -> bool {
@@ -213,10 +222,23 @@ mod tests {
         outlet.safe(E(2));
         assert_eq!(outlet.leave(99), b"");
         outlet.safe(E(3));
-        assert!(!outlet.is_done());
+        assert!(!outlet.is_done() && outlet.is_waiting());
         assert_eq!(outlet.leave(1), b"x");
         assert_eq!(outlet.leave(99), b"y");
-        assert!(outlet.is_done());
+        assert!(outlet.is_done() && !outlet.is_waiting());
+    }
+
+    #[test]
+    fn an_end_alone_waits_to_be_safe() {
+        let mut outlet = Outlet::new(Rule::AtStable);
+        outlet.take(b"abc", E(1)).unwrap();
+        outlet.safe(E(1));
+        assert_eq!(outlet.leave(99), b"abc");
+        assert!(!outlet.is_waiting());
+        outlet.close(E(2)).unwrap();
+        assert!(outlet.is_waiting() && !outlet.ends());
+        outlet.safe(E(2));
+        assert!(!outlet.is_waiting() && outlet.ends());
     }
 
     #[test]

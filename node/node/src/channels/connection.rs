@@ -128,9 +128,7 @@ impl Channels {
                 sockets.finish(socket);
             }
         }
-        let is_held = outlet.forgotten() < outlet.taken()
-            || intake.forgotten() < intake.delivered()
-            || (connection.is_finished && !outlet.is_done());
+        let is_held = outlet.is_waiting() || intake.forgotten() < intake.delivered();
         if is_held && !connection.is_gone {
             self.held.insert(socket);
         }
