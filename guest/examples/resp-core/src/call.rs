@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::list::List;
 use crate::number;
 use crate::output::Output;
+use crate::sorted::Sorted;
 use crate::table::{Entry, Mark, Spot};
 use crate::text::Text;
 use crate::value::{Fields, Members, Trash, Value};
@@ -67,6 +68,8 @@ macro_rules! kind {
 kind!(Text, Text, Text::from(&b""[..]), |_: &Self| false);
 kind!(List, List, Box::default(), |list: &Self| list.len() == 0);
 kind!(Fields, Hash, Box::default(), Fields::is_empty);
+kind!(Sorted, Sorted, Box::default(), |sorted: &Self| sorted.len()
+    == 0);
 kind!(Members, Set, Box::default(), Members::is_empty);
 
 impl Call<'_, '_> {

@@ -8,10 +8,12 @@
 //! for every byte of the answers, as far as commands are there.
 //!
 //! ```text
-//! session     parse, inline  bytes to requests       transaction  MULTI, WATCH
+//! session     parse, inline  bytes to requests      transaction  MULTI, WATCH
 //!             output         answers to bytes
-//! commands    strings, lists, hashes, sets, keys, times, server;  call: what they work with
-//! database    table          keys on pages           value, list, text
+//! commands    strings, lists, hashes, sets, sorted, keys, times, server
+//!             call           what they work with
+//! database    table          keys on pages
+//!             value          list, sorted, text, maps and sets of texts
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]
@@ -32,6 +34,7 @@ mod number;
 mod output;
 mod parse;
 mod session;
+mod sorted;
 mod table;
 #[cfg(test)]
 mod testing;

@@ -5,6 +5,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::list::List;
+use crate::sorted::{End, Sorted};
 use crate::table::Bucket;
 use crate::text::Text;
 
@@ -20,6 +21,7 @@ pub(crate) enum Value {
     List(Box<List>),
     Hash(Box<Fields>),
     Set(Box<Members>),
+    Sorted(Box<Sorted>),
 }
 
 impl Value {
@@ -30,6 +32,7 @@ impl Value {
             Self::List(_) => "list",
             Self::Hash(_) => "hash",
             Self::Set(_) => "set",
+            Self::Sorted(_) => "zset",
         }
     }
 
@@ -40,6 +43,7 @@ impl Value {
             Self::List(list) => list.len(),
             Self::Hash(fields) => fields.len(),
             Self::Set(members) => members.len(),
+            Self::Sorted(sorted) => sorted.len(),
         }
     }
 
@@ -50,6 +54,9 @@ impl Value {
             Self::List(list) => list.drop_some(),
             Self::Hash(fields) => {
                 (0..PIECES).all(|_| fields.pop_first().is_some()) && !fields.is_empty()
+            }
+            Self::Sorted(sorted) => {
+                (0..PIECES).all(|_| sorted.pop(End::Highest).is_some()) && sorted.len() > 0
             }
             Self::Set(members) => {
                 (0..PIECES).all(|_| members.pop_first().is_some()) && !members.is_empty()

@@ -5,6 +5,7 @@ mod keys;
 mod lists;
 mod server;
 mod sets;
+mod sorted;
 mod strings;
 mod times;
 
@@ -138,6 +139,14 @@ const COMMANDS: &[Command] = &[
     command("unlink", -2, keys::del),
     session("unwatch", 1, Session::Unwatch),
     session("watch", -2, Session::Watch),
+    command("zadd", -4, sorted::zadd),
+    command("zcard", 2, sorted::zcard),
+    command("zincrby", 4, sorted::zincrby),
+    command("zpopmax", -2, sorted::zpopmax),
+    command("zpopmin", -2, sorted::zpopmin),
+    command("zrange", -4, sorted::zrange),
+    command("zrem", -3, sorted::zrem),
+    command("zscore", 3, sorted::zscore),
 ];
 
 /// Longer than any name.
