@@ -1,5 +1,5 @@
 //! The kernel's services, which live in the distributed memory like everything else:
-//! names, modules, processes, workers, run queues, events, output.
+//! names, modules, processes, workers, run queues, events, output, channels.
 //!
 //! It knows pages ([`Pages`]) and nothing of how they get here: no protocol, no
 //! platform, no clock, no engine, and it keeps nothing between calls. After a fallback or a

@@ -86,11 +86,10 @@ impl<P: Platform, D: Disk> Node<P, D> {
             return Ran::Nothing;
         };
         let is_nothing = all.is_empty();
+        let note = self.core.config.note;
         for exchanged in all {
-            self.channels
-                .apply(&mut self.core.platform, exchanged, stamp.epoch(), {
-                    self.core.config.note
-                });
+            let sockets = &mut self.core.platform;
+            self.channels.apply(sockets, exchanged, stamp.epoch(), note);
         }
         match is_nothing {
             true => Ran::Nothing,
@@ -122,23 +121,24 @@ impl Channels {
             sent: state.sent,
             next_tick: u64::MAX,
         };
-        let is_freed = match self.known.get(&id).map(|known| &known.end) {
-            Some(OurEnd::Listener(listening)) => {
+        let end = self.known.get(&id).map(|known| &known.end);
+        let is_freed = match (channel.kind, end) {
+            (_, Some(OurEnd::Listener(listening))) => {
                 self.exchange_listener(pages, station, (id, &channel), listening, &mut told)?;
                 state.is_closed
             }
-            Some(OurEnd::Connection(socket)) => {
+            (_, Some(OurEnd::Connection(socket))) => {
                 let connection = &self.connections[socket];
                 exchange_connection(pages, station, (id, &channel), connection, &mut told)?;
                 state.is_closed && (connection.outlet.is_done() || connection.is_gone)
             }
-            _ if channel.kind == Kind::Timer => {
+            (Kind::Timer, _) => {
                 told.next_tick = home::tick(pages, station, (id, &channel), self.wall_ns)?;
                 state.is_closed
             }
             // A listener that is new here: it gets its socket when this has committed.
-            None if channel.kind == Kind::Listener => state.is_closed,
-            Some(OurEnd::Nothing | OurEnd::Timer { .. }) | None => {
+            (Kind::Listener, None) => state.is_closed,
+            _ => {
                 home::lose(pages, station, (id, &channel))?;
                 state.is_closed
             }
@@ -233,7 +233,7 @@ impl Channels {
     }
 
     /// A connection has got its channel.
-    pub(super) fn connect(
+    fn connect(
         &mut self,
         sockets: &mut impl platform::Sockets,
         socket: SocketId,

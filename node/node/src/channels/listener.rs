@@ -29,6 +29,17 @@ impl Listening {
 }
 
 impl Channels {
+    /// Those listeners are due at which somebody waits: there may be room for him by now.
+    pub(super) fn look_at_waiting(&mut self) {
+        for (id, known) in &self.known {
+            if let OurEnd::Listener(listening) = &known.end
+                && !listening.waiting.next().is_empty()
+            {
+                self.due.insert(*id);
+            }
+        }
+    }
+
     /// Listens where a channel says, if it does not yet.
     pub(super) fn open_listener(
         &mut self,

@@ -110,11 +110,10 @@ impl Channels {
         state: &State,
         epoch: Epoch,
     ) -> OurEnd {
+        let accepted = state.delivered / ChannelId::BYTES;
         let Some(OurEnd::Listener(mut listening)) = known else {
-            let accepted = state.delivered / ChannelId::BYTES;
             return OurEnd::Listener(Listening::starting_at(accepted));
         };
-        let accepted = state.delivered / ChannelId::BYTES;
         if listening.waiting.rewind(accepted, epoch).is_err() {
             // Whoever waits there now is no one that the memory has heard of.
             if let Some((listener, _)) = listening.socket {

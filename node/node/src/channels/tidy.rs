@@ -15,8 +15,8 @@ use crate::{Node, Platform};
 const TIDY_EVERY: Duration = Duration::from_millis(250);
 
 impl<P: Platform, D: Disk> Node<P, D> {
-    /// Tries again to listen where that has failed, and closes the channels of programs that
-    /// have ended.
+    /// Tries again to listen where that has failed and to let in who waits, and closes the
+    /// channels of programs that have ended.
     pub(super) fn tidy_channels(&mut self) {
         let now = self.core.now;
         if self.channels.known.is_empty()
@@ -25,6 +25,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
             return;
         }
         self.channels.next_tidying = Some(now + TIDY_EVERY);
+        self.channels.look_at_waiting();
         let known: Vec<(ChannelId, Channel)> = self
             .channels
             .known

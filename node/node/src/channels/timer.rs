@@ -5,6 +5,9 @@ use types::{Duration, Instant};
 use super::Channels;
 use crate::{Node, Platform};
 
+/// No node sleeps so long.
+const LONG_NS: u64 = 1 << 40;
+
 impl<P: Platform, D: Disk> Node<P, D> {
     /// Notes which timers tick now.
     pub(super) fn look_at_timers(&mut self) {
@@ -24,6 +27,3 @@ impl<P: Platform, D: Disk> Node<P, D> {
         Some(self.core.now + Duration::from_nanos(after.min(LONG_NS)))
     }
 }
-
-/// No node sleeps so long.
-const LONG_NS: u64 = 1 << 40;
