@@ -221,6 +221,25 @@ fn what_goes_back_to_a_snapshot_listens_and_breaks_its_connections() {
     }
 }
 
+/// It had ended, and so had its listener.
+#[test]
+fn a_program_that_had_ended_listens_anew_when_it_is_brought_back() {
+    let mut turnstile = Turnstile::new("channels-revived");
+    let run = turnstile.run("stable");
+    let mut caller = turnstile.connect();
+    assert_eq!(caller.pass(), Some(1));
+    let _ = turnstile.machine.run(&["snapshot", "then"]).ok();
+    run.interrupt();
+    let _ = run.wait();
+    eventually("nobody listens", || {
+        TcpStream::connect(turnstile.address).err()
+    });
+    let line = ["restore", "--app", "turnstile", "then"];
+    let _ = turnstile.machine.run(&line).ok();
+    let mut caller = turnstile.connect();
+    assert_eq!(turnstile.pass(&mut caller), 2);
+}
+
 /// Also when all nodes are gone for a while; each tick comes later than the one before, or the
 /// program ends.
 #[test]

@@ -72,6 +72,12 @@ impl Listener {
         Some(connection)
     }
 
+    /// Whether it is gone: the program had ended, and was brought back from a snapshot. It has
+    /// to listen anew.
+    pub fn is_lost(self) -> bool {
+        read(self.0, &mut []) == Received::Lost
+    }
+
     /// Listens no more. Connections stay.
     pub fn close(self) {
         // SAFETY: no memory is passed.

@@ -245,6 +245,7 @@ pub(crate) fn define(linker: &mut Linker<Host>) -> Result<(), Error> {
         |mut guest: Guest<'_>, channel: i64, buffer: i32, length: i32| {
             let length = length as u32 as usize;
             let bytes: Vec<u8> = match channel_of(&mut guest, channel)? {
+                Channel::Listener { .. } if length < size_of::<i64>() => return Ok(0),
                 Channel::Listener { waiting, .. } => match waiting.pop_front() {
                     Some(number) => number.to_le_bytes().into(),
                     None => return Ok(0),

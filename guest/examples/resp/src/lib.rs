@@ -44,6 +44,9 @@ worker! {
         let service = unsafe { &mut *SERVICE.get() };
         let here = here();
         let Service { listener, database } = service.get_or_insert_with(|| open(here));
+        if listener.is_lost() {
+            *listener = listen();
+        }
         for _ in 0..ACCEPTED_PER_STEP {
             let Some(connection) = listener.accept(event) else {
                 return Step::Wait(SOMEBODY_CONNECTED);
@@ -96,6 +99,17 @@ fn here() -> Here {
 }
 
 fn open(here: Here) -> Service {
+    let listener = listen();
+    let mut secret = [0; 16];
+    sdk::random(&mut secret);
+    Service {
+        listener,
+        database: Database::new(secret, here),
+    }
+}
+
+/// Listens where the arguments say.
+fn listen() -> Listener {
     let arguments = sdk::arguments();
     let address = arguments.first().map_or(ADDRESS, String::as_str);
     let release = match arguments.get(1).map(String::as_str) {
@@ -112,10 +126,5 @@ fn open(here: Here) -> Service {
         );
         sdk::exit(1)
     };
-    let mut secret = [0; 16];
-    sdk::random(&mut secret);
-    Service {
-        listener: Listener::bind(address, release, SOMEBODY_CONNECTED),
-        database: Database::new(secret, here),
-    }
+    Listener::bind(address, release, SOMEBODY_CONNECTED)
 }

@@ -96,7 +96,8 @@ impl Session {
 
 worker! {
     fn main(_argument: i64) -> Step {
-        let listener = LISTENER.get().unwrap_or_else(|| {
+        let listener = LISTENER.get().filter(|one| !one.is_lost());
+        let listener = listener.unwrap_or_else(|| {
             let arguments = arguments();
             let address = arguments.first().expect("an address to listen at");
             let release = match arguments.get(1).map(|text| text.as_str()) {
