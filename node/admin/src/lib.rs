@@ -22,8 +22,8 @@ mod revive;
 pub use codec::{BODY_SIZE_MAX, DecodeError, VERSION, decode, encode};
 pub use request::{Blob, Cursor, Request};
 pub use response::{
-    CHANNELS_MAX, ChannelInfo, ChannelKind, ChannelState, Failure, FailureKind, Fallen, LostInfo,
-    NodeInfo, NodeScrub, OutputPiece, ProcessInfo, ProcessState, Response, SnapshotInfo, Status,
-    VoterInfo, Watched,
+    CHANNELS_MAX, ChannelInfo, ChannelKind, ChannelState, DeviceInfo, DeviceState, Failure,
+    FailureKind, Fallen, LostInfo, NodeInfo, NodeScrub, OutputPiece, Picture, ProcessInfo,
+    ProcessState, Response, SnapshotInfo, Status, VoterInfo, Watched,
 };
 pub use revive::{Life, LivingWorker, Piece, Revive, Reviving};

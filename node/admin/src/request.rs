@@ -73,6 +73,33 @@ pub enum Request {
     Processes,
     /// What joins programs with the outside? Answered by [`crate::Response::Channels`].
     Channels,
+    /// Which devices are there, and who drives them? Answered by
+    /// [`crate::Response::Devices`].
+    Devices,
+    /// What does the display of this node show? Answered at once by
+    /// [`crate::Response::Seen`].
+    Look {
+        /// What the last answer said, to hear what has changed since; 0 to hear all.
+        since: u64,
+    },
+    /// Somebody uses the keyboard or pointer of this node. Answered at once by
+    /// [`crate::Response::Done`].
+    Feel {
+        /// What he does, in order, as keyboards and pointers say it (`adapter::input`).
+        events: Vec<[u8; 8]>,
+    },
+    /// Somebody types at this node's line of text. Answered at once by
+    /// [`crate::Response::Typed`].
+    Type {
+        /// What he types.
+        bytes: Vec<u8>,
+    },
+    /// What was written to this node's line of text? Answered at once by
+    /// [`crate::Response::Text`].
+    ReadText {
+        /// The first byte that is wanted.
+        from: u64,
+    },
     /// Which snapshots are there? Only the leader knows. Answered by
     /// [`crate::Response::Snapshots`].
     Snapshots,

@@ -45,6 +45,24 @@ pub enum Response {
     Processes(Vec<ProcessInfo>),
     /// The channels, at most [`CHANNELS_MAX`].
     Channels(Vec<ChannelInfo>),
+    /// The devices that ever had a driver.
+    Devices(Vec<DeviceInfo>),
+    /// What a display shows.
+    Seen(Picture),
+    /// So many bytes were typed; there is no room for more now.
+    Typed {
+        /// How many.
+        count: u32,
+    },
+    /// What was written to a line of text, as far as that is kept.
+    Text {
+        /// Position of the first byte.
+        from: u64,
+        /// The bytes.
+        bytes: Vec<u8>,
+        /// Where to go on.
+        next: u64,
+    },
     /// The snapshots, oldest first; the last one is the newest stable epoch.
     Snapshots(Vec<SnapshotInfo>),
     /// The snapshot is taken.
@@ -347,6 +365,63 @@ impl fmt::Display for ChannelState {
             Self::Closed => "closed",
         })
     }
+}
+
+/// A device that has, or had, a driver.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DeviceInfo {
+    /// Its name.
+    pub name: String,
+    /// The node whose device it is now.
+    pub node: u32,
+    /// The process that drives it, or did so last.
+    pub process: u32,
+    /// How it stands.
+    pub state: DeviceState,
+    /// How often its driver has failed, lately.
+    pub faults: u32,
+    /// Bytes of its fallback object.
+    pub object_bytes: u64,
+    /// How its driver failed the last time; empty if it did not.
+    pub report: String,
+}
+
+/// How a device stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum DeviceState {
+    /// It has a driver that runs.
+    Driven,
+    /// Its driver has ended, or was ended by somebody: it waits for another one.
+    Undriven,
+    /// Its driver has failed again and again: it waits for another one.
+    Offline,
+}
+
+impl fmt::Display for DeviceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Driven => "driven",
+            Self::Undriven => "no driver",
+            Self::Offline => "offline",
+        })
+    }
+}
+
+/// What a display shows, as far as it has changed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Picture {
+    /// What to ask with the next time.
+    pub version: u64,
+    /// Number of its mode (`adapter::display`).
+    pub mode: u8,
+    /// Whether the cursor is shown, its column and row.
+    pub cursor: [u8; 3],
+    /// 256 colours, three bytes each, if mode, cursor or colours have changed; else empty.
+    pub palette: Vec<u8>,
+    /// Parts of the memory that have changed, with the position of each.
+    pub chunks: Vec<(u32, Vec<u8>)>,
+    /// How often it was told something that was meant for another mode.
+    pub misread: u64,
 }
 
 /// A snapshot.

@@ -9,8 +9,8 @@
 //! whatever has happened: [`Intake::rewind`] and [`Outlet::rewind`] are told what the memory
 //! says, and go on from there, or say that they cannot.
 //!
-//! Nothing here knows what a device is, or a transaction: only positions, and epochs that are
-//! safe by and by.
+//! Neither knows what a device is, or a transaction: only positions, and epochs that are safe by
+//! and by. The devices of a node that has none of its own are in [`machine`].
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -19,6 +19,7 @@ extern crate alloc;
 extern crate std;
 
 mod intake;
+pub mod machine;
 mod outlet;
 
 pub use intake::Intake;

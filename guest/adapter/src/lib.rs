@@ -1,0 +1,35 @@
+//! What the virtual devices of a node and their drivers say to each other: bytes on a line.
+//!
+//! A *display* is an adapter with a memory and a mode, as those of PCs have them
+//! ([`display`]). *Input* is what a keyboard and a pointer say ([`input`]). A *console* says and
+//! hears plain text.
+//!
+//! Both sides use this crate: the devices in the node, the drivers in their modules.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod display;
+pub mod input;
+
+/// The device of [`display`].
+pub const DISPLAY: &str = "display";
+/// The device of [`input`].
+pub const INPUT: &str = "input";
+/// The device that is a line of text.
+pub const CONSOLE: &str = "console";
+
+/// Bytes that nobody says who speaks this language.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Malformed;
+
+impl core::fmt::Display for Malformed {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("bytes that are no command of the device")
+    }
+}
+
+impl core::error::Error for Malformed {}

@@ -1,0 +1,364 @@
+//! The devices of a node that has none: a display, a keyboard with a pointer, and a line of
+//! text, each as a driver would find it in a machine.
+//!
+//! A device is found where sockets are: a driver's channel *listens* under its name, and the
+//! device connects there. It has one line at a time. When that breaks it begins another one
+//! at once, and whoever gets that knows nothing of what the device is like; so he says it
+//! anew. The device itself stays as it was: a mode outlives the line over which it was set.
+mod console;
+mod display;
+mod port;
+
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use adapter::input::InputEvent;
+use adapter::{CONSOLE, DISPLAY, INPUT, Malformed};
+use platform::{ListenerId, SocketEvent, SocketId};
+
+use self::port::Port;
+
+pub use console::Console;
+pub use display::{Adapter, CHUNK_BYTES, Changes};
+
+/// Numbers from here on are those of devices.
+const FIRST: u64 = 1 << 63;
+/// What is kept of input that nobody takes.
+const INPUT_BYTES_MAX: usize = 1024 * InputEvent::BYTES;
+/// What is kept of text that nobody takes.
+const TEXT_BYTES_MAX: usize = 64 << 10;
+
+/// All devices of a node.
+#[derive(Debug)]
+pub struct Machine {
+    ports: [Port; 3],
+    display: Adapter,
+    console: Console,
+    /// Which lights are on.
+    lights: u8,
+    /// Input that was dropped and not reported yet.
+    dropped: u32,
+    events: VecDeque<SocketEvent>,
+    next: u64,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self {
+            ports: [DISPLAY, INPUT, CONSOLE].map(Port::new),
+            display: Adapter::default(),
+            console: Console::default(),
+            lights: 0,
+            dropped: 0,
+            events: VecDeque::new(),
+            next: FIRST,
+        }
+    }
+}
+
+impl Machine {
+    /// Whether the number is that of a line to a device.
+    #[must_use]
+    pub const fn is_line(socket: SocketId) -> bool {
+        socket.0 >= FIRST
+    }
+
+    /// Whether the number is that of a place where devices connect.
+    #[must_use]
+    pub const fn is_place(listener: ListenerId) -> bool {
+        listener.0 >= FIRST
+    }
+
+    /// A driver listens for the device of this name, which connects at once.
+    ///
+    /// # Errors
+    /// If there is none, or somebody else does.
+    pub fn listen(&mut self, name: &str) -> Result<ListenerId, String> {
+        let port = self.ports.iter().position(|port| port.name == name);
+        let at = port.ok_or_else(|| format!("this node has no device `{name}`"))?;
+        if self.ports[at].listener.is_some() {
+            return Err(format!("another driver has the device `{name}`"));
+        }
+        let listener = ListenerId(self.number());
+        self.ports[at].listener = Some(listener);
+        self.break_line(at);
+        self.connect(at);
+        Ok(listener)
+    }
+
+    /// The driver listens no more. Its line stays.
+    pub fn unlisten(&mut self, listener: ListenerId) {
+        for port in &mut self.ports {
+            port.listener.take_if(|one| *one == listener);
+        }
+    }
+
+    /// So many more bytes may come over the line.
+    pub fn want(&mut self, socket: SocketId, bytes: usize) {
+        if let Some(at) = self.port_of(socket) {
+            self.ports[at].credit += bytes;
+            self.speak(at);
+        }
+    }
+
+    /// The driver says something.
+    pub fn write(&mut self, socket: SocketId, bytes: &[u8]) {
+        let Some(at) = self.port_of(socket) else {
+            return;
+        };
+        let bytes_taken = bytes.len();
+        let done = match self.ports[at].name {
+            DISPLAY => self.display.write(bytes, &mut self.ports[at].said),
+            CONSOLE => {
+                self.console.write(bytes);
+                Ok(())
+            }
+            _ => {
+                self.lights = bytes.last().copied().unwrap_or(self.lights);
+                Ok(())
+            }
+        };
+        if let Err(Malformed) = done {
+            return self.break_off(socket);
+        }
+        self.events.push_back(SocketEvent::Written {
+            socket,
+            bytes: bytes_taken,
+        });
+        self.speak(at);
+    }
+
+    /// The driver gives the line up.
+    pub fn break_off(&mut self, socket: SocketId) {
+        if let Some(at) = self.port_of(socket) {
+            self.break_line(at);
+            self.connect(at);
+        }
+    }
+
+    /// What has happened next.
+    pub fn poll_event(&mut self) -> Option<SocketEvent> {
+        self.events.pop_front()
+    }
+
+    /// The display.
+    #[must_use]
+    pub fn display(&self) -> &Adapter {
+        &self.display
+    }
+
+    /// The line of text.
+    #[must_use]
+    pub fn console(&self) -> &Console {
+        &self.console
+    }
+
+    /// Which lights of the keyboard are on, a bit each.
+    #[must_use]
+    pub fn lights(&self) -> u8 {
+        self.lights
+    }
+
+    /// Somebody has used the keyboard or pointer. When too much is waiting, what is new is
+    /// dropped; that is said when there is room.
+    pub fn feel(&mut self, events: &[InputEvent]) {
+        let at = self.port_named(INPUT);
+        for event in events {
+            let said = &mut self.ports[at].said;
+            if said.len() + 2 * InputEvent::BYTES > INPUT_BYTES_MAX {
+                self.dropped = self.dropped.saturating_add(1);
+                continue;
+            }
+            if self.dropped > 0 {
+                said.extend(InputEvent::Dropped(self.dropped).encode());
+                self.dropped = 0;
+            }
+            said.extend(event.encode());
+        }
+        self.speak(at);
+    }
+
+    /// Somebody types at the line of text; says how many bytes there was room for.
+    pub fn type_text(&mut self, bytes: &[u8]) -> usize {
+        let at = self.port_named(CONSOLE);
+        let said = &mut self.ports[at].said;
+        let count = bytes.len().min(TEXT_BYTES_MAX - said.len());
+        said.extend(&bytes[..count]);
+        self.speak(at);
+        count
+    }
+
+    fn number(&mut self) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        number
+    }
+
+    fn port_named(&self, name: &str) -> usize {
+        let found = self.ports.iter().position(|port| port.name == name);
+        found.expect("every machine has it")
+    }
+
+    fn port_of(&self, socket: SocketId) -> Option<usize> {
+        self.ports.iter().position(|port| port.line == Some(socket))
+    }
+
+    fn break_line(&mut self, at: usize) {
+        let port = &mut self.ports[at];
+        let Some(socket) = port.line.take() else {
+            return;
+        };
+        port.credit = 0;
+        if port.name == DISPLAY {
+            // Answers to questions that nobody has asked any more.
+            port.said.clear();
+            self.display.forget_part();
+        }
+        self.events.push_back(SocketEvent::Gone { socket });
+    }
+
+    fn connect(&mut self, at: usize) {
+        let Some(listener) = self.ports[at].listener else {
+            return;
+        };
+        let socket = SocketId(self.number());
+        self.ports[at].line = Some(socket);
+        self.events.push_back(SocketEvent::Accepted {
+            listener,
+            socket,
+            peer: ([0, 0, 0, 0], 0).into(),
+        });
+    }
+
+    /// Says what may be said.
+    fn speak(&mut self, at: usize) {
+        let port = &mut self.ports[at];
+        let (Some(socket), count) = (port.line, port.said.len().min(port.credit)) else {
+            return;
+        };
+        if count > 0 {
+            port.credit -= count;
+            let bytes: Vec<u8> = port.said.drain(..count).collect();
+            self.events
+                .push_back(SocketEvent::Received { socket, bytes });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use adapter::display::{Command, Mode, Reading};
+    use std::vec;
+
+    fn accepted(machine: &mut Machine) -> SocketId {
+        match machine.poll_event() {
+            Some(SocketEvent::Accepted { socket, .. }) => socket,
+            other => panic!("expected a new line, found {other:?}"),
+        }
+    }
+
+    #[test]
+    fn one_driver_at_a_time_has_a_device_and_gets_a_new_line_when_his_breaks() {
+        let mut machine = Machine::default();
+        assert!(machine.listen("harp").is_err());
+        let place = machine.listen(DISPLAY).unwrap();
+        let first = accepted(&mut machine);
+        assert!(machine.listen(DISPLAY).is_err());
+        machine.break_off(first);
+        assert_eq!(
+            machine.poll_event(),
+            Some(SocketEvent::Gone { socket: first })
+        );
+        let second = accepted(&mut machine);
+        assert_ne!(first, second);
+        machine.unlisten(place);
+        // The line stays until there is another driver.
+        machine.write(second, &[1, 1]);
+        assert_eq!(machine.display().mode(), Mode::Low);
+        assert!(machine.listen(DISPLAY).is_ok());
+    }
+
+    #[test]
+    fn a_mode_outlives_its_line_and_half_a_command_does_not() {
+        let mut machine = Machine::default();
+        machine.listen(DISPLAY).unwrap();
+        let first = accepted(&mut machine);
+        machine.want(first, 1000);
+        machine.write(first, &[1, 2, 1]);
+        machine.break_off(first);
+        while !matches!(machine.events.front(), Some(SocketEvent::Accepted { .. })) {
+            machine.poll_event();
+        }
+        let second = accepted(&mut machine);
+        machine.want(second, 1000);
+        let mut bytes = vec![];
+        Command::Read(5).encode(&mut bytes);
+        machine.write(second, &bytes);
+        let Some(SocketEvent::Written { .. }) = machine.poll_event() else {
+            panic!("expected that it was taken");
+        };
+        let Some(SocketEvent::Received { bytes, .. }) = machine.poll_event() else {
+            panic!("expected an answer");
+        };
+        let reading = Reading::decode(bytes.as_slice().try_into().unwrap()).unwrap();
+        assert_eq!((reading.token, reading.mode), (5, Mode::Palette));
+    }
+
+    #[test]
+    fn what_is_no_command_breaks_the_line() {
+        let mut machine = Machine::default();
+        machine.listen(DISPLAY).unwrap();
+        let socket = accepted(&mut machine);
+        machine.write(socket, &[99]);
+        assert_eq!(machine.poll_event(), Some(SocketEvent::Gone { socket }));
+        accepted(&mut machine);
+    }
+
+    #[test]
+    fn input_waits_for_credit_and_what_is_dropped_is_counted() {
+        let mut machine = Machine::default();
+        let event = InputEvent::Pointer {
+            x: 1,
+            y: 2,
+            buttons: 0,
+        };
+        machine.feel(&vec![event; 2000]);
+        machine.listen(INPUT).unwrap();
+        let socket = accepted(&mut machine);
+        assert_eq!(machine.poll_event(), None);
+        let mut received = vec![];
+        machine.want(socket, usize::MAX / 2);
+        machine.feel(&[event]);
+        while let Some(SocketEvent::Received { bytes, .. }) = machine.poll_event() {
+            received.extend(bytes);
+        }
+        let events: Vec<_> = received
+            .chunks_exact(InputEvent::BYTES)
+            .map(|bytes| InputEvent::decode(bytes.try_into().unwrap()).unwrap())
+            .collect();
+        let kept = events.len() - 2;
+        assert_eq!(events[..kept], vec![event; kept]);
+        assert_eq!(
+            events[kept..],
+            [
+                InputEvent::Dropped(u32::try_from(2000 - kept).unwrap()),
+                event
+            ]
+        );
+    }
+
+    #[test]
+    fn text_pushes_back_and_is_kept() {
+        let mut machine = Machine::default();
+        assert_eq!(machine.type_text(&vec![b'x'; 100_000]), TEXT_BYTES_MAX);
+        assert_eq!(machine.type_text(b"y"), 0);
+        machine.listen(CONSOLE).unwrap();
+        let socket = accepted(&mut machine);
+        machine.write(socket, b"hello");
+        machine.write(socket, b" world");
+        assert_eq!(machine.console().since(6), (6, b"world".to_vec(), 11));
+    }
+}
