@@ -241,7 +241,13 @@ impl InNode {
         let engine = engine::Engine::new().expect("the processor can run guests");
         let artefact = engine.compile(&instrumented.wasm);
         let artefact = artefact.expect("an instrumented module is valid");
-        let module = engine.load(&artefact, &ModuleInfo { stack });
+        let module = engine.load(
+            &artefact,
+            &ModuleInfo {
+                stack,
+                ..ModuleInfo::default()
+            },
+        );
         let mut host = Host {
             pages: Pages::new(),
             images: Vec::new(),

@@ -81,7 +81,7 @@ pub(crate) fn instance(engine: &Engine, wasm: &[u8], space: Arc<dyn GuestSpace>)
     );
     let artefact = engine.compile(&module.wasm).expect("and compiled");
     let module = engine
-        .load(&artefact, &ModuleInfo { stack: None })
+        .load(&artefact, &ModuleInfo::default())
         .expect("and loaded");
     Instance::new(module, space)
 }

@@ -92,6 +92,20 @@ pub const IMPORTS: &[Import] = &[
     import("channel_write", &[I64, I32, I32], Some(I32)),
     // channel_close(channel): what was written still goes out.
     import("channel_close", &[I64], None),
+    // attach(device, length, release, event) -> channel: drives the device of this name, which
+    // the module must have declared. The channel gives the numbers of lines to it.
+    import("attach", &[I32, I32, I32, I64], Some(I64)),
+    // object_read(device, offset, buffer, length) -> bytes read (short at the end), or one of
+    // `channel`: the fallback object of a device that the program drives.
+    import("object_read", &[I64, I64, I32, I32], Some(I32)),
+    // object_write(device, offset, bytes, length) -> bytes written, or one of `channel`.
+    import("object_write", &[I64, I64, I32, I32], Some(I32)),
+    // serve(label, length, event) -> channel: other programs find this one under the label. The
+    // channel gives the numbers of its sessions with them.
+    import("serve", &[I32, I32, I64], Some(I64)),
+    // connect(label, length, event) -> channel: one end of a session with the program that
+    // serves under the label, or `channel::LOST` if none does.
+    import("connect", &[I32, I32, I64], Some(I64)),
     // exit(code): commits the step and ends the program with all its workers.
     import("exit", &[I32], None),
 ];
@@ -125,6 +139,10 @@ pub mod channel {
     /// The channel is gone: broken from outside, or with its node.
     pub const LOST: i32 = -2;
 }
+
+/// Custom section of a module in which it declares the devices that it drives: their names, a
+/// line each.
+pub const DEVICES_SECTION: &str = "plurix.devices";
 
 /// When what is written to a channel leaves.
 pub mod release {

@@ -56,6 +56,11 @@ imports! {
     fn channel_read(channel: i64, buffer: Buffer, length: usize) -> i32;
     fn channel_write(channel: i64, bytes: Bytes, length: usize) -> i32;
     fn channel_close(channel: i64);
+    fn attach(device: Bytes, length: usize, release: i32, event: i64) -> i64;
+    fn object_read(device: i64, offset: i64, buffer: Buffer, length: usize) -> i32;
+    fn object_write(device: i64, offset: i64, bytes: Bytes, length: usize) -> i32;
+    fn serve(label: Bytes, length: usize, event: i64) -> i64;
+    fn connect(label: Bytes, length: usize, event: i64) -> i64;
     fn exit(code: i32);
 }
 

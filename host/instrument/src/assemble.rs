@@ -249,5 +249,6 @@ fn info(survey: &Survey<'_>, stack: Option<StackInfo>) -> ModuleInfo {
             })
             .collect(),
         has_start: survey.start.is_some(),
+        devices: survey.devices.clone(),
     }
 }

@@ -137,6 +137,8 @@ pub struct ModuleInfo {
     pub exports: Vec<Export>,
     /// Whether `abi::runtime::START` is exported, to be run once at deployment.
     pub has_start: bool,
+    /// The devices that it declares to drive (`abi::DEVICES_SECTION`).
+    pub devices: Vec<String>,
 }
 
 /// A piece of the initial memory.

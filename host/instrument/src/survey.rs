@@ -31,6 +31,7 @@ pub(crate) struct Survey<'a> {
     pub(crate) image: Vec<Segment>,
     pub(crate) function_names: BTreeMap<u32, String>,
     pub(crate) global_names: BTreeMap<u32, String>,
+    pub(crate) devices: Vec<String>,
 }
 
 impl Survey<'_> {
@@ -135,7 +136,10 @@ impl<'a> Survey<'a> {
                     segments.push(data?);
                 }
             }
-            wp::Payload::CustomSection(section) => self.collect_names(&section),
+            wp::Payload::CustomSection(section) => {
+                self.collect_names(&section);
+                self.collect_devices(&section);
+            }
             _ => {}
         }
         Ok(())
@@ -207,6 +211,16 @@ impl<'a> Survey<'a> {
             self.exports.push(export);
         }
         Ok(())
+    }
+
+    /// A name in each line; what is no text declares nothing.
+    fn collect_devices(&mut self, section: &wp::CustomSectionReader<'a>) {
+        if section.name() == abi::DEVICES_SECTION
+            && let Ok(names) = core::str::from_utf8(section.data())
+        {
+            let names = names.lines().filter(|name| !name.is_empty());
+            self.devices.extend(names.map(str::to_owned));
+        }
     }
 
     /// Names are decoration: a malformed section counts as absent from the fault on.

@@ -65,7 +65,10 @@ pub fn compile(engine: &Engine, wasm: &[u8]) -> Result<CompiledModule, String> {
         initial: stack.initial,
         private_pages: stack.private_pages.clone(),
     });
-    let info = ModuleInfo { stack };
+    let info = ModuleInfo {
+        stack,
+        devices: module.info.devices,
+    };
     // A module that cannot be loaded here cannot be loaded by any node: say so now.
     engine
         .load(&artefact, &info)

@@ -341,6 +341,14 @@ pub enum ChannelKind {
     Connection(String),
     /// A timer: nanoseconds from tick to tick, 0 if there is one only.
     Timer(u64),
+    /// It drives the device of this name.
+    Device(String),
+    /// A line to the device of this name.
+    Line(String),
+    /// It serves under this label.
+    Service(String),
+    /// One end of a session with another program.
+    Session,
 }
 
 /// How a channel stands.

@@ -12,6 +12,8 @@ pub(crate) fn define(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
     define_arguments(linker)?;
     define_results(linker)?;
     define_channels(linker)?;
+    define_drivers(linker)?;
+    define_services(linker)?;
     define_environment(linker)
 }
 
@@ -129,8 +131,7 @@ fn define_channels(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
         "listen",
         |guest: Guest<'_>, address: i32, length: i32, release: i32, event: i64| {
             let state = guest.data();
-            let address = core::str::from_utf8(state.readable(address, length)?)
-                .map_err(|_| state.faulted(FaultKind::Refused, "listen: the address is no text"))?;
+            let address = state.text(address, length)?;
             state.call(HostCall::Listen {
                 address,
                 release,
@@ -184,6 +185,75 @@ fn define_channels(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
     Ok(())
 }
 
+/// What drivers do with their devices.
+fn define_drivers(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
+    linker.func_wrap(
+        MODULE,
+        "attach",
+        |guest: Guest<'_>, device: i32, length: i32, release: i32, event: i64| {
+            let state = guest.data();
+            let device = state.text(device, length)?;
+            state.call(HostCall::Attach {
+                device,
+                release,
+                event,
+            })
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "object_read",
+        |guest: Guest<'_>, device: i64, offset: i64, buffer: i32, length: i32| {
+            let state = guest.data();
+            let buffer = state.writable(buffer, length)?;
+            let offset = offset.cast_unsigned();
+            state.call_i32(HostCall::ObjectRead {
+                device,
+                offset,
+                buffer,
+            })
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "object_write",
+        |guest: Guest<'_>, device: i64, offset: i64, bytes: i32, length: i32| {
+            let state = guest.data();
+            let bytes = state.readable(bytes, length)?;
+            let offset = offset.cast_unsigned();
+            state.call_i32(HostCall::ObjectWrite {
+                device,
+                offset,
+                bytes,
+            })
+        },
+    )?;
+    Ok(())
+}
+
+/// How programs find each other.
+fn define_services(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
+    linker.func_wrap(
+        MODULE,
+        "serve",
+        |guest: Guest<'_>, label: i32, length: i32, event: i64| {
+            let state = guest.data();
+            let label = state.text(label, length)?;
+            state.call(HostCall::Serve { label, event })
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "connect",
+        |guest: Guest<'_>, label: i32, length: i32, event: i64| {
+            let state = guest.data();
+            let label = state.text(label, length)?;
+            state.call(HostCall::Connect { label, event })
+        },
+    )?;
+    Ok(())
+}
+
 /// What the program sees of the world.
 fn define_environment(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
     linker.func_wrap(MODULE, "node", |guest: Guest<'_>| {
@@ -211,6 +281,12 @@ impl StepState {
     pub(crate) fn call(&self, call: HostCall<'_>) -> wasmtime::Result<i64> {
         self.serve_due_interrupt()?;
         self.ask(|host| host.call(call))
+    }
+
+    /// A text of the guest's.
+    fn text(&self, address: i32, length: i32) -> wasmtime::Result<&str> {
+        core::str::from_utf8(self.readable(address, length)?)
+            .map_err(|_| self.faulted(FaultKind::Refused, "a name or address that is no text"))
     }
 
     /// A call whose result the ABI makes an `i32`.

@@ -162,6 +162,48 @@ pub enum HostCall<'a> {
         /// Which.
         channel: i64,
     },
+    /// Drives a device; the result is the number of its channel.
+    Attach {
+        /// Its name.
+        device: &'a str,
+        /// One of `abi::release`.
+        release: i32,
+        /// What is signalled when there is a line to it.
+        event: i64,
+    },
+    /// Reads from the fallback object of a device; the result is as that of a channel.
+    ObjectRead {
+        /// The device's channel.
+        device: i64,
+        /// Where in the object.
+        offset: u64,
+        /// Where to.
+        buffer: &'a mut [u8],
+    },
+    /// Writes to the fallback object of a device; the result is as that of a channel.
+    ObjectWrite {
+        /// The device's channel.
+        device: i64,
+        /// Where in the object.
+        offset: u64,
+        /// What.
+        bytes: &'a [u8],
+    },
+    /// Serves under a label; the result is the number of the channel.
+    Serve {
+        /// The label.
+        label: &'a str,
+        /// What is signalled when somebody connects.
+        event: i64,
+    },
+    /// Connects to whoever serves under a label; the result is the number of the channel, or
+    /// one of `abi::channel`.
+    Connect {
+        /// The label.
+        label: &'a str,
+        /// What is signalled when something happens to the channel.
+        event: i64,
+    },
     /// How far the program has got.
     Progress {
         /// Units done.

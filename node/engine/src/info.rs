@@ -1,4 +1,5 @@
 //! What the engine must know of a module beside its machine code.
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct ModuleInfo {
     /// The pointer of the shadow stack that compilers of C-like languages use.
     pub stack: Option<StackPointer>,
+    /// The devices that it declares to drive.
+    pub devices: Vec<String>,
 }
 
 /// A global that is dead between steps: set to the same value before each.

@@ -1,8 +1,10 @@
 //! Why an operation did not happen, and who is to blame.
 use core::fmt;
 
+use crate::channels::device::OBJECT_BYTES_MAX;
+use crate::channels::{LABEL_BYTES_MAX, SERVICES_MAX};
 use crate::limits::{ARGUMENTS_BYTES_MAX, INPUTS_MAX, WORKERS_PER_PROCESS_MAX};
-use crate::region::CHANNELS_PER_SLOT;
+use crate::region::{CHANNELS_PER_SLOT, DEVICES_MAX};
 use crate::{BlobId, ModuleId, NAME_BYTES_MAX, ProcessId, Stop, TABLE_ENTRIES, WorkerId};
 
 /// An operation failed. Either way nothing of its transaction may be committed.
@@ -96,6 +98,20 @@ pub enum Refusal {
     BlobSpaceFull,
     /// The slot has as many channels as it can have.
     TooManyChannels,
+    /// The name of a device or service is none.
+    Label {
+        /// Its length in bytes.
+        found: usize,
+    },
+    /// There are as many devices as there can be.
+    TooManyDevices,
+    /// There are as many services as there can be.
+    TooManyServices,
+    /// A fallback object would become too long.
+    ObjectTooLong {
+        /// Where the write would end.
+        end: u64,
+    },
 }
 
 impl From<Stop> for Failure {
@@ -187,6 +203,21 @@ impl fmt::Display for Refusal {
             Self::TooManyChannels => {
                 write!(f, "too many channels, expected at most {CHANNELS_PER_SLOT}")
             }
+            Self::Label { found } => write!(
+                f,
+                "the name of a device or service has {found} bytes, \
+                 expected 1 to {LABEL_BYTES_MAX} and no zero"
+            ),
+            Self::TooManyDevices => {
+                write!(f, "too many devices, expected at most {DEVICES_MAX}")
+            }
+            Self::TooManyServices => {
+                write!(f, "too many services, expected at most {SERVICES_MAX}")
+            }
+            Self::ObjectTooLong { end } => write!(
+                f,
+                "a fallback object of {end} bytes, expected at most {OBJECT_BYTES_MAX}"
+            ),
         }
     }
 }

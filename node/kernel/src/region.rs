@@ -35,6 +35,10 @@ const CHANNEL_ACCOUNTS: u32 = 11;
 const CHANNEL_ROOMS: u32 = 13;
 /// A page for each node that has been: which of its channels it should look at.
 const DOORBELLS: u32 = 12;
+/// Devices: for each a page about it, then its fallback object.
+const DEVICES: u32 = 14;
+/// A page: who serves under which label.
+const SERVICES: u32 = 15;
 /// First of the regions that hold large byte objects.
 const BLOBS_FIRST: u32 = 64;
 /// How many they are.
@@ -60,6 +64,8 @@ pub const REGION_NAMES: &[(RegionId, &str)] = &[
     (RegionId(CHANNEL_ACCOUNTS), "channels' accounts"),
     (RegionId(DOORBELLS), "doorbells"),
     (RegionId(CHANNEL_ROOMS), "channels' bytes"),
+    (RegionId(DEVICES), "devices"),
+    (RegionId(SERVICES), "services"),
     (RegionId(BLOBS_FIRST), "blobs, first of 128"),
 ];
 
@@ -91,6 +97,10 @@ pub(crate) const SLOTS: u32 = 64;
 pub(crate) const CHANNELS_PER_SLOT: u32 = 1 << 14;
 /// Pages of either direction of a channel.
 pub(crate) const CHANNEL_PAGES: u32 = 256;
+/// Devices at a time.
+pub(crate) const DEVICES_MAX: u32 = 64;
+/// Pages of each device.
+pub(crate) const OBJECT_PAGES: u32 = 2048;
 /// The first page with records of channels.
 const CHANNEL_RECORDS: u32 = 128;
 
@@ -231,6 +241,15 @@ pub(crate) const fn channel_page(place: u32, direction: u32, page: u32) -> PageI
 
 pub(crate) const fn doorbell(node: NodeId) -> PageId {
     PageId::new(DOORBELLS, node.0)
+}
+
+/// A page of a device: the first one is about it, the others are its fallback object.
+pub(crate) const fn device_page(index: u32, page: u32) -> PageId {
+    PageId::new(DEVICES, index * OBJECT_PAGES + page)
+}
+
+pub(crate) const fn services() -> PageId {
+    PageId::new(SERVICES, 0)
 }
 
 pub(crate) const fn blob_region(number: u32) -> u32 {

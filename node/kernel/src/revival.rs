@@ -216,7 +216,7 @@ pub fn finish(
     check(pages, id, life)?;
     if let Some(present) = processes::by_name(pages, &process.name)? {
         processes::cancel(pages, present)?;
-        channels::inherit(pages, present, id)?;
+        channels::inherit(pages, station.slot(), present, id)?;
     }
     names::bind(pages, &process.name, Object::Process(id))?;
     cell(id).update(pages, |revival| revival.is_finished = 1)?;

@@ -4,8 +4,10 @@
 //! asks for that others compete for (queues, wait lists, counts) is gathered here
 //! and applied at the end, so that the time in which others can interfere is short.
 //! What it writes to pages of its own slot is written at once.
+use alloc::format;
 use alloc::vec::Vec;
 
+use crate::channels::device::{self, FAULTS_MAX, Verdict};
 use crate::events::{self, Waiter};
 use crate::living::lives;
 use crate::processes::{self, Process, ProcessState, ProgressCount, Tally};
@@ -13,6 +15,9 @@ use crate::{
     EntryCall, Event, Failure, Pages, ProcessId, Refusal, Station, Stop, Worker, WorkerId, blobs,
     output, queues, workers,
 };
+
+/// The level of output that is for standard error.
+const ERROR_LEVEL: u8 = 1;
 
 /// How a step ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,9 +76,10 @@ pub fn take(pages: &mut impl Pages, station: Station) -> Result<Taken, Stop> {
     }
 }
 
-/// Ends a process because a step of it failed. The step's transaction was undone;
-/// this is one of its own. False if the worker was stolen or swept in between: then
-/// it is somebody else's now, and the fault will show again if it is real.
+/// Ends a process because a step of it failed, or gives it another try, if it drives a device
+/// (`now_ns` is the time since 1970). The step's transaction was undone; this is one of its own.
+/// False if the worker was stolen or swept in between: then it is somebody else's now, and the
+/// fault will show again if it is real.
 ///
 /// # Errors
 /// Only [`Stop`].
@@ -82,17 +88,29 @@ pub fn fail(
     station: Station,
     worker: WorkerId,
     report: &str,
+    now_ns: u64,
 ) -> Result<bool, Stop> {
-    match take(pages, station)? {
-        Taken::Step(step) if step.worker() == Some(worker) => {
-            let id = step.process.id;
-            step.release(pages)?;
-            processes::set_fault_report(pages, id, report)?;
-            processes::end(pages, id, ProcessState::Faulted)?;
-            Ok(true)
+    let (step, held) = match take(pages, station)? {
+        Taken::Step(step) => match step.worker {
+            Some(held) if held.id == worker => (step, held),
+            _ => return Ok(false),
+        },
+        _ => return Ok(false),
+    };
+    let (id, slot) = (step.process.id, station.slot());
+    processes::set_fault_report(pages, id, report)?;
+    match device::judge(pages, slot, id, now_ns)? {
+        Verdict::GoesOn(faults) => {
+            let news = format!("driver has failed ({faults} of {FAULTS_MAX}): {report}\n");
+            output::append(pages, id, slot, ERROR_LEVEL, news.as_bytes())?;
+            queues::rotate(pages, slot, held)?;
         }
-        _ => Ok(false),
+        Verdict::Ends | Verdict::TakenOffline => {
+            step.release(pages)?;
+            processes::end(pages, id, ProcessState::Faulted)?;
+        }
     }
+    Ok(true)
 }
 
 impl Step {

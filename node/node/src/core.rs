@@ -7,6 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use control::Follower;
+use devices::machine::Machine;
 use dtm::{Dtm, Input, Output};
 use kernel::ProcessId;
 use platform::{Disk, Event, LostWhy, RequestId, SocketEvent, Wait};
@@ -50,6 +51,8 @@ pub(crate) struct Core<P: Platform, D: Disk> {
     pub(crate) requests: VecDeque<(RequestId, Vec<u8>)>,
     /// What has happened to sockets of programs, to be handled between transactions.
     pub(crate) socket_events: VecDeque<SocketEvent>,
+    /// The devices of this node.
+    pub(crate) machine: Machine,
     /// A step has done something to a channel, which may be one of this node.
     pub(crate) is_rung: bool,
     /// Steps run here that the processes' counts do not contain yet.
@@ -111,6 +114,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             suspended_since: None,
             requests: VecDeque::new(),
             socket_events: VecDeque::new(),
+            machine: Machine::default(),
             is_rung: false,
             steps: BTreeMap::new(),
             replies: Vec::new(),

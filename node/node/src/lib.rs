@@ -30,6 +30,7 @@ mod launch;
 mod leader;
 mod lines;
 mod living;
+mod machine;
 mod members;
 mod memory;
 mod mending;

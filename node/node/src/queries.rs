@@ -1,14 +1,14 @@
 //! What tools ask about processes and their output.
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
 use admin::{
-    CHANNELS_MAX, ChannelInfo, ChannelKind, ChannelState, Cursor, OutputPiece, ProcessInfo,
-    ProcessState, Response, Watched,
+    CHANNELS_MAX, ChannelInfo, ChannelKind, ChannelState, Cursor, DeviceInfo, DeviceState,
+    OutputPiece, ProcessInfo, ProcessState, Response, Watched,
 };
 use kernel::channels::home::{self, State};
-use kernel::channels::{Channel, Kind, Release};
+use kernel::channels::{Channel, Kind, Release, device};
 use kernel::{ChannelId, ProcessId, Slot, blobs, output, processes};
 use platform::Disk;
 
@@ -66,6 +66,35 @@ impl<P: Platform, D: Disk> Core<P, D> {
         let (list, stamp) = seen?;
         let list = list.iter().map(channel_info).collect();
         Ok((Response::Channels(list), Some(stamp)))
+    }
+
+    pub(crate) fn devices(&mut self) -> Served {
+        let (devices, stamp) = self.transact(|pages| {
+            let mut devices = Vec::new();
+            for one in device::list(pages)? {
+                let process = one.channel.process;
+                let is_driven = home::is_running(pages, process)?;
+                devices.push(DeviceInfo {
+                    name: one.label.as_str().into(),
+                    node: one.channel.home.0.0,
+                    process: process.0,
+                    state: match (one.is_offline, is_driven) {
+                        (_, true) => DeviceState::Driven,
+                        (true, false) => DeviceState::Offline,
+                        (false, false) => DeviceState::Undriven,
+                    },
+                    faults: one.faults,
+                    object_bytes: one.object_bytes,
+                    report: match processes::fault_report(pages, process) {
+                        Ok(report) if one.faults > 0 => report,
+                        Ok(_) | Err(kernel::Failure::Refused(_)) => String::new(),
+                        Err(stop) => return Err(stop),
+                    },
+                });
+            }
+            Ok(devices)
+        })?;
+        Ok((Response::Devices(devices), Some(stamp)))
     }
 
     pub(crate) fn processes(&mut self) -> Served {
@@ -145,6 +174,10 @@ fn channel_info((id, channel, state): &(ChannelId, Channel, State)) -> ChannelIn
         Kind::Listener => ChannelKind::Listener(channel.address().get().to_string()),
         Kind::Connection => ChannelKind::Connection(channel.address().get().to_string()),
         Kind::Timer => ChannelKind::Timer(channel.schedule().period),
+        Kind::Device => ChannelKind::Device(channel.label().as_str().into()),
+        Kind::Line => ChannelKind::Line(channel.label().as_str().into()),
+        Kind::Service => ChannelKind::Service(channel.label().as_str().into()),
+        Kind::Session => ChannelKind::Session,
         Kind::Free => unreachable!("a free place is no channel"),
     };
     ChannelInfo {

@@ -171,7 +171,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
     pub(crate) fn fail_worker(&mut self, worker: WorkerId, report: &str) {
         let report = alloc::format!("{report}\n  on node {}", self.dtm.me());
         let station = self.station();
-        let failed = self.transact(|pages| Ok(step::fail(pages, station, worker, &report)?));
+        let now_ns = self.platform.wall_ns();
+        let failed =
+            self.transact(|pages| Ok(step::fail(pages, station, worker, &report, now_ns)?));
         if let Err(NotDone::Lost(page, version)) = failed {
             self.store_failed(&loss(page, version));
         }

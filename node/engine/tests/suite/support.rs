@@ -65,7 +65,10 @@ pub(crate) fn deploy_wasm(engine: &Engine, wasm: &[u8]) -> Deployed {
         initial: stack.initial,
         private_pages: stack.private_pages,
     });
-    let info = ModuleInfo { stack };
+    let info = ModuleInfo {
+        stack,
+        ..ModuleInfo::default()
+    };
     let info = ModuleInfo::decode(&info.encode()).unwrap();
     let artefact = engine.compile(&instrumented.wasm).unwrap();
     let module = engine.load(&artefact, &info).unwrap();

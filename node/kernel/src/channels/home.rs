@@ -6,10 +6,12 @@ use alloc::vec::Vec;
 use types::{NodeId, PageId};
 
 use super::direction::{self, RING_BYTES, Ring};
-use super::{Address, Channel, Home, Kind, Schedule, doorbell, table};
+use super::{Address, Channel, Home, Kind, Schedule, device, doorbell, table};
 use crate::cell::Value;
 use crate::processes::{self, ProcessState};
-use crate::{ChannelId, Failure, Pages, ProcessId, Refusal, Station, Stop, events, queues, region};
+use crate::{
+    ChannelId, Failure, Pages, ProcessId, Refusal, Slot, Station, Stop, events, queues, region,
+};
 
 pub use super::doorbell::Rings;
 
@@ -154,7 +156,7 @@ pub fn deliver(
     }
     ours.is_ended |= u8::from(ends);
     inward.set(pages, ours)?;
-    wake(pages, station, channel)?;
+    wake(pages, station.slot(), channel)?;
     Ok(count)
 }
 
@@ -170,15 +172,20 @@ pub fn connect(
     socket: u64,
     peer: Address,
 ) -> Result<Option<(ChannelId, Channel)>, Stop> {
-    let state = state(pages, id)?;
-    let read = direction::outward(id.place()).get(pages)?.read;
-    if RING_BYTES - (state.delivered - read) < ChannelId::SIZE as u64 {
+    let is_device = listener.kind == Kind::Device;
+    if !has_room_for_another(pages, id)? || (is_device && !is_running(pages, listener.process)?) {
         return Ok(None);
     }
     let connection = Channel {
-        kind: Kind::Connection,
+        kind: match is_device {
+            true => Kind::Line,
+            false => Kind::Connection,
+        },
         socket,
-        detail: peer.0,
+        detail: match is_device {
+            true => listener.detail,
+            false => peer.0,
+        },
         ..*listener
     };
     let made = table::create(pages, station.slot(), connection);
@@ -188,9 +195,36 @@ pub fn connect(
         Err(Failure::Refused(refusal)) => unreachable!("making a channel is not {refusal}"),
         Err(Failure::Stop(stop)) => return Err(stop),
     };
-    let count = deliver(pages, station, (id, listener), &made.0.to_le_bytes(), false)?;
-    assert!(count == ChannelId::SIZE, "there was room");
+    if is_device {
+        device::set_line(pages, id, made)?;
+    }
+    tell_of(pages, station.slot(), (id, listener), made)?;
     Ok(Some((made, connection)))
+}
+
+/// Whether a listener's program can be told of another channel.
+pub(super) fn has_room_for_another(pages: &mut impl Pages, id: ChannelId) -> Result<bool, Stop> {
+    let delivered = direction::inward(id.place()).get(pages)?.span.end;
+    let outward = direction::outward(id.place()).get(pages)?;
+    let room = RING_BYTES - (delivered - outward.read);
+    Ok(outward.is_closed == 0 && room >= ChannelId::SIZE as u64)
+}
+
+/// Tells a listener's program of another channel, for which there is room.
+pub(super) fn tell_of(
+    pages: &mut impl Pages,
+    slot: Slot,
+    (id, listener): (ChannelId, &Channel),
+    made: ChannelId,
+) -> Result<(), Stop> {
+    let read = direction::outward(id.place()).get(pages)?.read;
+    let inward = direction::inward(id.place());
+    let mut ours = inward.get(pages)?;
+    let number = made.0.to_le_bytes();
+    let count = Ring::inward(id.place()).append(pages, &mut ours.span, read, &number)?;
+    assert!(count == number.len(), "there was room");
+    inward.set(pages, ours)?;
+    wake(pages, slot, listener)
 }
 
 /// Lets a timer tick, if its time has come by the wall clock; says when it ticks next. Of
@@ -257,7 +291,7 @@ pub fn set_sent(
 ) -> Result<(), Stop> {
     direction::inward(id.place()).update(pages, |ours| ours.sent = sent)?;
     match direction::outward(id.place()).get(pages)?.is_blocked {
-        1 => wake(pages, station, channel),
+        1 => wake(pages, station.slot(), channel),
         _ => Ok(()),
     }
 }
@@ -283,7 +317,7 @@ pub fn lose(
     let inward = direction::inward(id.place());
     if inward.get(pages)?.is_lost == 0 {
         inward.update(pages, |ours| ours.is_lost = 1)?;
-        wake(pages, station, channel)?;
+        wake(pages, station.slot(), channel)?;
     }
     Ok(())
 }
@@ -292,8 +326,12 @@ pub fn lose(
 ///
 /// # Errors
 /// Only [`Stop`].
-pub fn close(pages: &mut impl Pages, (id, channel): (ChannelId, &Channel)) -> Result<(), Stop> {
-    super::close(pages, id, channel)
+pub fn close(
+    pages: &mut impl Pages,
+    station: Station,
+    (id, channel): (ChannelId, &Channel),
+) -> Result<(), Stop> {
+    super::close(pages, station.slot(), id, channel)
 }
 
 /// Forgets a channel that is closed.
@@ -340,7 +378,7 @@ pub fn adopt(
         let channel = table::update(pages, id, |channel| {
             (channel.home, channel.socket) = (Home(me), 0);
         })?;
-        if channel.kind == Kind::Connection {
+        if channel.kind.is_connection() {
             lose(pages, station, (id, &channel))?;
         }
         channels.push(id);
@@ -352,10 +390,10 @@ pub fn adopt(
 }
 
 /// Signals the channel's event. Whoever waits for it goes on here, where the bytes are.
-fn wake(pages: &mut impl Pages, station: Station, channel: &Channel) -> Result<(), Stop> {
+pub(super) fn wake(pages: &mut impl Pages, slot: Slot, channel: &Channel) -> Result<(), Stop> {
     if is_running(pages, channel.process)? {
         for waiter in events::signal(pages, channel.process, channel.event)? {
-            queues::enqueue(pages, station.slot(), waiter.worker)?;
+            queues::enqueue(pages, slot, waiter.worker)?;
         }
     }
     Ok(())

@@ -17,10 +17,13 @@
 //!
 //! A channel that listens is one like others: what comes in are the numbers of the channels of
 //! its connections, 8 bytes each. A timer is one, too: what comes in are the times of its ticks.
+pub mod device;
 mod direction;
 mod doorbell;
 pub mod home;
+mod label;
 pub mod program;
+pub mod service;
 mod table;
 
 use core::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -28,9 +31,11 @@ use core::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use types::NodeId;
 
 use crate::cell::{Value, record};
-use crate::{ChannelId, Event, Pages, ProcessId, Stop};
+use crate::{ChannelId, Event, Pages, ProcessId, Slot, Stop};
 
 pub use direction::RING_BYTES;
+pub use label::{LABEL_BYTES_MAX, Label};
+pub(crate) use service::SERVICES_MAX;
 
 record! {
     /// A channel, without what changes often.
@@ -59,6 +64,12 @@ impl Channel {
     #[must_use]
     pub fn address(&self) -> Address {
         Address(self.detail)
+    }
+
+    /// Which device or service it is, or the device at the other end of a line.
+    #[must_use]
+    pub fn label(&self) -> Label {
+        Label(self.detail)
     }
 
     /// When a timer ticks.
@@ -97,6 +108,40 @@ pub enum Kind {
     Connection,
     /// It ticks. What comes in are the times of the ticks, 8 bytes each.
     Timer,
+    /// A device, which has lines as a listener has connections.
+    Device,
+    /// A line to a device.
+    Line,
+    /// A program serves under a label. What comes in are the numbers of sessions.
+    Service,
+    /// One end of a session between two programs.
+    Session,
+}
+
+impl Kind {
+    /// All of them; a kind's number is its place here.
+    const ALL: [Self; 8] = [
+        Self::Free,
+        Self::Listener,
+        Self::Connection,
+        Self::Timer,
+        Self::Device,
+        Self::Line,
+        Self::Service,
+        Self::Session,
+    ];
+
+    /// Whether it gives the program numbers of other channels, whose other ends come from outside.
+    #[must_use]
+    pub const fn is_listener(self) -> bool {
+        matches!(self, Self::Listener | Self::Device)
+    }
+
+    /// Whether its other end is outside, and may be lost.
+    #[must_use]
+    pub const fn is_connection(self) -> bool {
+        matches!(self, Self::Connection | Self::Line)
+    }
 }
 
 /// When what is written leaves.
@@ -143,30 +188,49 @@ impl Address {
     }
 }
 
-/// A process lives on as another one of the same name: it has the listeners and timers. Its
-/// connections are not those that the other knows, and end with it.
-pub(crate) fn inherit(pages: &mut impl Pages, from: ProcessId, to: ProcessId) -> Result<(), Stop> {
+/// A process lives on as another one of the same name: it has the listeners, timers, devices and
+/// services. Its connections are not those that the other knows, and end with it.
+pub(crate) fn inherit(
+    pages: &mut impl Pages,
+    slot: Slot,
+    from: ProcessId,
+    to: ProcessId,
+) -> Result<(), Stop> {
     let mut place = 0;
     while let Some(at) = table::next_place(pages, place)? {
         place = at + 1;
         let Some((id, channel)) = table::at(pages, at)? else {
             continue;
         };
-        if channel.process == from && channel.kind != Kind::Connection {
-            table::update(pages, id, |channel| channel.process = to)?;
-            doorbell::ring(pages, channel.home.0, at)?;
+        if channel.process != from {
+            continue;
+        }
+        match channel.kind {
+            Kind::Device => device::hand_over(pages, slot, id, to)?,
+            Kind::Listener | Kind::Timer | Kind::Service => {
+                table::update(pages, id, |channel| channel.process = to)?;
+                doorbell::ring(pages, channel.home.0, at)?;
+            }
+            Kind::Free | Kind::Connection | Kind::Line | Kind::Session => {}
         }
     }
     Ok(())
 }
 
-/// Closes a channel, and tells its home.
-fn close(pages: &mut impl Pages, id: ChannelId, channel: &Channel) -> Result<(), Stop> {
+/// Closes a channel, and tells its home, or the other end of a session. A device is given up, but
+/// stays: its fallback object is for whoever drives it next.
+fn close(pages: &mut impl Pages, slot: Slot, id: ChannelId, channel: &Channel) -> Result<(), Stop> {
+    if channel.kind == Kind::Device {
+        return device::hand_over(pages, slot, id, ProcessId(0));
+    }
     let outward = direction::outward(id.place());
     if outward.get(pages)?.is_closed == 1 {
         return Ok(());
     }
     outward.update(pages, |ours| ours.is_closed = 1)?;
+    if channel.kind == Kind::Session {
+        service::end_peer(pages, slot, channel)?;
+    }
     doorbell::ring(pages, channel.home.0, id.place())
 }
 
@@ -186,22 +250,12 @@ impl Value for Kind {
     const SIZE: usize = u8::SIZE;
 
     fn load(bytes: &[u8]) -> Self {
-        match bytes[0] {
-            0 => Self::Free,
-            1 => Self::Listener,
-            2 => Self::Connection,
-            3 => Self::Timer,
-            kind => panic!("channel of kind {kind}, expected 0 to 3"),
-        }
+        let kind = Self::ALL.get(usize::from(bytes[0]));
+        *kind.unwrap_or_else(|| panic!("channel of kind {}, expected 0 to 7", bytes[0]))
     }
 
     fn store(&self, bytes: &mut [u8]) {
-        bytes[0] = match self {
-            Self::Free => 0,
-            Self::Listener => 1,
-            Self::Connection => 2,
-            Self::Timer => 3,
-        };
+        bytes[0] = *self as u8;
     }
 }
 

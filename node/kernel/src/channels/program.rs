@@ -6,8 +6,8 @@ use core::net::SocketAddr;
 use types::NodeId;
 
 use super::direction::{self, RING_BYTES, Ring};
-use super::{Address, Channel, Home, Kind, Release, Schedule, doorbell, table};
-use crate::{ChannelId, Event, Failure, Pages, ProcessId, Slot, Stop};
+use super::{Address, Channel, Home, Kind, Release, Schedule, doorbell, service, table};
+use crate::{ChannelId, Event, Failure, Pages, ProcessId, Station, Stop};
 
 /// What came of reading or writing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,7 +28,7 @@ pub struct Place {
     /// The node that runs its step.
     pub node: NodeId,
     /// Where that stands.
-    pub slot: Slot,
+    pub station: Station,
 }
 
 /// Makes a channel that listens at an address, at first at the node that runs the step.
@@ -77,7 +77,7 @@ fn make(
         event,
         detail,
     };
-    let id = table::create(pages, at.slot, channel)?;
+    let id = table::create(pages, at.station.slot(), channel)?;
     doorbell::ring(pages, at.node, id.place())?;
     Ok(id)
 }
@@ -107,11 +107,11 @@ pub fn set_event(
 /// Only [`Stop`].
 pub fn read(
     pages: &mut impl Pages,
-    process: ProcessId,
+    at: Place,
     id: ChannelId,
     buffer: &mut [u8],
 ) -> Result<Passed, Stop> {
-    let Some(channel) = find(pages, process, id)? else {
+    let Some(channel) = find(pages, at.process, id)? else {
         return Ok(Passed::Lost);
     };
     let inward = direction::inward(id.place()).get(pages)?;
@@ -133,7 +133,9 @@ pub fn read(
     Ring::inward(id.place()).read(pages, &inward.span, ours.read, buffer)?;
     ours.read += count as u64;
     outward.set(pages, ours)?;
-    if there > RING_BYTES / 2 {
+    if channel.kind == Kind::Session {
+        service::make_room(pages, at.station.slot(), &channel)?;
+    } else if there > RING_BYTES / 2 {
         // The home may wait for room.
         doorbell::ring(pages, channel.home.0, id.place())?;
     }
@@ -147,17 +149,20 @@ pub fn read(
 /// Only [`Stop`].
 pub fn write(
     pages: &mut impl Pages,
-    process: ProcessId,
+    at: Place,
     id: ChannelId,
     bytes: &[u8],
 ) -> Result<Passed, Stop> {
-    let Some(channel) = find(pages, process, id)? else {
+    let Some(channel) = find(pages, at.process, id)? else {
         return Ok(Passed::Lost);
     };
+    if channel.kind == Kind::Session {
+        return service::write(pages, at.station.slot(), (id, &channel), bytes);
+    }
     let inward = direction::inward(id.place()).get(pages)?;
     let outward = direction::outward(id.place());
     let mut ours = outward.get(pages)?;
-    if inward.is_lost == 1 || ours.is_closed == 1 || channel.kind != Kind::Connection {
+    if inward.is_lost == 1 || ours.is_closed == 1 || !channel.kind.is_connection() {
         return Ok(Passed::Lost);
     }
     let ring = Ring::outward(id.place());
@@ -173,11 +178,11 @@ pub fn write(
 ///
 /// # Errors
 /// Only [`Stop`].
-pub fn close(pages: &mut impl Pages, process: ProcessId, id: ChannelId) -> Result<(), Stop> {
-    let Some(channel) = find(pages, process, id)? else {
+pub fn close(pages: &mut impl Pages, at: Place, id: ChannelId) -> Result<(), Stop> {
+    let Some(channel) = find(pages, at.process, id)? else {
         return Ok(());
     };
-    super::close(pages, id, &channel)
+    super::close(pages, at.station.slot(), id, &channel)
 }
 
 fn find(

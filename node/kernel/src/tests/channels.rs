@@ -55,7 +55,7 @@ fn connect(
 
 fn accept(memory: &mut Memory, process: ProcessId, listener: ChannelId) -> Option<ChannelId> {
     let mut number = [0; 8];
-    let read = memory.run(|pages| program::read(pages, process, listener, &mut number));
+    let read = memory.run(|pages| program::read(pages, place(process), listener, &mut number));
     (read.unwrap() == Passed::Bytes(8)).then(|| ChannelId(u64::from_le_bytes(number)))
 }
 
@@ -97,7 +97,7 @@ fn what_comes_is_read_in_order_whatever_the_pieces() {
         came += given;
         let mut buffer = vec![0; usize::try_from(prng.below(90_000)).unwrap()];
         let passed = memory
-            .run(|pages| program::read(pages, process, id, &mut buffer))
+            .run(|pages| program::read(pages, place(process), id, &mut buffer))
             .unwrap();
         let Passed::Bytes(count) = passed else {
             panic!("{passed:?}")
@@ -116,7 +116,7 @@ fn what_is_written_is_collected_in_order_and_waits_for_room() {
     while sent < 3 * RING_BYTES {
         let piece = bytes(written, prng.below(200_000));
         let passed = memory
-            .run(|pages| program::write(pages, process, id, &piece))
+            .run(|pages| program::write(pages, place(process), id, &piece))
             .unwrap();
         let room = RING_BYTES - (written - sent);
         let taken = room.min(piece.len() as u64);
@@ -150,8 +150,8 @@ fn short_talk_stays_on_few_pages() {
         let mut buffer = [0; 100];
         memory
             .run(|pages| {
-                program::read(pages, process, id, &mut buffer)?;
-                program::write(pages, process, id, &buffer)
+                program::read(pages, place(process), id, &mut buffer)?;
+                program::write(pages, place(process), id, &buffer)
             })
             .unwrap();
         written.append(&mut memory.written);
@@ -172,7 +172,7 @@ fn the_end_comes_after_the_last_byte_and_a_loss_is_told() {
     let read = |memory: &mut Memory| {
         let mut buffer = [0; 2];
         memory
-            .run(|pages| program::read(pages, process, id, &mut buffer))
+            .run(|pages| program::read(pages, place(process), id, &mut buffer))
             .unwrap()
     };
     assert_eq!(read(&mut memory), Passed::Bytes(0));
@@ -186,7 +186,7 @@ fn the_end_comes_after_the_last_byte_and_a_loss_is_told() {
         .run(|pages| home::lose(pages, station(0), (id, &channel)))
         .unwrap();
     assert_eq!(read(&mut memory), Passed::Lost);
-    let written = memory.run(|pages| program::write(pages, process, id, b"x"));
+    let written = memory.run(|pages| program::write(pages, place(process), id, b"x"));
     assert_eq!(written, Ok(Passed::Lost));
 }
 
@@ -196,9 +196,10 @@ fn numbers_of_others_and_of_what_is_forgotten_are_lost() {
     let lost = |memory: &mut Memory, process, id| {
         let mut buffer = [0; 2];
         memory
-            .run(|pages| program::close(pages, process, id))
+            .run(|pages| program::close(pages, place(process), id))
             .unwrap();
-        memory.run(|pages| program::read(pages, process, id, &mut buffer)) == Ok(Passed::Lost)
+        memory.run(|pages| program::read(pages, place(process), id, &mut buffer))
+            == Ok(Passed::Lost)
     };
     assert!(lost(&mut memory, ProcessId(99), id));
     assert!(
@@ -211,7 +212,7 @@ fn numbers_of_others_and_of_what_is_forgotten_are_lost() {
         assert!(lost(&mut memory, process, ChannelId(nobody)));
     }
     memory
-        .run(|pages| program::write(pages, process, id, &bytes(0, 9000)))
+        .run(|pages| program::write(pages, place(process), id, &bytes(0, 9000)))
         .unwrap();
     assert!(lost(&mut memory, process, id));
     memory.run(|pages| home::free(pages, id)).unwrap();
@@ -265,7 +266,7 @@ fn a_home_hears_of_every_channel_once_however_many() {
     );
     for &id in channels.iter().take(5).chain(channels.iter().take(5)) {
         memory
-            .run(|pages| program::close(pages, process, id))
+            .run(|pages| program::close(pages, place(process), id))
             .unwrap();
     }
     let rung = memory.run(|pages| home::take_rings(pages, ME)).unwrap();
@@ -296,9 +297,9 @@ fn channels_of_a_node_that_is_gone_are_taken_over() {
     let all = memory.run(|pages| home::all(pages, other)).unwrap();
     assert_eq!(all.len(), 2);
     let mut buffer = [0; 8];
-    let passed = memory.run(|pages| program::read(pages, process, id, &mut buffer));
+    let passed = memory.run(|pages| program::read(pages, place(process), id, &mut buffer));
     assert_eq!(passed, Ok(Passed::Lost));
-    let passed = memory.run(|pages| program::read(pages, process, listener, &mut buffer));
+    let passed = memory.run(|pages| program::read(pages, place(process), listener, &mut buffer));
     assert_eq!(passed, Ok(Passed::Bytes(0)));
 }
 
@@ -319,7 +320,7 @@ fn a_timer_ticks_when_its_time_has_come_and_once_for_all_that_was_missed() {
     };
     let read = |memory: &mut Memory, id| {
         let mut time = [0; 8];
-        let passed = memory.run(|pages| program::read(pages, process, id, &mut time));
+        let passed = memory.run(|pages| program::read(pages, place(process), id, &mut time));
         (passed.unwrap(), u64::from_le_bytes(time))
     };
     let often = set(&mut memory, 10);
@@ -347,7 +348,7 @@ fn who_takes_a_programs_place_has_its_listeners_and_not_its_connections() {
     let read = |memory: &mut Memory, process, id| {
         let mut buffer = [0; 8];
         memory
-            .run(|pages| program::read(pages, process, id, &mut buffer))
+            .run(|pages| program::read(pages, place(process), id, &mut buffer))
             .unwrap()
     };
     assert_eq!(read(&mut memory, heir, listener), Passed::Bytes(0));

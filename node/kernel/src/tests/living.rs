@@ -34,7 +34,7 @@ fn who_loads_or_runs_lives_and_who_was_ended_does_not() {
     assert_eq!(found(&mut memory), (vec![1, 2, 3], 4));
     let fail = |memory: &mut Memory| {
         let worker = memory.run(|pages| processes::get(pages, faulty)).unwrap();
-        memory.run(|pages| step::fail(pages, station(0), worker.main, "it fell over"))
+        memory.run(|pages| step::fail(pages, station(0), worker.main, "it fell over", 0))
     };
     assert_eq!(fail(&mut memory), Ok(true));
     assert_eq!(found(&mut memory), (vec![1, 3], 4));

@@ -247,7 +247,7 @@ fn a_fault_ends_the_process_with_a_report() {
     let fail = |memory: &mut Memory, position: usize| {
         let report = "unreachable at 0x17";
         memory
-            .run(|pages| step::fail(pages, station(position), worker, report))
+            .run(|pages| step::fail(pages, station(position), worker, report, 0))
             .unwrap()
     };
     assert!(!fail(&mut memory, 0));
@@ -271,7 +271,7 @@ fn a_long_report_is_cut() {
     };
     let report = "long ".repeat(2000);
     memory
-        .run(|pages| step::fail(pages, station(0), step.worker().unwrap(), &report))
+        .run(|pages| step::fail(pages, station(0), step.worker().unwrap(), &report, 0))
         .unwrap();
     let kept = memory
         .run(|pages| processes::fault_report(pages, id))

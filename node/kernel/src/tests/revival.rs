@@ -225,7 +225,7 @@ fn an_end_comes_back_too() {
         panic!("a worker was just started")
     };
     memory
-        .run(|pages| step::fail(pages, station(0), step.worker().unwrap(), "too bad"))
+        .run(|pages| step::fail(pages, station(0), step.worker().unwrap(), "too bad", 0))
         .unwrap();
     let then = life(&mut memory, before);
     let id = begin(&mut memory, module, MINE);

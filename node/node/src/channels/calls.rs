@@ -20,12 +20,7 @@ impl<P: Platform, D: Disk> Running<'_, P, D> {
                 "listen at `{address}`, expected an address and port, as in 127.0.0.1:8080"
             ))
         })?;
-        let release = match release {
-            abi::release::AT_COMMIT => Release::AtCommit,
-            abi::release::AT_STABLE => Release::AtStable,
-            other => return Err(refused(&format!("release {other}, expected 0 or 1"))),
-        };
-        let at = self.place();
+        let (at, release) = (self.place(), release_of(release)?);
         let pages = &mut Transaction { core: self.core };
         let made = program::listen(pages, at, parsed, release, Event(event));
         self.core.is_rung = true;
@@ -44,11 +39,11 @@ impl<P: Platform, D: Disk> Running<'_, P, D> {
         Ok(self.done(made)?.0.cast_signed())
     }
 
-    fn place(&self) -> Place {
+    pub(super) fn place(&self) -> Place {
         Place {
             process: self.process(),
             node: self.core.dtm.me(),
-            slot: self.core.station().slot(),
+            station: self.core.station(),
         }
     }
 
@@ -60,35 +55,46 @@ impl<P: Platform, D: Disk> Running<'_, P, D> {
     }
 
     pub(crate) fn channel_read(&mut self, channel: i64, buffer: &mut [u8]) -> Result<i64, Stop> {
-        let (process, id) = (self.process(), number(channel));
+        let (at, id) = (self.place(), number(channel));
         let pages = &mut Transaction { core: self.core };
-        let passed = program::read(pages, process, id, buffer);
+        let passed = program::read(pages, at, id, buffer);
         self.core.is_rung = true;
         self.done(passed.map_err(Failure::Stop)).map(answer)
     }
 
     pub(crate) fn channel_write(&mut self, channel: i64, bytes: &[u8]) -> Result<i64, Stop> {
-        let (process, id) = (self.process(), number(channel));
+        let (at, id) = (self.place(), number(channel));
         let pages = &mut Transaction { core: self.core };
-        let passed = program::write(pages, process, id, bytes);
+        let passed = program::write(pages, at, id, bytes);
         self.core.is_rung = true;
         self.done(passed.map_err(Failure::Stop)).map(answer)
     }
 
     pub(crate) fn channel_close(&mut self, channel: i64) -> Result<(), Stop> {
-        let (process, id) = (self.process(), number(channel));
+        let (at, id) = (self.place(), number(channel));
         let pages = &mut Transaction { core: self.core };
-        let closed = program::close(pages, process, id);
+        let closed = program::close(pages, at, id);
         self.core.is_rung = true;
         self.done(closed.map_err(Failure::Stop))
     }
 }
 
-fn number(channel: i64) -> ChannelId {
+pub(super) fn release_of(number: i32) -> Result<Release, Stop> {
+    match number {
+        abi::release::AT_COMMIT => Ok(Release::AtCommit),
+        abi::release::AT_STABLE => Ok(Release::AtStable),
+        other => {
+            let why = format!("release {other}, expected 0 or 1");
+            Err(GuestFault::refused(&why).into())
+        }
+    }
+}
+
+pub(super) fn number(channel: i64) -> ChannelId {
     ChannelId(channel.cast_unsigned())
 }
 
-fn answer(passed: Passed) -> i64 {
+pub(super) fn answer(passed: Passed) -> i64 {
     match passed {
         Passed::Bytes(count) => i64::try_from(count).expect("a length in memory"),
         Passed::End => abi::channel::END.into(),

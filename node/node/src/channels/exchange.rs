@@ -11,6 +11,7 @@ use types::{Epoch, NodeId};
 
 use super::connection::Connection;
 use super::listener::Listening;
+use super::outside::Outside;
 use super::{Channels, Known, OurEnd};
 use crate::worker::Ran;
 use crate::{Node, Platform};
@@ -88,8 +89,8 @@ impl<P: Platform, D: Disk> Node<P, D> {
         let is_nothing = all.is_empty();
         let note = self.core.config.note;
         for exchanged in all {
-            let sockets = &mut self.core.platform;
-            self.channels.apply(sockets, exchanged, stamp.epoch(), note);
+            let outside = &mut self.core.outside();
+            self.channels.apply(outside, exchanged, stamp.epoch(), note);
         }
         match is_nothing {
             true => Ran::Nothing,
@@ -137,7 +138,9 @@ impl Channels {
                 state.is_closed
             }
             // A listener that is new here: it gets its socket when this has committed.
-            (Kind::Listener, None) => state.is_closed,
+            (Kind::Listener | Kind::Device, None) => state.is_closed,
+            // They have nothing outside.
+            (Kind::Service | Kind::Session, _) => state.is_closed,
             _ => {
                 home::lose(pages, station, (id, &channel))?;
                 state.is_closed
@@ -181,7 +184,7 @@ impl Channels {
     /// The transaction has committed.
     fn apply(
         &mut self,
-        sockets: &mut impl platform::Sockets,
+        sockets: &mut impl Outside,
         exchanged: Exchanged,
         epoch: Epoch,
         note: fn(&str),
@@ -196,7 +199,7 @@ impl Channels {
                 Kind::Timer => OurEnd::Timer {
                     next: told.next_tick,
                 },
-                Kind::Listener => {
+                Kind::Listener | Kind::Device => {
                     let accepted = told.state.delivered / ChannelId::BYTES;
                     OurEnd::Listener(Listening::starting_at(accepted))
                 }

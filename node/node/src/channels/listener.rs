@@ -3,9 +3,10 @@ use alloc::format;
 
 use devices::Intake;
 use kernel::ChannelId;
-use kernel::channels::Address;
-use platform::{ListenerId, SocketId, Sockets};
+use kernel::channels::{Address, Kind};
+use platform::{ListenerId, SocketId};
 
+use super::outside::Outside;
 use super::{Channels, OurEnd};
 
 /// A listener, and who waits there to be accepted.
@@ -43,7 +44,7 @@ impl Channels {
     /// Listens where a channel says, if it does not yet.
     pub(super) fn open_listener(
         &mut self,
-        sockets: &mut impl Sockets,
+        outside: &mut impl Outside,
         id: ChannelId,
         note: impl FnOnce(&str),
     ) {
@@ -56,10 +57,24 @@ impl Channels {
         if listening.socket.is_some() {
             return;
         }
-        let address = known.channel.address().get();
-        match sockets.listen(address) {
+        let address = known.channel.address();
+        let (opened, what) = match known.channel.kind {
+            Kind::Device => {
+                let label = known.channel.label();
+                let attached = outside.attach(label.as_str());
+                let wish = format!("drive the device `{}`", label.as_str());
+                (attached.map(|listener| (listener, address)), wish)
+            }
+            _ => {
+                let wanted = address.get();
+                let opened = outside.listen(wanted);
+                let opened = opened.map(|(listener, bound)| (listener, Address::new(bound)));
+                (opened, format!("listen at {wanted}"))
+            }
+        };
+        match opened {
             Ok((listener, bound)) => {
-                listening.socket = Some((listener, Address::new(bound)));
+                listening.socket = Some((listener, bound));
                 self.listeners.insert(listener, id);
                 if bound != address {
                     self.due.insert(id);
@@ -68,9 +83,7 @@ impl Channels {
             Err(why) if !listening.is_noted => {
                 listening.is_noted = true;
                 let process = known.channel.process;
-                note(&format!(
-                    "process {process} wants to listen at {address}: {why}"
-                ));
+                note(&format!("process {process} wants to {what}: {why}"));
             }
             Err(_) => {}
         }

@@ -41,7 +41,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
         });
         let Ok((all, stamp)) = seen else { return false };
         self.channels
-            .follow(&mut self.core.platform, &all, stamp.epoch());
+            .follow(&mut self.core.outside(), &all, stamp.epoch());
         true
     }
 
@@ -82,12 +82,13 @@ impl Channels {
         }
         for &(id, channel, state) in all {
             let end = match channel.kind {
-                Kind::Listener => {
+                Kind::Listener | Kind::Device => {
                     let known = before.remove(&id).map(|known| known.end);
                     self.follow_listener(sockets, known, &state, epoch)
                 }
                 // It is looked at when it is due, and that is now.
                 Kind::Timer => OurEnd::Timer { next: 0 },
+                Kind::Service | Kind::Session => OurEnd::Nothing,
                 _ => self.follow_connection(sockets, (id, &channel), &state, epoch),
             };
             self.known.insert(id, Known { channel, end });

@@ -8,9 +8,11 @@
 //! looked at anew (`look.rs`).
 mod calls;
 mod connection;
+mod drivers;
 mod exchange;
 mod listener;
 mod look;
+mod outside;
 mod tidy;
 mod timer;
 
@@ -170,24 +172,29 @@ impl<P: Platform, D: Disk> Node<P, D> {
         };
         let safe = self.core.dtm.safe();
         if ran == Ran::Something || safe != self.channels.safe {
-            self.channels.let_leave(&mut self.core.platform, safe);
+            self.channels.let_leave(&mut self.core.outside(), safe);
         }
         ran
     }
 
     fn take_socket_events(&mut self) {
-        while let Some(event) = self.core.socket_events.pop_front() {
-            self.channels.on_event(&mut self.core.platform, event);
+        loop {
+            let core = &mut self.core;
+            let happened = core.socket_events.pop_front();
+            let Some(event) = happened.or_else(|| core.machine.poll_event()) else {
+                return;
+            };
+            self.channels.on_event(&mut core.outside(), event);
         }
     }
 
     /// Lets go of all: this node leaves.
     pub(crate) fn drop_channels(&mut self) {
         self.take_socket_events();
-        let platform = &mut self.core.platform;
+        let outside = &mut self.core.outside();
         let known: Vec<ChannelId> = self.channels.known.keys().copied().collect();
         for id in known {
-            self.channels.forget(platform, id);
+            self.channels.forget(outside, id);
         }
     }
 }

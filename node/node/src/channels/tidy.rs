@@ -35,9 +35,10 @@ impl<P: Platform, D: Disk> Node<P, D> {
         let note = self.core.config.note;
         for (id, _) in &known {
             self.channels
-                .open_listener(&mut self.core.platform, *id, note);
+                .open_listener(&mut self.core.outside(), *id, note);
         }
         let processes: BTreeSet<_> = known.iter().map(|(_, channel)| channel.process).collect();
+        let station = self.core.station();
         // If this fails, it is tried again.
         let closed = self.core.transact(|pages| {
             let mut ended = BTreeSet::new();
@@ -54,7 +55,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
                 if let Some(channel) = home::find(pages, *id)?
                     && ended.contains(&channel.process)
                 {
-                    home::close(pages, (*id, &channel))?;
+                    home::close(pages, station, (*id, &channel))?;
                 }
             }
             Ok(!ended.is_empty())

@@ -1,0 +1,82 @@
+//! What is outside: sockets of the platform, and the devices of this node, behind the same
+//! calls.
+use alloc::string::String;
+use core::net::SocketAddr;
+
+use devices::machine::Machine;
+use platform::{Disk, ListenerId, SocketId, Sockets};
+
+use crate::Platform;
+use crate::core::Core;
+
+/// Sockets and devices.
+pub(crate) trait Outside: Sockets {
+    /// A driver listens for the device of this name.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn attach(&mut self, device: &str) -> Result<ListenerId, String>;
+}
+
+/// Those of this node.
+pub(crate) struct World<'a, P> {
+    platform: &'a mut P,
+    machine: &'a mut Machine,
+}
+
+impl<P: Platform, D: Disk> Core<P, D> {
+    pub(super) fn outside(&mut self) -> World<'_, P> {
+        World {
+            platform: &mut self.platform,
+            machine: &mut self.machine,
+        }
+    }
+}
+
+impl<P: Sockets> Outside for World<'_, P> {
+    fn attach(&mut self, device: &str) -> Result<ListenerId, String> {
+        self.machine.listen(device)
+    }
+}
+
+impl<P: Sockets> Sockets for World<'_, P> {
+    fn listen(&mut self, address: SocketAddr) -> Result<(ListenerId, SocketAddr), String> {
+        self.platform.listen(address)
+    }
+
+    fn unlisten(&mut self, listener: ListenerId) {
+        match Machine::is_place(listener) {
+            true => self.machine.unlisten(listener),
+            false => self.platform.unlisten(listener),
+        }
+    }
+
+    fn want(&mut self, socket: SocketId, bytes: usize) {
+        match Machine::is_line(socket) {
+            true => self.machine.want(socket, bytes),
+            false => self.platform.want(socket, bytes),
+        }
+    }
+
+    fn write(&mut self, socket: SocketId, bytes: &[u8]) {
+        match Machine::is_line(socket) {
+            true => self.machine.write(socket, bytes),
+            false => self.platform.write(socket, bytes),
+        }
+    }
+
+    fn finish(&mut self, socket: SocketId) {
+        match Machine::is_line(socket) {
+            // A device has no more to say to whoever wants no more of it.
+            true => self.machine.break_off(socket),
+            false => self.platform.finish(socket),
+        }
+    }
+
+    fn break_off(&mut self, socket: SocketId) {
+        match Machine::is_line(socket) {
+            true => self.machine.break_off(socket),
+            false => self.platform.break_off(socket),
+        }
+    }
+}
