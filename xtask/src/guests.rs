@@ -18,6 +18,10 @@ use crate::run::{command, root, say};
 /// The modules that are built, by the names of their packages.
 const MODULES: &[&str] = &[
     "bank",
+    "board",
+    "console",
+    "display",
+    "input",
     "lists",
     "raytracer",
     "resp",

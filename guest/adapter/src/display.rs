@@ -160,6 +160,8 @@ pub enum Command<'a> {
         /// What is written, [`WRITE_BYTES_MAX`] at most.
         bytes: &'a [u8],
     },
+    /// Makes all bytes of the memory 0.
+    Clear,
     /// Asks what the adapter is like: it says a [`Reading`].
     Read(u32),
 }
@@ -187,6 +189,7 @@ impl<'a> Command<'a> {
                 out.extend(length.to_le_bytes());
                 out.extend(bytes);
             }
+            Self::Clear => out.push(6),
             Self::Read(token) => {
                 out.push(5);
                 out.extend(token.to_le_bytes());
@@ -233,6 +236,7 @@ impl<'a> Command<'a> {
             },
             4 => return Self::take_write(rest),
             5 => array(rest).map(|token| Self::Read(u32::from_le_bytes(token))),
+            6 => Some(Self::Clear),
             _ => return Err(Malformed),
         })
     }
@@ -357,6 +361,7 @@ mod tests {
                 offset: 77,
                 bytes: &[9; 300],
             },
+            Command::Clear,
             Command::Read(0x0102_0304),
         ];
         for command in commands {
@@ -381,7 +386,7 @@ mod tests {
         beyond.extend([1, 0, 5]);
         for bytes in [
             &[0][..],
-            &[6],
+            &[7],
             &[1, 6],
             &[3, 1, 80, 0],
             &[3, 2, 0, 0],

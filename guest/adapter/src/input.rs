@@ -23,6 +23,8 @@ pub enum InputEvent {
         y: u16,
         /// Which buttons are down, a bit each, the first one lowest.
         buttons: u8,
+        /// Whose it is, if several people have one.
+        whose: u8,
     },
     /// So many events were dropped here, because nobody took them.
     Dropped(u32),
@@ -48,11 +50,17 @@ impl InputEvent {
                 let character = character.map_or(0, u32::from);
                 bytes[4..].copy_from_slice(&character.to_le_bytes());
             }
-            Self::Pointer { x, y, buttons } => {
+            Self::Pointer {
+                x,
+                y,
+                buttons,
+                whose,
+            } => {
                 bytes[0] = 2;
                 bytes[1] = buttons;
                 bytes[2..4].copy_from_slice(&x.to_le_bytes());
                 bytes[4..6].copy_from_slice(&y.to_le_bytes());
+                bytes[6] = whose;
             }
             Self::Dropped(count) => {
                 bytes[0] = 3;
@@ -82,6 +90,7 @@ impl InputEvent {
                 x: u16::from_le_bytes([a0, a1]),
                 y: u16::from_le_bytes([b0, b1]),
                 buttons,
+                whose: b2,
             }),
             (3, _) => Ok(Self::Dropped(number)),
             _ => Err(Malformed),
@@ -104,6 +113,7 @@ mod tests {
             x: 65535,
             y: 1,
             buttons: 5,
+            whose: 3,
         };
         for event in [key(Some('ä')), key(None), pointer, InputEvent::Dropped(7)] {
             assert_eq!(InputEvent::decode(event.encode()), Ok(event));

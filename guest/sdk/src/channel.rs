@@ -21,6 +21,15 @@ pub enum Release {
     AtStable,
 }
 
+impl Release {
+    pub(crate) const fn number(self) -> i32 {
+        match self {
+            Self::AtCommit => abi::release::AT_COMMIT,
+            Self::AtStable => abi::release::AT_STABLE,
+        }
+    }
+}
+
 /// A place where a program listens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Listener(i64);
@@ -52,24 +61,14 @@ impl Listener {
     /// another one. `event` is signalled when somebody connects. Whatever uses the address
     /// now is waited for.
     pub fn bind(address: &str, release: Release, event: Event) -> Self {
-        let release = match release {
-            Release::AtCommit => abi::release::AT_COMMIT,
-            Release::AtStable => abi::release::AT_STABLE,
-        };
+        let (text, length) = (address.as_ptr(), address.len());
         // SAFETY: see the file's header.
-        Self(unsafe { raw::listen(address.as_ptr(), address.len(), release, event.0) })
+        Self(unsafe { raw::listen(text, length, release.number(), event.0) })
     }
 
     /// The next connection, if there is one. The step that takes it says what its event is.
     pub fn accept(self, event: impl FnOnce(Connection) -> Event) -> Option<Connection> {
-        let mut number = [0; 8];
-        match read(self.0, &mut number) {
-            Received::Bytes(8) => {}
-            _ => return None,
-        }
-        let connection = Connection(i64::from_le_bytes(number));
-        connection.set_event(event(connection));
-        Some(connection)
+        accept(self.0, event)
     }
 
     /// Whether it is gone: the program had ended, and was brought back from a snapshot. It has
@@ -163,7 +162,19 @@ impl Timer {
     }
 }
 
-fn read(channel: i64, buffer: &mut [u8]) -> Received {
+/// The next channel whose number a channel gives.
+pub(crate) fn accept(channel: i64, event: impl FnOnce(Connection) -> Event) -> Option<Connection> {
+    let mut number = [0; 8];
+    match read(channel, &mut number) {
+        Received::Bytes(8) => {}
+        _ => return None,
+    }
+    let connection = Connection(i64::from_le_bytes(number));
+    connection.set_event(event(connection));
+    Some(connection)
+}
+
+pub(crate) fn read(channel: i64, buffer: &mut [u8]) -> Received {
     // SAFETY: see the file's header.
     match unsafe { raw::channel_read(channel, buffer.as_mut_ptr(), buffer.len()) } {
         abi::channel::END => Received::End,

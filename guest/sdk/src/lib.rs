@@ -38,6 +38,7 @@ extern crate std;
 #[cfg(target_arch = "wasm32")]
 mod allocator;
 mod channel;
+mod driver;
 #[cfg(any(target_arch = "wasm32", test))]
 mod heap;
 mod host;
@@ -45,6 +46,7 @@ mod log;
 #[cfg(target_arch = "wasm32")]
 mod panic;
 mod raw;
+mod service;
 mod shared;
 mod step;
 mod work;
@@ -52,14 +54,18 @@ mod work;
 #[cfg(target_arch = "wasm32")]
 pub use allocator::share;
 pub use channel::{Connection, Listener, Lost, Received, Release, Timer};
+pub use driver::{Client, Driver, Io, Object, Running};
 pub use host::{
     Input, arguments, clock_ns, exit, input, inputs, node, node_count, progress, random,
     result_write, signal, spawn, worker,
 };
 pub use log::{Level, log};
+pub use service::Service;
 pub use shared::{Counter, NODES_MAX, PAGE_BYTES, PageAligned, PerNode, Static};
 pub use step::{Event, Step};
 pub use work::WorkList;
 
 #[doc(hidden)]
 pub use alloc::format;
+#[doc(hidden)]
+pub use driver::{bytes, same_text};

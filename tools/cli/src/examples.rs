@@ -16,6 +16,22 @@ pub const EXAMPLES: &[Example] = &[
         wasm: include_bytes!("../../../guest/modules/bank.wasm"),
     },
     Example {
+        name: "board",
+        wasm: include_bytes!("../../../guest/modules/board.wasm"),
+    },
+    Example {
+        name: "console",
+        wasm: include_bytes!("../../../guest/modules/console.wasm"),
+    },
+    Example {
+        name: "display",
+        wasm: include_bytes!("../../../guest/modules/display.wasm"),
+    },
+    Example {
+        name: "input",
+        wasm: include_bytes!("../../../guest/modules/input.wasm"),
+    },
+    Example {
         name: "lists",
         wasm: include_bytes!("../../../guest/modules/lists.wasm"),
     },

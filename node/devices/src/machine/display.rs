@@ -146,6 +146,11 @@ impl Adapter {
                 self.changed[chunks].fill(self.version);
                 return;
             }
+            Command::Clear => {
+                self.memory.fill(0);
+                self.changed.fill(self.version);
+                return;
+            }
             Command::Read(token) => {
                 let reading = Reading {
                     token,

@@ -324,6 +324,7 @@ mod tests {
             x: 1,
             y: 2,
             buttons: 0,
+            whose: 0,
         };
         machine.feel(&vec![event; 2000]);
         machine.listen(INPUT).unwrap();

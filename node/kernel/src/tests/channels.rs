@@ -17,11 +17,10 @@ const ME: NodeId = NodeId(7);
 const READY: Event = Event(33);
 
 fn place(process: ProcessId) -> Place {
-    let (node, slot) = (ME, Slot::new(0).unwrap());
     Place {
         process,
-        node,
-        slot,
+        node: ME,
+        station: station(0),
     }
 }
 
@@ -344,7 +343,7 @@ fn who_takes_a_programs_place_has_its_listeners_and_not_its_connections() {
     let (mut memory, process, id, _) = connected(Stops::Every(1));
     let listener = memory.run(|pages| home::all(pages, ME)).unwrap()[0].0;
     let heir = ProcessId(process.0 + 1);
-    memory.run(|pages| inherit(pages, process, heir)).unwrap();
+    memory.run(|pages| inherit(pages, station(0).slot(), process, heir)).unwrap();
     let read = |memory: &mut Memory, process, id| {
         let mut buffer = [0; 8];
         memory
