@@ -128,7 +128,7 @@ impl Default for Palette {
         ];
         let mut colours = [[0; 3]; 256];
         for (colour, rgb) in colours.iter_mut().zip(PC) {
-            let [_, red, green, blue] = rgb.to_be_bytes();
+            let [blue, green, red, _] = rgb.to_le_bytes();
             *colour = [red, green, blue];
         }
         for (step, colour) in (0_u8..16).zip(&mut colours[16..32]) {

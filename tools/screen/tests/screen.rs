@@ -1,4 +1,8 @@
 //! What a display has is what is seen.
+#![expect(
+    clippy::tests_outside_test_module,
+    reason = "the lint does not know integration tests"
+)]
 use adapter::display::{Mode, Palette};
 use admin::Picture;
 use screen::{BadPicture, Image, PIXEL_BYTES, Rectangle, Screen};
