@@ -138,7 +138,7 @@ pub struct VoterInfo {
 }
 
 /// A member.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct NodeInfo {
     /// Its id.
     pub node: u32,

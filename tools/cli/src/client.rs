@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use admin::{
-    Blob, ChannelInfo, Cursor, Failure, FailureKind, NodeScrub, ProcessInfo, Request, Response,
-    Reviving, SnapshotInfo, Status, Watched,
+    Blob, ChannelInfo, Cursor, DeviceInfo, Failure, FailureKind, NodeScrub, Picture, ProcessInfo,
+    Request, Response, Reviving, SnapshotInfo, Status, Watched,
 };
 
 use crate::data::DataDir;
@@ -352,6 +352,52 @@ impl Client {
         }
     }
 
+    /// The devices that ever had a driver.
+    ///
+    /// # Errors
+    /// See [`Client::ask`].
+    pub fn devices(&mut self) -> Result<Vec<DeviceInfo>, ClientError> {
+        match self.ask(&Request::Devices)? {
+            Response::Devices(devices) => Ok(devices),
+            other => Err(unexpected("devices", &other)),
+        }
+    }
+
+    /// What the display of this node shows, as far as it has changed since.
+    ///
+    /// # Errors
+    /// See [`Client::ask`].
+    pub fn look(&mut self, since: u64) -> Result<Picture, ClientError> {
+        match self.ask(&Request::Look { since })? {
+            Response::Seen(picture) => Ok(picture),
+            other => Err(unexpected("seen", &other)),
+        }
+    }
+
+    /// Types at the console of this node; how many of the bytes there was room for.
+    ///
+    /// # Errors
+    /// See [`Client::ask`].
+    pub fn type_text(&mut self, bytes: &[u8]) -> Result<usize, ClientError> {
+        let bytes = bytes.to_vec();
+        match self.ask(&Request::Type { bytes })? {
+            Response::Typed { count } => Ok(count as usize),
+            other => Err(unexpected("typed", &other)),
+        }
+    }
+
+    /// What was written to the console of this node, from this position or the first that is
+    /// kept; and where to go on.
+    ///
+    /// # Errors
+    /// See [`Client::ask`].
+    pub fn read_text(&mut self, from: u64) -> Result<(Vec<u8>, u64), ClientError> {
+        match self.ask(&Request::ReadText { from })? {
+            Response::Text { bytes, next, .. } => Ok((bytes, next)),
+            other => Err(unexpected("text", &other)),
+        }
+    }
+
     /// The snapshots of the cluster in this directory, oldest first; the last one is the
     /// newest stable epoch.
     ///
@@ -550,6 +596,9 @@ fn is_repeatable(request: &Request) -> bool {
         | Request::ReadResult { .. }
         | Request::Processes
         | Request::Channels
+        | Request::Devices
+        | Request::Look { .. }
+        | Request::ReadText { .. }
         | Request::Past { .. }
         | Request::Scrub
         | Request::ScrubProgress
@@ -557,6 +606,8 @@ fn is_repeatable(request: &Request) -> bool {
         | Request::Cancel { .. } => true,
         Request::Call { is_query, .. } => *is_query,
         Request::Run { .. }
+        | Request::Feel { .. }
+        | Request::Type { .. }
         | Request::Snapshot { .. }
         | Request::Forget { .. }
         | Request::Restore { .. }

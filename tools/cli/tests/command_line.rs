@@ -5,15 +5,15 @@
     reason = "an integration test is nothing but tests"
 )]
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
 
 use admin::{
-    Failure, FailureKind, OutputPiece, ProcessInfo, ProcessState, Request, Response, SnapshotInfo,
-    Watched,
+    DeviceInfo, DeviceState, Failure, FailureKind, NodeInfo, OutputPiece, Picture, ProcessInfo,
+    ProcessState, Request, Response, SnapshotInfo, Watched,
 };
 use cli::data::{DataDir, Lock, RunningFile, RunningNode};
 use insta::assert_snapshot;
@@ -58,10 +58,17 @@ impl Staged {
         .unwrap();
         let node = thread::spawn(move || {
             let (mut tool, _) = listener.accept().unwrap();
-            script
-                .iter()
-                .map(|response| answer(&mut tool, response))
-                .collect()
+            let mut asked = Vec::new();
+            for response in &script {
+                asked.push(loop {
+                    match answer(&mut tool, response) {
+                        Some(request) => break request,
+                        // It comes again.
+                        None => tool = listener.accept().unwrap().0,
+                    }
+                });
+            }
+            asked
         });
         Self {
             path,
@@ -89,9 +96,10 @@ impl Drop for Staged {
     }
 }
 
-fn answer(tool: &mut TcpStream, response: &Response) -> Request {
+/// `None` if it has hung up.
+fn answer(tool: &mut TcpStream, response: &Response) -> Option<Request> {
     let mut length = [0; 4];
-    tool.read_exact(&mut length).unwrap();
+    tool.read_exact(&mut length).ok()?;
     let mut body = vec![0; u32::from_le_bytes(length) as usize];
     tool.read_exact(&mut body).unwrap();
     let request = admin::decode(&body).unwrap();
@@ -99,7 +107,7 @@ fn answer(tool: &mut TcpStream, response: &Response) -> Request {
     tool.write_all(&u32::try_from(body.len()).unwrap().to_le_bytes())
         .unwrap();
     tool.write_all(&body).unwrap();
-    request
+    Some(request)
 }
 
 fn watched(state: ProcessState, output: &str) -> Watched {
@@ -136,6 +144,9 @@ fn every_verb_has_help() {
         "run",
         "call",
         "ps",
+        "devices",
+        "screenshot",
+        "attach",
         "kill",
         "drain",
         "scrub",
@@ -262,6 +273,90 @@ fn leading() -> Response {
         leader: 1,
         ..admin::Status::default()
     })
+}
+
+/// What a node says that leads, and has a device in this state.
+fn with_device(name: &str, state: DeviceState) -> [Response; 2] {
+    let node = NodeInfo {
+        node: 7,
+        name: "node-1".into(),
+        ..NodeInfo::default()
+    };
+    let status = admin::Status {
+        leader: 7,
+        nodes: vec![node],
+        ..admin::Status::default()
+    };
+    let device = DeviceInfo {
+        name: name.into(),
+        node: 7,
+        process: 3,
+        state,
+        faults: 2,
+        object_bytes: 9000,
+        report: "unreachable executed\n".into(),
+    };
+    [Response::Status(status), Response::Devices(vec![device])]
+}
+
+#[test]
+fn devices_are_listed() {
+    let [status, devices] = with_device("display", DeviceState::Driven);
+    let processes = Response::Processes(Vec::new());
+    let staged = Staged::new("devices", vec![devices, processes, status]);
+    assert_snapshot!(staged.plurix(&["devices"]), @"
+    device     node   state  driver  faults   object
+    display  node-1  driven       -       2  8.7 KiB
+
+    the driver of the display has failed: unreachable executed
+    -- -- exit code Some(0)
+    ");
+}
+
+#[test]
+fn a_screenshot_is_what_the_display_of_its_home_shows() {
+    let picture = Picture {
+        version: 5,
+        mode: 1,
+        cursor: [0; 3],
+        palette: Vec::new(),
+        chunks: vec![(319, vec![4])],
+        misread: 0,
+    };
+    let mut script = with_device("display", DeviceState::Undriven).to_vec();
+    script.push(Response::Seen(picture));
+    let mut staged = Staged::new("screenshot", script);
+    let out = staged.path.join("x.png");
+    let line = ["screenshot", "--out", out.to_str().unwrap()];
+    assert_snapshot!(staged.plurix(&line), @"
+    wrote DATA/x.png: 320 x 200 pixels, from node-1
+    -- nobody drives the display now (no driver): this is what the last driver left
+    -- exit code Some(0)
+    ");
+    assert_eq!(staged.asked()[2], Request::Look { since: 0 });
+    let file = fs::File::open(out).unwrap();
+    let mut reader = png::Decoder::new(BufReader::new(file)).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    assert_eq!((info.width, info.height), (320, 200));
+    assert_eq!(pixels[319 * 4..321 * 4], [0xAA, 0, 0, 255, 0, 0, 0, 255]);
+}
+
+#[test]
+fn without_a_driver_there_is_nothing_to_see() {
+    let script = || with_device("input", DeviceState::Driven).to_vec();
+    let staged = Staged::new("no-display", script());
+    assert_snapshot!(staged.plurix(&["screenshot"]), @"
+    -- error: no driver has the display
+    hint: a program that listens at `display` drives it
+    -- exit code Some(1)
+    ");
+    let staged = Staged::new("no-console", script());
+    assert_snapshot!(staged.plurix(&["attach"]), @"
+    -- error: no driver has the console
+    hint: a program that listens at `console` drives it
+    -- exit code Some(1)
+    ");
 }
 
 #[test]

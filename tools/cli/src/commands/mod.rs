@@ -1,9 +1,11 @@
 //! The verbs, a file each.
+mod attach;
 mod bench;
 mod call;
 mod channels;
 mod chaos;
 mod demo;
+mod devices;
 mod diff;
 mod down;
 mod drain;
@@ -19,6 +21,7 @@ mod restore;
 mod rm;
 mod run;
 mod scratch;
+mod screenshot;
 mod scrub;
 mod snapshot;
 mod snapshots;
@@ -55,6 +58,9 @@ enum Command {
     Call(call::CallArgs),
     Ps(ps::PsArgs),
     Channels(channels::ChannelsArgs),
+    Devices(devices::DevicesArgs),
+    Screenshot(screenshot::ScreenshotArgs),
+    Attach(attach::AttachArgs),
     Kill(kill::KillArgs),
     Drain(drain::DrainArgs),
     Snapshot(snapshot::SnapshotArgs),
@@ -110,6 +116,9 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, 
         Command::Call(args) => call::run(args),
         Command::Ps(args) => ps::run(&args),
         Command::Channels(args) => channels::run(&args),
+        Command::Devices(args) => devices::run(&args),
+        Command::Screenshot(args) => screenshot::run(&args),
+        Command::Attach(args) => attach::run(&args),
         Command::Kill(args) => kill::run(&args),
         Command::Drain(args) => drain::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
