@@ -51,6 +51,10 @@ fn row(channel: &ChannelInfo, program: String, node: String) -> Vec<String> {
         ChannelKind::Connection(address) => format!("with {address}"),
         ChannelKind::Timer(0) => "ticks once".to_owned(),
         ChannelKind::Timer(period) => format!("every {} ms", period / 1_000_000),
+        ChannelKind::Device(name) => format!("drives {name}"),
+        ChannelKind::Line(name) => format!("line to {name}"),
+        ChannelKind::Service(label) => format!("serves as {label}"),
+        ChannelKind::Session => "with a program".to_owned(),
     };
     let is_connection = matches!(channel.kind, ChannelKind::Connection(_));
     let leaves = match (is_connection, channel.is_at_commit) {
