@@ -14,7 +14,7 @@ use types::PAGE_SIZE;
 
 use super::label::Label;
 use super::program::{Passed, Place};
-use super::{Channel, Home, Kind, Release, doorbell, table};
+use super::{Channel, Home, Kind, Release, doorbell, home, table};
 use crate::cell::{Cell, record};
 use crate::region::{self, DEVICES_MAX, OBJECT_PAGES};
 use crate::{ChannelId, Event, Failure, Pages, ProcessId, Refusal, Slot, Stop};
@@ -105,23 +105,29 @@ pub fn attach(
         account.label = label;
         account.channel = table::create(pages, at.station.slot(), channel)?;
     }
-    table::update(pages, account.channel, |channel| {
-        (channel.process, channel.release, channel.event) = (at.process, release, event);
-    })?;
     (account.faults, account.is_offline) = (0, 0);
     cell(index).set(pages, account)?;
-    drop_line(pages, at.station.slot(), &account)?;
+    hand_over(pages, at.station.slot(), account.channel, at.process)?;
+    table::update(pages, account.channel, |channel| {
+        (channel.release, channel.event) = (release, event);
+    })?;
     Ok(account.channel)
 }
 
-/// A program gives up the devices that it drives, or another one has them from now on.
+/// A program gives up a device that it drives, or another one has it from now on. Who drove it
+/// hears of that.
 pub(super) fn hand_over(
     pages: &mut impl Pages,
     slot: Slot,
     id: ChannelId,
     to: ProcessId,
 ) -> Result<(), Stop> {
-    table::update(pages, id, |channel| channel.process = to)?;
+    if let Some(before) = table::find(pages, id)?
+        && before.process != to
+    {
+        home::wake(pages, slot, &before)?;
+        table::update(pages, id, |channel| channel.process = to)?;
+    }
     match index_of(pages, id)? {
         Some(index) => {
             let account = cell(index).get(pages)?;
