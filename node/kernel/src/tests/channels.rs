@@ -343,7 +343,9 @@ fn who_takes_a_programs_place_has_its_listeners_and_not_its_connections() {
     let (mut memory, process, id, _) = connected(Stops::Every(1));
     let listener = memory.run(|pages| home::all(pages, ME)).unwrap()[0].0;
     let heir = ProcessId(process.0 + 1);
-    memory.run(|pages| inherit(pages, station(0).slot(), process, heir)).unwrap();
+    memory
+        .run(|pages| inherit(pages, station(0).slot(), process, heir))
+        .unwrap();
     let read = |memory: &mut Memory, process, id| {
         let mut buffer = [0; 8];
         memory

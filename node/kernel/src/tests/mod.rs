@@ -2,9 +2,11 @@
 mod blobs;
 mod channels;
 mod counts;
+mod devices;
 mod living;
 mod memory;
 mod program;
 mod queues;
 mod revival;
+mod services;
 mod tables;
