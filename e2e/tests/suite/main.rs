@@ -7,6 +7,7 @@ mod channels;
 mod chaos;
 mod damage;
 mod dead;
+mod devices;
 mod drain;
 mod ends;
 mod far;

@@ -322,7 +322,7 @@ pub fn lose(
     Ok(())
 }
 
-/// Closes a channel whose program runs no more.
+/// Closes a channel whose program runs no more. A device waits for its next driver.
 ///
 /// # Errors
 /// Only [`Stop`].
@@ -331,7 +331,10 @@ pub fn close(
     station: Station,
     (id, channel): (ChannelId, &Channel),
 ) -> Result<(), Stop> {
-    super::close(pages, station.slot(), id, channel)
+    match channel.kind {
+        Kind::Device => Ok(()),
+        _ => super::close(pages, station.slot(), id, channel),
+    }
 }
 
 /// Forgets a channel that is closed.
