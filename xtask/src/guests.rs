@@ -25,6 +25,7 @@ const MODULES: &[&str] = &[
     "lists",
     "raytracer",
     "resp",
+    "shell",
     "turnstile",
     "wordcount",
 ];

@@ -22,6 +22,13 @@ pub const INPUT: &str = "input";
 /// The device that is a line of text.
 pub const CONSOLE: &str = "console";
 
+/// The device that is the node itself: it is told what tools ask, and answers, each as a frame of
+/// the admin language: the length, four bytes, little-endian, then the body. One question is
+/// answered after the other. The node that leads has it.
+pub const SYSTEM: &str = "system";
+/// Bytes of a question's body at most.
+pub const QUESTION_BYTES_MAX: usize = 256 << 10;
+
 /// Bytes that nobody says who speaks this language.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Malformed;

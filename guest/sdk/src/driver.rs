@@ -60,6 +60,37 @@ pub trait Driver: Sized {
     }
 }
 
+/// A device that this program drives. The module has to declare it: see
+/// [`declare_device!`](crate::declare_device).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Device(i64);
+
+impl Device {
+    /// Drives the device of this name from now on; who did so before, does so no more. `event`
+    /// is signalled when there is a line to it.
+    #[must_use]
+    pub fn attach(name: &str, release: Release, event: Event) -> Self {
+        // SAFETY: the call reads the name, and no more.
+        Self(unsafe { raw::attach(name.as_ptr(), name.len(), release.number(), event.0) })
+    }
+
+    /// A new line to it, if there is one. The one before is of no use any more.
+    pub fn line(self, event: Event) -> Option<Connection> {
+        accept(self.0, |_| event)
+    }
+
+    /// Whether another program drives it now.
+    pub fn is_lost(self) -> bool {
+        read(self.0, &mut []) == Received::Lost
+    }
+
+    /// What it is to be like.
+    #[must_use]
+    pub const fn object(self) -> Object {
+        Object(self.0)
+    }
+}
+
 /// What a device is to be like: bytes that belong to the device, whoever drives it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Object(i64);
@@ -138,7 +169,7 @@ impl Io {
 #[derive(Debug)]
 pub struct Running<D> {
     driver: D,
-    device: i64,
+    device: Device,
     service: Service,
     line: Option<Connection>,
     input: Vec<u8>,
@@ -149,15 +180,12 @@ impl<D: Driver> Running<D> {
     /// Takes the device.
     #[must_use]
     pub fn start() -> Self {
-        let name = D::DEVICE;
-        // SAFETY: the call reads the name, and no more.
-        let device =
-            unsafe { raw::attach(name.as_ptr(), name.len(), D::release().number(), NEWS.0) };
-        let object = Object(device);
+        let device = Device::attach(D::DEVICE, D::release(), NEWS);
+        let object = device.object();
         Self {
             driver: D::probe(object),
             device,
-            service: Service::serve(name, NEWS),
+            service: Service::serve(D::DEVICE, NEWS),
             line: None,
             input: Vec::new(),
             io: Io {
@@ -171,14 +199,14 @@ impl<D: Driver> Running<D> {
 
     /// Does what there is to do.
     pub fn step(&mut self) -> Step {
-        if read(self.device, &mut []) == Received::Lost {
+        if self.device.is_lost() {
             // Another program drives the device now.
             crate::exit(0);
         }
         if self.service.is_lost() {
             self.service = Service::serve(D::DEVICE, NEWS);
         }
-        while let Some(line) = accept(self.device, |_| NEWS) {
+        while let Some(line) = self.device.line(NEWS) {
             self.begin(line);
         }
         let Some(line) = self.line else {
@@ -299,6 +327,17 @@ fn receive(connection: Connection, to: &mut Vec<u8>) -> Option<bool> {
     }
 }
 
+/// Declares a device that the module drives.
+#[macro_export]
+macro_rules! declare_device {
+    ($device:literal) => {
+        #[cfg(target_arch = "wasm32")]
+        #[unsafe(link_section = "plurix.devices")]
+        #[used]
+        static DEVICE: [u8; $device.len()] = $crate::bytes($device);
+    };
+}
+
 /// Makes a module a driver: its `main` and the section in which it declares its device.
 #[macro_export]
 macro_rules! driver {
@@ -308,10 +347,7 @@ macro_rules! driver {
             "a driver declares the device that it drives"
         );
 
-        #[cfg(target_arch = "wasm32")]
-        #[unsafe(link_section = "plurix.devices")]
-        #[used]
-        static DEVICES: [u8; $device.len()] = $crate::bytes($device);
+        $crate::declare_device!($device);
 
         static DRIVER: $crate::Static<core::cell::RefCell<Option<$crate::Running<$driver>>>> =
             $crate::Static::new(core::cell::RefCell::new(None));

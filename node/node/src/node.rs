@@ -126,6 +126,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
                 && buried == Ran::Nothing
                 && exchanged == Ran::Nothing
                 && self.serve_channels() == Ran::Nothing
+                && !self.core.machine.has_question()
             {
                 let until = self.search.next.min(self.core.now + SLEEP_MAX);
                 let until = self.next_tick().map_or(until, |tick| until.min(tick));

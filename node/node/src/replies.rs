@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use admin::Response;
+use devices::machine::Machine;
 use platform::{Disk, RequestId};
 use types::{Stamp, View};
 
@@ -23,7 +24,11 @@ pub(crate) struct Reply {
 impl<P: Platform, D: Disk> Core<P, D> {
     /// Answers what tells of nothing that could be undone.
     pub(crate) fn reply_now(&mut self, request: RequestId, response: &Response) {
-        self.platform.reply(request, admin::encode(response));
+        let bytes = admin::encode(response);
+        match Machine::is_question(request) {
+            true => self.machine.answer(request, &bytes),
+            false => self.platform.reply(request, bytes),
+        }
     }
 
     /// Answers when the epoch is safe.

@@ -67,6 +67,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
         self.finish_compilations();
         self.finish_orders();
         self.finish_down();
+        self.core.requests.extend(self.core.machine.take_question());
         let Some((id, bytes)) = self.core.requests.pop_front() else {
             return;
         };

@@ -44,6 +44,10 @@ pub const EXAMPLES: &[Example] = &[
         wasm: include_bytes!("../../../guest/modules/resp.wasm"),
     },
     Example {
+        name: "shell",
+        wasm: include_bytes!("../../../guest/modules/shell.wasm"),
+    },
+    Example {
         name: "wordcount",
         wasm: include_bytes!("../../../guest/modules/wordcount.wasm"),
     },

@@ -1,5 +1,5 @@
-//! The devices of a node that has none: a display, a keyboard with a pointer, and a line of
-//! text, each as a driver would find it in a machine.
+//! The devices of a node that has none: a display, a keyboard with a pointer, a line of text, each
+//! as a driver would find it in a machine; and the node itself, as tools find it.
 //!
 //! A device is found where sockets are: a driver's channel *listens* under its name, and the
 //! device connects there. It has one line at a time. When that breaks it begins another one
@@ -8,6 +8,7 @@
 mod console;
 mod display;
 mod port;
+mod system;
 
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -15,10 +16,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use adapter::input::InputEvent;
-use adapter::{CONSOLE, DISPLAY, INPUT, Malformed};
-use platform::{ListenerId, SocketEvent, SocketId};
+use adapter::{CONSOLE, DISPLAY, INPUT, Malformed, SYSTEM};
+use platform::{ListenerId, RequestId, SocketEvent, SocketId};
 
 use self::port::Port;
+use self::system::System;
 
 pub use console::Console;
 pub use display::{Adapter, CHUNK_BYTES, Changes};
@@ -33,9 +35,10 @@ const TEXT_BYTES_MAX: usize = 64 << 10;
 /// All devices of a node.
 #[derive(Debug)]
 pub struct Machine {
-    ports: [Port; 3],
+    ports: [Port; 4],
     display: Adapter,
     console: Console,
+    system: System,
     /// Which lights are on.
     lights: u8,
     /// Input that was dropped and not reported yet.
@@ -47,9 +50,10 @@ pub struct Machine {
 impl Default for Machine {
     fn default() -> Self {
         Self {
-            ports: [DISPLAY, INPUT, CONSOLE].map(Port::new),
+            ports: [DISPLAY, INPUT, CONSOLE, SYSTEM].map(Port::new),
             display: Adapter::default(),
             console: Console::default(),
+            system: System::default(),
             lights: 0,
             dropped: 0,
             events: VecDeque::new(),
@@ -115,6 +119,7 @@ impl Machine {
                 self.console.write(bytes);
                 Ok(())
             }
+            SYSTEM => self.system.write(bytes),
             _ => {
                 self.lights = bytes.last().copied().unwrap_or(self.lights);
                 Ok(())
@@ -190,6 +195,38 @@ impl Machine {
         count
     }
 
+    /// Whether this is a question that came over the line to the node itself.
+    #[must_use]
+    pub const fn is_question(request: RequestId) -> bool {
+        request.0 >= FIRST
+    }
+
+    /// Whether the node is asked something.
+    #[must_use]
+    pub fn has_question(&self) -> bool {
+        self.system.has_question()
+    }
+
+    /// What the node is asked next, when everything before has been answered.
+    pub fn take_question(&mut self) -> Option<(RequestId, Vec<u8>)> {
+        let body = self.system.take_question()?;
+        let number = self.number();
+        self.system.is_asked(number);
+        Some((RequestId(number), body))
+    }
+
+    /// The node answers. An answer that nobody waits for any more is dropped.
+    pub fn answer(&mut self, request: RequestId, body: &[u8]) {
+        if self.system.is_answered(request.0) {
+            let at = self.port_named(SYSTEM);
+            let length = u32::try_from(body.len()).expect("an answer is shorter");
+            let said = &mut self.ports[at].said;
+            said.extend(length.to_le_bytes());
+            said.extend(body);
+            self.speak(at);
+        }
+    }
+
     fn number(&mut self) -> u64 {
         let number = self.next;
         self.next += 1;
@@ -211,10 +248,17 @@ impl Machine {
             return;
         };
         port.credit = 0;
-        if port.name == DISPLAY {
+        match port.name {
             // Answers to questions that nobody has asked any more.
-            port.said.clear();
-            self.display.forget_part();
+            DISPLAY => {
+                port.said.clear();
+                self.display.forget_part();
+            }
+            SYSTEM => {
+                port.said.clear();
+                self.system = System::default();
+            }
+            _ => {}
         }
         self.events.push_back(SocketEvent::Gone { socket });
     }
@@ -348,6 +392,40 @@ mod tests {
                 InputEvent::Dropped(u32::try_from(2000 - kept).unwrap()),
                 event
             ]
+        );
+    }
+
+    #[test]
+    fn the_node_is_asked_one_question_after_the_other_and_forgets_them_with_their_line() {
+        let mut machine = Machine::default();
+        machine.listen(SYSTEM).unwrap();
+        let socket = accepted(&mut machine);
+        machine.want(socket, 100);
+        machine.write(socket, &[1, 0, 0, 0, 7, 2, 0]);
+        let (first, body) = machine.take_question().unwrap();
+        assert!(Machine::is_question(first));
+        assert_eq!(body, [7]);
+        machine.write(socket, &[0, 0, 8, 9]);
+        assert!(!machine.has_question());
+        assert_eq!(machine.take_question(), None);
+        machine.answer(first, b"yes");
+        let (second, body) = machine.take_question().unwrap();
+        assert_eq!(body, [8, 9]);
+        machine.answer(first, b"again");
+        let mut said = vec![];
+        while let Some(event) = machine.poll_event() {
+            if let SocketEvent::Received { bytes, .. } = event {
+                said.extend(bytes);
+            }
+        }
+        assert_eq!(said, b"\x03\0\0\0yes");
+        machine.break_off(socket);
+        machine.answer(second, b"too late");
+        let events = core::iter::from_fn(|| machine.poll_event());
+        assert!(
+            !events
+                .into_iter()
+                .any(|one| matches!(one, SocketEvent::Received { .. }))
         );
     }
 

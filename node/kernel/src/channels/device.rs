@@ -10,7 +10,7 @@
 //! whoever comes after him.
 use alloc::vec::Vec;
 
-use types::PAGE_SIZE;
+use types::{NodeId, PAGE_SIZE};
 
 use super::label::Label;
 use super::program::{Passed, Place};
@@ -135,6 +135,26 @@ pub(super) fn hand_over(
         }
         None => Ok(()),
     }
+}
+
+/// The device of another node takes the place of this one's; it begins with another line.
+///
+/// # Errors
+/// Only [`Stop`].
+pub fn move_to(pages: &mut impl Pages, slot: Slot, id: ChannelId, to: NodeId) -> Result<(), Stop> {
+    let Some(channel) = table::find(pages, id)?.filter(|channel| channel.home.0 != to) else {
+        return Ok(());
+    };
+    if let Some(index) = index_of(pages, id)? {
+        let account = cell(index).get(pages)?;
+        drop_line(pages, slot, &account)?;
+    }
+    let moved = table::update(pages, id, |channel| channel.home = Home(to))?;
+    // Both hear of it.
+    for home in [channel.home, moved.home] {
+        doorbell::ring(pages, home.0, id.place())?;
+    }
+    Ok(())
 }
 
 /// Whoever has the line of a device has it no more; the device begins another one.

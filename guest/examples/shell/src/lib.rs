@@ -1,0 +1,157 @@
+//! A shell on the display and on the line of text: it shows and starts what the cluster runs.
+//!
+//! It asks the node that leads, over the device `system`, what tools ask; `shell-core` knows the
+//! commands. On the line of text whoever types sees what he types; on the display it is
+//! echoed.
+#![no_std]
+
+extern crate alloc;
+
+mod line;
+mod screen;
+mod system;
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use core::cell::RefCell;
+use sdk::{Event, Static, Step, Timer, worker};
+use shell_core::{Command, Editor, Key, show};
+
+use crate::line::Line;
+use crate::screen::Screen;
+use crate::system::{Heard, System};
+
+pub(crate) const NEWS: Event = Event(1);
+/// Between two looks for a driver.
+const LOOK_NS: u64 = 100_000_000;
+const GREETING: &str = "Plurix. `help` lists what there is.\n";
+const PROMPT: &str = "> ";
+const LOST: &str = "the node that was asked has failed: whether it is done is not known\n";
+
+sdk::declare_device!("system");
+
+static SHELL: Static<RefCell<Option<Shell>>> = Static::new(RefCell::new(None));
+
+/// Where somebody types.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    Screen,
+    Line,
+}
+
+struct Shell {
+    system: System,
+    screen: Screen,
+    line: Line,
+    editors: [Editor; 2],
+    /// Who waits for an answer, in the order of the questions.
+    waiting: VecDeque<Place>,
+    /// While a driver is missing.
+    timer: Option<Timer>,
+}
+
+impl Shell {
+    fn new() -> Self {
+        let mut shell = Self {
+            system: System::attach(),
+            screen: Screen::new(),
+            line: Line::new(),
+            editors: Default::default(),
+            waiting: VecDeque::new(),
+            timer: None,
+        };
+        for place in [Place::Screen, Place::Line] {
+            shell.write(place, GREETING);
+            shell.write(place, PROMPT);
+        }
+        shell
+    }
+
+    fn step(&mut self) -> Step {
+        if self.system.is_lost() {
+            // Another shell has the system now.
+            sdk::exit(0);
+        }
+        while let Some(heard) = self.system.hear() {
+            match heard {
+                Heard::Answer(response) => {
+                    let place = self.waiting.pop_front();
+                    self.answer(place.expect("answers follow questions"), &show(&response));
+                }
+                Heard::NewLine => {
+                    for place in core::mem::take(&mut self.waiting) {
+                        self.answer(place, LOST);
+                    }
+                }
+            }
+        }
+        while let Some(key) = self.screen.key() {
+            self.press(Place::Screen, key);
+        }
+        while let Some(key) = self.line.key() {
+            self.press(Place::Line, key);
+        }
+        self.system.speak();
+        self.screen.show();
+        self.line.speak();
+        self.look_for_drivers();
+        Step::Wait(NEWS)
+    }
+
+    fn press(&mut self, place: Place, key: Key) {
+        let mut echo = String::new();
+        let line = self.editors[place as usize].press(key, &mut echo);
+        if place == Place::Screen {
+            self.write(place, &echo);
+        }
+        let Some(line) = line else {
+            return;
+        };
+        match Command::of(&line) {
+            Command::Nothing => self.answer(place, ""),
+            Command::Show(text) => self.answer(place, &text),
+            Command::Clear => {
+                if place == Place::Screen {
+                    self.screen.clear();
+                }
+                self.answer(place, "");
+            }
+            Command::Ask(request) => {
+                self.system.ask(&request);
+                self.waiting.push_back(place);
+            }
+        }
+    }
+
+    fn answer(&mut self, place: Place, text: &str) {
+        self.write(place, text);
+        self.write(place, PROMPT);
+    }
+
+    fn write(&mut self, place: Place, text: &str) {
+        match place {
+            Place::Screen => self.screen.write(text),
+            Place::Line => self.line.write(text),
+        }
+    }
+
+    /// As long as one is missing, this has another look soon.
+    fn look_for_drivers(&mut self) {
+        if let Some(timer) = self.timer
+            && timer.take().is_some()
+        {
+            timer.cancel();
+            self.timer = None;
+        }
+        let is_missing = !self.screen.is_there() || !self.line.is_there();
+        if is_missing && self.timer.is_none() {
+            self.timer = Some(Timer::after(LOOK_NS, NEWS));
+        }
+    }
+}
+
+worker! {
+    fn main(_argument: i64) -> Step {
+        SHELL.borrow_mut().get_or_insert_with(Shell::new).step()
+    }
+}
