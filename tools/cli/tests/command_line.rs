@@ -147,6 +147,7 @@ fn every_verb_has_help() {
         "devices",
         "screenshot",
         "attach",
+        "dashboard",
         "kill",
         "drain",
         "scrub",

@@ -4,6 +4,7 @@ mod bench;
 mod call;
 mod channels;
 mod chaos;
+mod dashboard;
 mod demo;
 mod devices;
 mod diff;
@@ -61,6 +62,7 @@ enum Command {
     Devices(devices::DevicesArgs),
     Screenshot(screenshot::ScreenshotArgs),
     Attach(attach::AttachArgs),
+    Dashboard(dashboard::DashboardArgs),
     Kill(kill::KillArgs),
     Drain(drain::DrainArgs),
     Snapshot(snapshot::SnapshotArgs),
@@ -119,6 +121,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, 
         Command::Devices(args) => devices::run(&args),
         Command::Screenshot(args) => screenshot::run(&args),
         Command::Attach(args) => attach::run(&args),
+        Command::Dashboard(args) => dashboard::run(&args),
         Command::Kill(args) => kill::run(&args),
         Command::Drain(args) => drain::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
