@@ -27,11 +27,11 @@ enum Deed {
     },
 }
 
-/// What the page said.
+/// What the page of this watcher said.
 ///
 /// # Errors
 /// If it is none of what there is, for people.
-pub(crate) fn parse(text: &str) -> Result<InputEvent, String> {
+pub(crate) fn parse(text: &str, whose: u8) -> Result<InputEvent, String> {
     let deed = serde_json::from_str(text)
         .map_err(|error| format!("expected a key or the pointer, found {text:?}: {error}"))?;
     Ok(match deed {
@@ -44,7 +44,12 @@ pub(crate) fn parse(text: &str) -> Result<InputEvent, String> {
             is_down,
             character,
         },
-        Deed::Pointer { x, y, buttons } => InputEvent::Pointer { x, y, buttons },
+        Deed::Pointer { x, y, buttons } => InputEvent::Pointer {
+            x,
+            y,
+            buttons,
+            whose,
+        },
     })
 }
 
@@ -85,21 +90,22 @@ mod tests {
             is_down: true,
             character: Some('ä'),
         };
-        assert_eq!(parse(key), Ok(expected));
+        assert_eq!(parse(key, 7), Ok(expected));
         let key = r#"{"kind":"key","code":225,"is_down":false,"character":null}"#;
         let expected = InputEvent::Key {
             code: 225,
             is_down: false,
             character: None,
         };
-        assert_eq!(parse(key), Ok(expected));
+        assert_eq!(parse(key, 7), Ok(expected));
         let pointer = r#"{"kind":"pointer","x":65535,"y":0,"buttons":3}"#;
         let expected = InputEvent::Pointer {
             x: 65535,
             y: 0,
             buttons: 3,
+            whose: 7,
         };
-        assert_eq!(parse(pointer), Ok(expected));
+        assert_eq!(parse(pointer, 7), Ok(expected));
     }
 
     #[test]
@@ -113,7 +119,7 @@ mod tests {
             r#"{"kind":"pointer","x":-1,"y":0,"buttons":0}"#,
             r#"{"kind":"pointer","x":1,"y":0,"buttons":0,"z":0}"#,
         ] {
-            let error = parse(text).unwrap_err();
+            let error = parse(text, 7).unwrap_err();
             assert!(
                 error.starts_with("expected a key or the pointer"),
                 "{error}"

@@ -1,5 +1,6 @@
 //! What the threads and the browsers share: the newest of everything.
 use std::io;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 
@@ -23,6 +24,8 @@ pub(crate) struct Room {
     pub(crate) picture: watch::Sender<Option<Arc<Image>>>,
     /// What watchers do, in order.
     pub(crate) events: mpsc::Sender<InputEvent>,
+    /// How many watchers there were.
+    watchers: AtomicU8,
     /// Those that sleep while nobody watches.
     sleepers: OnceLock<[Thread; 2]>,
 }
@@ -36,6 +39,7 @@ impl Room {
             news: watch::Sender::default(),
             picture: watch::Sender::default(),
             events,
+            watchers: AtomicU8::new(0),
             sleepers: OnceLock::new(),
         });
         let start = |name: &str, work: Box<dyn FnOnce(&Self) + Send>| {
@@ -52,6 +56,12 @@ impl Room {
         // Those who went to sleep before they could be woken.
         room.wake();
         Ok(room)
+    }
+
+    /// A number for a watcher, by which his pointer is told from others: the first ones have
+    /// numbers of their own.
+    pub(crate) fn number(&self) -> u8 {
+        self.watchers.fetch_add(1, Ordering::Relaxed)
     }
 
     /// There is something to do: somebody watches, or a node is gone.

@@ -60,8 +60,9 @@ async fn tell(room: &Room, sink: &mut SplitSink<WebSocket, Message>) {
 
 /// Until it goes, or says what makes no sense: then what was wrong with it.
 async fn hear(room: &Room, mut stream: SplitStream<WebSocket>) -> Option<String> {
+    let whose = room.number();
     while let Some(Ok(message)) = stream.next().await {
-        match hear_one(room, &message).await {
+        match hear_one(room, whose, &message).await {
             ControlFlow::Continue(()) => {}
             ControlFlow::Break(why) => return why,
         }
@@ -69,9 +70,9 @@ async fn hear(room: &Room, mut stream: SplitStream<WebSocket>) -> Option<String>
     None
 }
 
-async fn hear_one(room: &Room, message: &Message) -> ControlFlow<Option<String>> {
+async fn hear_one(room: &Room, whose: u8, message: &Message) -> ControlFlow<Option<String>> {
     match message {
-        Message::Text(text) => match hands::parse(text) {
+        Message::Text(text) => match hands::parse(text, whose) {
             Ok(event) => match room.events.send(event).await {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(_) => ControlFlow::Break(None),
