@@ -24,11 +24,15 @@ const POLL_TIME: Duration = Duration::from_millis(20);
 /// second Ctrl-C leaves it alone. Exits with the program's exit code.
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
-    /// A module file, or an example: bank, lists, raytracer, resp, wordcount
+    /// A module file, or a program that comes with the command: bank, board, lists, raytracer,
+    /// resp, shell, wordcount; drivers: console, display, input
     #[arg(value_name = "MODULE")]
     module: String,
     #[command(flatten)]
     data: DataArg,
+    /// Leave it alone once it has begun
+    #[arg(long, short)]
+    detach: bool,
     /// Workers wanted; the program decides unless given
     #[arg(long, value_name = "N", default_value_t = 0)]
     workers: u32,
@@ -50,6 +54,10 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode, Error> {
     interrupt::watch()?;
     client.deploy(&program.name, program.wasm)?;
     let process = client.start(&program.name, args.workers, args.arguments, inputs)?;
+    if args.detach {
+        ui::note(format!("process {process}; `plurix ps` shows it"));
+        return Ok(ExitCode::SUCCESS);
+    }
     let Some(end) = follow(&mut client, process)? else {
         ui::note(format!("process {process} goes on; `plurix ps` shows it"));
         return Ok(ExitCode::SUCCESS);
