@@ -22,6 +22,7 @@ const MODULES: &[&str] = &[
     "console",
     "display",
     "input",
+    "kv",
     "lists",
     "raytracer",
     "resp",

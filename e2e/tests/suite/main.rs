@@ -14,6 +14,7 @@ mod far;
 mod fork;
 mod hostile;
 mod joining;
+mod kv;
 mod past;
 mod picture;
 mod programs;

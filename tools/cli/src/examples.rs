@@ -32,6 +32,10 @@ pub const EXAMPLES: &[Example] = &[
         wasm: include_bytes!("../../../guest/modules/input.wasm"),
     },
     Example {
+        name: "kv",
+        wasm: include_bytes!("../../../guest/modules/kv.wasm"),
+    },
+    Example {
         name: "lists",
         wasm: include_bytes!("../../../guest/modules/lists.wasm"),
     },

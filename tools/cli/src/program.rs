@@ -124,7 +124,10 @@ mod tests {
         assert!(text.starts_with("expected a module file or an example, found nothing.wasm: "));
         assert_eq!(
             error.hints(),
-            ["examples: bank, lists, raytracer, resp, wordcount"]
+            [
+                "examples: bank, board, console, display, input, kv, lists, raytracer, resp, \
+                 shell, wordcount"
+            ]
         );
         let error = Program::find("Cargo.toml").unwrap_err();
         assert_eq!(

@@ -24,8 +24,8 @@ const POLL_TIME: Duration = Duration::from_millis(20);
 /// second Ctrl-C leaves it alone. Exits with the program's exit code.
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
-    /// A module file, or a program that comes with the command: bank, board, lists, raytracer,
-    /// resp, shell, wordcount; drivers: console, display, input
+    /// A module file, or a program that comes with the command: bank, board, kv, lists,
+    /// raytracer, resp, shell, wordcount; drivers: console, display, input
     #[arg(value_name = "MODULE")]
     module: String,
     #[command(flatten)]
