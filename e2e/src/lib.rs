@@ -41,6 +41,21 @@ pub fn plurix() -> PathBuf {
     path
 }
 
+/// Where a test leaves something for people to look at: a file in `target/artefacts`.
+///
+/// # Panics
+/// If that directory cannot be made.
+#[must_use]
+pub fn artefact(name: &str) -> PathBuf {
+    let built = plurix();
+    let target = built.ancestors().nth(2);
+    let folder = target
+        .expect("it was built in the target folder")
+        .join("artefacts");
+    std::fs::create_dir_all(&folder).expect("the target folder can be written to");
+    folder.join(name)
+}
+
 /// Waits until there is something.
 ///
 /// # Panics

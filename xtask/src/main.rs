@@ -1,4 +1,5 @@
 //! Every repository task: `cargo xtask <task>`.
+mod browser;
 mod fuzz;
 mod guests;
 mod network;
@@ -92,9 +93,11 @@ fn check() -> Result<()> {
         args.extend(["--", "-D", "warnings"]);
         run::cargo(&args)?;
     }
-    // It is not among all targets.
-    let network = ["clippy", "--release", "-p", "e2e", "--test", "network"];
-    run::cargo(&[&network[..], &["--", "-D", "warnings"]].concat())?;
+    // They are not among all targets.
+    for test in ["network", "browser"] {
+        let lints = ["clippy", "--release", "-p", "e2e", "--test", test];
+        run::cargo(&[&lints[..], &["--", "-D", "warnings"]].concat())?;
+    }
     let targets = ["clippy", "--all-targets", "--manifest-path", FUZZ];
     run::cargo(&[&targets[..], &["--", "-D", "warnings"]].concat())?;
     if run::is_installed("cargo-deny") {
@@ -120,6 +123,7 @@ fn test() -> Result<()> {
         run::cargo(&[&["test", "--release"], packages].concat())?;
     }
     network::test()?;
+    browser::test()?;
     run::cargo(&["test", "--release", "--manifest-path", "guest/Cargo.toml"])?;
     run::cargo(&["test", "--manifest-path", FUZZ])?;
     guests::run(&guests::Args::check())?;

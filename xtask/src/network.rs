@@ -6,13 +6,13 @@ use anyhow::Result;
 use crate::run;
 
 /// Their programs and the Debian packages that have them.
-const PROGRAMS: [(&str, &str); 2] = [("nft", "nftables"), ("ip", "iproute2")];
+const PROGRAMS: [run::Program; 2] = [("nft", "nftables"), ("ip", "iproute2")];
 const TESTS: [&str; 6] = ["test", "--release", "-p", "e2e", "--test", "network"];
 
 /// Runs them, or says why not.
 pub(crate) fn test() -> Result<()> {
     run::cargo(&[&TESTS[..], &["--no-run"]].concat())?;
-    install();
+    run::install(&PROGRAMS);
     if let Some(lack) = lack() {
         run::say(&format!("tests of broken networks: NOT run: {lack}"));
         return Ok(());
@@ -29,26 +29,10 @@ fn unshare() -> Command {
     command
 }
 
-/// Installs what is missing, where that is allowed.
-fn install() {
-    let missing = PROGRAMS.iter().filter(|(name, _)| !run::is_installed(name));
-    let packages: Vec<&str> = missing.map(|(_, package)| *package).collect();
-    if packages.is_empty() || !run::is_installed("apt-get") {
-        return;
-    }
-    // What does not work shows in what is missing afterwards.
-    let _ = run::command(Command::new("apt-get").args(["update", "-qq"]));
-    let options = ["install", "-qq", "--yes", "--no-install-recommends"];
-    let mut command = Command::new("apt-get");
-    let _ = run::command(command.args(options).args(packages));
-}
-
 /// What this machine lacks.
 fn lack() -> Option<String> {
-    for (program, package) in PROGRAMS {
-        if !run::is_installed(program) {
-            return Some(format!("{program} is missing: `apt-get install {package}`"));
-        }
+    if let Some(lack) = run::lack(&PROGRAMS) {
+        return Some(lack);
     }
     let mut namespace = unshare();
     let tried = namespace

@@ -49,6 +49,29 @@ pub(crate) fn is_installed(program: &str) -> bool {
     env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
+/// A program and the Debian package that has it.
+pub(crate) type Program = (&'static str, &'static str);
+
+/// Installs what is missing of these, where that is allowed.
+pub(crate) fn install(programs: &[Program]) {
+    let missing = programs.iter().filter(|(name, _)| !is_installed(name));
+    let packages: Vec<&str> = missing.map(|(_, package)| *package).collect();
+    if packages.is_empty() || !is_installed("apt-get") {
+        return;
+    }
+    // What does not work shows in what is missing afterwards.
+    let _ = command(Command::new("apt-get").args(["update", "-qq"]));
+    let options = ["install", "-qq", "--yes", "--no-install-recommends"];
+    let mut apt = Command::new("apt-get");
+    let _ = command(apt.args(options).args(packages));
+}
+
+/// The first of these that is missing, and what to do about it.
+pub(crate) fn lack(programs: &[Program]) -> Option<String> {
+    let missing = programs.iter().find(|(name, _)| !is_installed(name));
+    missing.map(|(name, package)| format!("{name} is missing: `apt-get install {package}`"))
+}
+
 pub(crate) fn say(line: &str) {
     eprintln!("xtask: {line}");
 }

@@ -14,13 +14,13 @@ const POKER: &str = include_str!("poker.wat");
 const F1: u16 = 0x3A;
 
 /// A cluster whose display somebody paints or types on.
-struct Studio {
-    machine: Machine,
+pub(crate) struct Studio {
+    pub(crate) machine: Machine,
     programs: Vec<Started>,
 }
 
 impl Studio {
-    fn new(name: &str, mode: &str) -> Self {
+    pub(crate) fn new(name: &str, mode: &str) -> Self {
         let mut machine = Machine::with_cluster(name);
         let lines: [&[&str]; 3] = [
             &["run", "display"],
@@ -45,7 +45,7 @@ impl Studio {
     }
 
     /// The number of the node that has a device, and a connection to it.
-    fn home(&self, name: &str) -> Option<(u32, Client)> {
+    pub(crate) fn home(&self, name: &str) -> Option<(u32, Client)> {
         let device = self.device(name)?;
         let (_, status) = self.machine.leader();
         let node = status.nodes.iter().find(|one| one.node == device.node)?;
@@ -55,7 +55,7 @@ impl Studio {
         Some((number, Client::connect(door).ok()?))
     }
 
-    fn look(&self) -> Option<Picture> {
+    pub(crate) fn look(&self) -> Option<Picture> {
         let (_, mut client) = self.home("display")?;
         let picture = client.look(0).ok()?;
         assert_eq!(
@@ -65,7 +65,7 @@ impl Studio {
         Some(picture)
     }
 
-    fn feel(&self, events: &[InputEvent]) {
+    pub(crate) fn feel(&self, events: &[InputEvent]) {
         let events: Vec<[u8; 8]> = events.iter().map(|event| event.encode()).collect();
         eventually(
             "a node takes what is done with keyboard and pointer",
@@ -77,7 +77,7 @@ impl Studio {
         );
     }
 
-    fn press(&self, code: u16, character: Option<char>) {
+    pub(crate) fn press(&self, code: u16, character: Option<char>) {
         self.feel(&[InputEvent::Key {
             code,
             is_down: true,
@@ -107,7 +107,7 @@ impl Studio {
     }
 
     /// What is typed on a board with text; none while the display is being brought back.
-    fn text(&self) -> Option<String> {
+    pub(crate) fn text(&self) -> Option<String> {
         let picture = self.look()?;
         if picture.mode != Mode::Text.number() || picture.cursor[0] == 0 {
             return None;
@@ -118,7 +118,7 @@ impl Studio {
         Some(typed.map(|cell| char::from(cell[0])).collect())
     }
 
-    fn kill_home_of(&mut self, name: &str) {
+    pub(crate) fn kill_home_of(&mut self, name: &str) {
         let (number, _) = self.home(name).expect("somebody has it");
         let node = format!("node-{number}");
         self.machine.run(&["kill", &node]).ok();

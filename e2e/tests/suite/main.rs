@@ -6,6 +6,7 @@
 mod channels;
 mod chaos;
 mod damage;
+mod dashboard;
 mod dead;
 mod devices;
 mod drain;

@@ -64,7 +64,7 @@ impl Home {
             let error = Error::user(format!("no driver has the {name}"));
             error.hint(match examples::find(name) {
                 Some(driver) => format!("start one with `plurix run {}`", driver.name),
-                None => format!("a program that listens at `{name}` drives it"),
+                None => format!("a program that declares `{name}` drives it"),
             })
         })?;
         let Some(node) = node_name(&status, device.node) else {

@@ -349,13 +349,13 @@ fn without_a_driver_there_is_nothing_to_see() {
     let staged = Staged::new("no-display", script());
     assert_snapshot!(staged.plurix(&["screenshot"]), @"
     -- error: no driver has the display
-    hint: a program that listens at `display` drives it
+    hint: start one with `plurix run display`
     -- exit code Some(1)
     ");
     let staged = Staged::new("no-console", script());
     assert_snapshot!(staged.plurix(&["attach"]), @"
     -- error: no driver has the console
-    hint: a program that listens at `console` drives it
+    hint: start one with `plurix run console`
     -- exit code Some(1)
     ");
 }

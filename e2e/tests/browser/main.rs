@@ -1,0 +1,98 @@
+//! The dashboard in a browser: its page as people use it. Leaves photographs of it in
+//! `target/artefacts`.
+#![expect(
+    clippy::tests_outside_test_module,
+    reason = "an integration test is nothing but tests"
+)]
+mod chromium;
+
+use e2e::{Machine, Started, artefact, eventually};
+use serde_json::Value;
+
+use chromium::Browser;
+
+/// The colour of a place of the display, by what the page has drawn.
+fn colour(browser: &mut Browser, x: u32, y: u32) -> Option<[u64; 3]> {
+    let data = browser.value(&format!(
+        "[...canvas.getContext('2d').getImageData({x}, {y}, 1, 1).data]"
+    ));
+    let part = |at: usize| data.get(at).and_then(Value::as_u64);
+    Some([part(0)?, part(1)?, part(2)?])
+}
+
+/// A place of the display as one of the window.
+fn place(browser: &mut Browser, x: f64, y: f64) -> (f64, f64) {
+    let place = browser.value(&format!(
+        "(({{ left, top, width, height }}) => [
+            left + {x} * width / canvas.width, top + {y} * height / canvas.height,
+        ])(canvas.getBoundingClientRect())"
+    ));
+    (place[0].as_f64().unwrap(), place[1].as_f64().unwrap())
+}
+
+/// All that the display shows, as text that is another one when it is another picture.
+fn shown(browser: &mut Browser) -> String {
+    let data = browser.value("canvas.toDataURL()");
+    data.as_str().unwrap().to_owned()
+}
+
+fn home(browser: &mut Browser) -> Option<String> {
+    let text = browser.value("document.getElementById('home').textContent");
+    Some(text.as_str()?.strip_suffix(" has the display")?.to_owned())
+}
+
+#[test]
+fn people_paint_and_type_in_a_browser_whichever_node_is_lost() {
+    let mut machine = Machine::with_cluster("browser");
+    let lines: [&[&str]; 4] = [
+        &["run", "display"],
+        &["run", "input"],
+        &["run", "board", "--", "640"],
+        &["dashboard", "--listen", "127.0.0.1:0"],
+    ];
+    let programs: Vec<Started> = lines.iter().map(|line| machine.start(line)).collect();
+    let address = programs[3].announced("http://");
+    let mut browser = Browser::open(&format!("http://{address}/"), &machine.file("chromium"));
+    eventually("the board has a keyboard, and is shown", || {
+        let channels = machine.client().channels().ok()?;
+        let session = admin::ChannelKind::Session;
+        let sessions = channels.iter().filter(|one| one.kind == session).count();
+        let is_shown = colour(&mut browser, 620, 10)? == [255; 3];
+        (sessions == 4 && is_shown).then_some(())
+    });
+
+    // Picks red from the row of colours, then paints.
+    let red = place(&mut browser, 180.0, 10.0);
+    browser.drag(red, red);
+    let ends = [(100.0, 100.0), (500.0, 400.0)].map(|(x, y)| place(&mut browser, x, y));
+    browser.drag(ends[0], ends[1]);
+    eventually("the line is painted", || {
+        (colour(&mut browser, 300, 250)? == [0xAA, 0, 0]).then_some(())
+    });
+    browser.photograph(&artefact("dashboard-painted.png"));
+
+    let first = home(&mut browser).unwrap();
+    let before = shown(&mut browser);
+    machine.run(&["kill", &first]).ok();
+    let second = eventually("another node shows the same", || {
+        let home = home(&mut browser)?;
+        (home != first && shown(&mut browser) == before).then_some(home)
+    });
+    assert_ne!(first, second);
+    browser.photograph(&artefact("dashboard-other-node.png"));
+
+    // What is pressed before there is a keyboard again is lost.
+    eventually("the board has text", || {
+        browser.press("F1", "F1");
+        (browser.value("canvas.height") == 400).then_some(())
+    });
+    let empty = shown(&mut browser);
+    for letter in "plurix".chars() {
+        let code = format!("Key{}", letter.to_ascii_uppercase());
+        browser.press(&code, &letter.to_string());
+    }
+    eventually("it is typed", || {
+        (shown(&mut browser) != empty).then_some(())
+    });
+    browser.photograph(&artefact("dashboard-typed.png"));
+}
