@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use platform::{ListenerId, SocketEvent, SocketId, Sockets};
+use platform::{ListenerId, Protocol, SocketEvent, SocketId, Sockets};
 use types::Duration;
 
 use crate::item::Item;
@@ -179,7 +179,14 @@ impl World {
 }
 
 impl Sockets for SimPlatform {
-    fn listen(&mut self, address: SocketAddr) -> Result<(ListenerId, SocketAddr), String> {
+    fn listen(
+        &mut self,
+        protocol: Protocol,
+        address: SocketAddr,
+    ) -> Result<(ListenerId, SocketAddr), String> {
+        if protocol == Protocol::Datagrams {
+            return Err("nobody sends datagrams here".to_owned());
+        }
         let (me, mut world) = (self.me(), self.enter());
         world.outside.last += 1;
         let listener = ListenerId(world.outside.last);

@@ -27,6 +27,7 @@ const MODULES: &[&str] = &[
     "raytracer",
     "resp",
     "shell",
+    "tally",
     "turnstile",
     "wordcount",
 ];

@@ -79,7 +79,8 @@ pub const IMPORTS: &[Import] = &[
     // random(buffer, length).
     import("random", &[I32, I32], None),
     // listen(address, length, release, event) -> channel: listens at an address (text,
-    // ip:port). The channel gives the numbers of the channels of its connections.
+    // ip:port). The channel gives the numbers of the channels of its connections. With
+    // `UDP_PREFIX` before the address: of its one line, on which datagrams are frames.
     import("listen", &[I32, I32, I32, I64], Some(I64)),
     // timer(first, period, event) -> channel: ticks at the time `first`, ns since 1970, and
     // then every `period` ns, if that is not 0. The channel gives the times of the ticks.
@@ -139,6 +140,9 @@ pub mod channel {
     /// The channel is gone: broken from outside, or with its node.
     pub const LOST: i32 = -2;
 }
+
+/// Before an address: datagrams instead of connections.
+pub const UDP_PREFIX: &str = "udp:";
 
 /// Custom section of a module in which it declares the devices that it drives: their names, a
 /// line each.

@@ -2,7 +2,7 @@
 //!
 //! A *display* is an adapter with a memory and a mode, as those of PCs have them
 //! ([`display`]). *Input* is what a keyboard and a pointer say ([`input`]). A *console* says and
-//! hears plain text.
+//! hears plain text. A *port* sends and gets datagrams ([`datagram`]).
 //!
 //! Both sides use this crate: the devices in the node, the drivers in their modules.
 #![no_std]
@@ -12,6 +12,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod datagram;
 pub mod display;
 pub mod input;
 

@@ -45,6 +45,7 @@ mod host;
 mod log;
 #[cfg(target_arch = "wasm32")]
 mod panic;
+mod port;
 mod raw;
 mod service;
 mod shared;
@@ -60,6 +61,7 @@ pub use host::{
     result_write, signal, spawn, worker,
 };
 pub use log::{Level, log};
+pub use port::Port;
 pub use service::Service;
 pub use shared::{Counter, NODES_MAX, PAGE_BYTES, PageAligned, PerNode, Static};
 pub use step::{Event, Step};

@@ -15,6 +15,7 @@ mod link_table;
 mod links;
 mod mapping;
 mod network;
+mod ports;
 pub mod process;
 mod requests;
 pub mod silence;

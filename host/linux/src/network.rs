@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use mio::event::Source as _;
-use mio::net::{TcpListener, TcpStream};
+use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::{Interest, Poll, Registry, Token};
 use platform::{Clock, ClusterId, Event, Events, Wait};
 use seal::Key;
@@ -16,6 +16,7 @@ use types::{Duration, Instant, NodeId};
 
 use crate::LinuxClock;
 use crate::link_table::LinkTable;
+use crate::ports::Ports;
 use crate::requests::RequestTable;
 use crate::socket_table::SocketTable;
 use crate::stream::{ReadSide, Source};
@@ -90,6 +91,7 @@ pub struct Network {
     pub(crate) links: LinkTable,
     pub(crate) requests: Option<RequestTable>,
     pub(crate) sockets: SocketTable,
+    pub(crate) ports: Ports,
 }
 
 /// What links, requests and sockets share.
@@ -137,6 +139,14 @@ impl Core {
         let token = self.next_token();
         self.registry
             .register(listener, token, Interest::READABLE)?;
+        Ok(token)
+    }
+
+    /// Tells of a port's datagrams from now on.
+    pub(crate) fn add_port(&mut self, socket: &mut UdpSocket) -> io::Result<Token> {
+        let token = self.next_token();
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.registry.register(socket, token, interest)?;
         Ok(token)
     }
 
@@ -188,6 +198,7 @@ impl Network {
             links: LinkTable::new(config, listener, address),
             requests,
             sockets: SocketTable::new(),
+            ports: Ports::new(),
         })
     }
 
@@ -242,6 +253,7 @@ impl Network {
             self.on_door(door);
         }
         self.sockets.read(&mut self.core);
+        self.ports.read(&mut self.core);
         let now = LinuxClock.now();
         self.doors_shut_until = self.doors_shut_until.filter(|until| *until > now);
         self.links.on_time(&mut self.core, now);
@@ -253,6 +265,7 @@ impl Network {
             WAKER => self.core.events.push_back(Event::Woken),
             door @ (LINK_LISTENER | TOOL_LISTENER) => self.on_door(door),
             token if self.sockets.holds(token) => self.sockets.on_report(&mut self.core, report),
+            token if self.ports.holds(token) => self.ports.on_report(&mut self.core, report),
             door if self.sockets.listeners.contains_key(&door) => self.on_door(door),
             token => {
                 if report.is_writable() {
@@ -342,6 +355,7 @@ impl Network {
         let is_open = |door: &Token| self.may_enter(*door);
         !self.core.unread.is_empty()
             || self.sockets.has_more()
+            || self.ports.has_more()
             || self.open_doors.iter().any(is_open)
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mio::Token;
 use mio::net::TcpListener;
-use platform::{ListenerId, SocketId, Sockets};
+use platform::{ListenerId, Protocol, SocketId, Sockets};
 use rustix::net::sockopt::{
     set_socket_keepalive, set_socket_reuseaddr, set_tcp_keepcnt, set_tcp_keepidle,
     set_tcp_keepintvl,
@@ -14,6 +14,7 @@ use rustix::net::sockopt::{
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with};
 
 use crate::network::Network;
+use crate::ports::Ports;
 use crate::socket_table::{SocketLimits, listener_id};
 
 /// Callers that the system lets wait until they are accepted.
@@ -33,8 +34,16 @@ impl Network {
 }
 
 impl Sockets for Network {
-    fn listen(&mut self, address: SocketAddr) -> Result<(ListenerId, SocketAddr), String> {
+    fn listen(
+        &mut self,
+        protocol: Protocol,
+        address: SocketAddr,
+    ) -> Result<(ListenerId, SocketAddr), String> {
         let failed = |error| format!("listen on {address}: {error}");
+        if protocol == Protocol::Datagrams {
+            let (token, found) = self.ports.open(&mut self.core, address).map_err(failed)?;
+            return Ok((listener_id(token), found));
+        }
         let mut listener = open(address).map_err(failed)?;
         let found = listener.local_addr().map_err(failed)?;
         let token = self.core.add_door(&mut listener).map_err(failed)?;
@@ -44,6 +53,7 @@ impl Sockets for Network {
 
     fn unlisten(&mut self, listener: ListenerId) {
         let token = token(listener.0);
+        self.ports.close(token);
         if let Some(mut listener) = self.sockets.listeners.remove(&token) {
             self.core.remove(&mut listener);
             self.open_doors.retain(|door| *door != token);
@@ -51,19 +61,31 @@ impl Sockets for Network {
     }
 
     fn want(&mut self, socket: SocketId, bytes: usize) {
-        self.sockets.want(token(socket.0), bytes);
+        match Ports::is_line(socket) {
+            true => self.ports.want(socket, bytes),
+            false => self.sockets.want(token(socket.0), bytes),
+        }
     }
 
     fn write(&mut self, socket: SocketId, bytes: &[u8]) {
-        self.sockets.write(token(socket.0), bytes);
+        match Ports::is_line(socket) {
+            true => self.ports.write(&mut self.core, socket, bytes),
+            false => self.sockets.write(token(socket.0), bytes),
+        }
     }
 
     fn finish(&mut self, socket: SocketId) {
-        self.sockets.finish(token(socket.0));
+        match Ports::is_line(socket) {
+            true => self.ports.end_line(&mut self.core, socket),
+            false => self.sockets.finish(token(socket.0)),
+        }
     }
 
     fn break_off(&mut self, socket: SocketId) {
-        self.sockets.break_off(&mut self.core, token(socket.0));
+        match Ports::is_line(socket) {
+            true => self.ports.end_line(&mut self.core, socket),
+            false => self.sockets.break_off(&mut self.core, token(socket.0)),
+        }
     }
 }
 

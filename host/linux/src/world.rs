@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 
 use platform::{
     Clock, CompileJob, CompiledModule, Compiler, Entropy, Event, Events, JoinerId, LinkCounters,
-    Links, ListenerId, RequestId, Requests, SocketId, Sockets, ViewError, Views, Wait,
+    Links, ListenerId, Protocol, RequestId, Requests, SocketId, Sockets, ViewError, Views, Wait,
 };
 use types::{Instant, NodeId};
 use wire::Envelope;
@@ -105,8 +105,12 @@ impl Requests for LinuxWorld {
 }
 
 impl Sockets for LinuxWorld {
-    fn listen(&mut self, address: SocketAddr) -> Result<(ListenerId, SocketAddr), String> {
-        self.network.listen(address)
+    fn listen(
+        &mut self,
+        protocol: Protocol,
+        address: SocketAddr,
+    ) -> Result<(ListenerId, SocketAddr), String> {
+        self.network.listen(protocol, address)
     }
 
     fn unlisten(&mut self, listener: ListenerId) {

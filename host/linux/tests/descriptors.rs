@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use linux::process::{open_files_max, raise_open_files};
 use linux::{LinuxClock, Network, NetworkConfig};
-use platform::{Clock, ClusterId, Event, Events, SocketEvent, Sockets, Wait};
+use platform::{Clock, ClusterId, Event, Events, Protocol, SocketEvent, Sockets, Wait};
 use types::{Duration, NodeId};
 
 #[test]
@@ -31,7 +31,7 @@ fn callers_wait_until_there_is_a_descriptor() {
         spin: Duration::ZERO,
     })
     .unwrap();
-    let (_, address) = node.listen(free).unwrap();
+    let (_, address) = node.listen(Protocol::Stream, free).unwrap();
     let _client = TcpStream::connect(address).unwrap();
     let mut files = Vec::new();
     while let Ok(file) = File::open("/dev/null") {

@@ -341,6 +341,8 @@ pub enum ChannelKind {
     Connection(String),
     /// A timer: nanoseconds from tick to tick, 0 if there is one only.
     Timer(u64),
+    /// A port for datagrams at this address.
+    Port(String),
     /// It drives the device of this name.
     Device(String),
     /// A line to the device of this name.

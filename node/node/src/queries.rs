@@ -174,6 +174,7 @@ fn channel_info((id, channel, state): &(ChannelId, Channel, State)) -> ChannelIn
         Kind::Listener => ChannelKind::Listener(channel.address().get().to_string()),
         Kind::Connection => ChannelKind::Connection(channel.address().get().to_string()),
         Kind::Timer => ChannelKind::Timer(channel.schedule().period),
+        Kind::Port => ChannelKind::Port(channel.address().get().to_string()),
         Kind::Device => ChannelKind::Device(channel.label().as_str().into()),
         Kind::Line => ChannelKind::Line(channel.label().as_str().into()),
         Kind::Service => ChannelKind::Service(channel.label().as_str().into()),

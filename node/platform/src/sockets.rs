@@ -11,6 +11,17 @@ use core::net::SocketAddr;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ListenerId(pub u64);
 
+/// What is spoken at an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Protocol {
+    /// Streams of bytes, each from one caller: TCP.
+    Stream,
+    /// Datagrams, from anybody: UDP. Nobody calls: there is one connection, the port's *line*, at
+    /// once, and another one when that is over. On it each datagram is a frame
+    /// (`adapter::datagram`). What comes and is not wanted is dropped, and counted there.
+    Datagrams,
+}
+
 /// A connection. Numbers are never used again in a node's life.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SocketId(pub u64);
@@ -62,7 +73,11 @@ pub trait Sockets {
     ///
     /// # Errors
     /// Why it cannot, in the system's words.
-    fn listen(&mut self, address: SocketAddr) -> Result<(ListenerId, SocketAddr), String>;
+    fn listen(
+        &mut self,
+        protocol: Protocol,
+        address: SocketAddr,
+    ) -> Result<(ListenerId, SocketAddr), String>;
 
     /// Listens there no more. Connections stay.
     fn unlisten(&mut self, listener: ListenerId);

@@ -52,6 +52,10 @@ pub const EXAMPLES: &[Example] = &[
         wasm: include_bytes!("../../../guest/modules/shell.wasm"),
     },
     Example {
+        name: "tally",
+        wasm: include_bytes!("../../../guest/modules/tally.wasm"),
+    },
+    Example {
         name: "wordcount",
         wasm: include_bytes!("../../../guest/modules/wordcount.wasm"),
     },

@@ -86,6 +86,7 @@ fn channel(kind: &ChannelKind) -> String {
     match kind {
         ChannelKind::Listener(address) => format!("listens at {address}"),
         ChannelKind::Connection(address) => format!("with {address}"),
+        ChannelKind::Port(address) => format!("datagrams at {address}"),
         ChannelKind::Timer(_) => "timer".to_string(),
         ChannelKind::Device(name) => format!("drives {name}"),
         ChannelKind::Line(name) => format!("line to {name}"),

@@ -5,7 +5,9 @@ use std::thread;
 
 use linux::{LinuxClock, Network, SocketLimits};
 use platform::SocketEvent::{Accepted, Ended, Gone, Received, Written};
-use platform::{Clock, Event, Events, Links, ListenerId, SocketEvent, SocketId, Sockets, Wait};
+use platform::{
+    Clock, Event, Events, Links, ListenerId, Protocol, SocketEvent, SocketId, Sockets, Wait,
+};
 use rustix::net::sockopt::set_socket_linger;
 use types::{Duration, NodeId};
 
@@ -20,7 +22,7 @@ fn pattern(length: usize) -> Vec<u8> {
 
 fn listen(node: &mut Network) -> (ListenerId, SocketAddr) {
     let free: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    let (listener, address) = node.listen(free).unwrap();
+    let (listener, address) = node.listen(Protocol::Stream, free).unwrap();
     assert_ne!(address.port(), 0);
     (listener, address)
 }
@@ -340,11 +342,11 @@ fn a_connection_broken_off_is_broken_at_the_other_end() {
 fn a_busy_address_is_refused_with_its_name() {
     let (mut node, mut other) = (open(1), open(2));
     let (_, address) = listen(&mut node);
-    let error = other.listen(address).unwrap_err();
+    let error = other.listen(Protocol::Stream, address).unwrap_err();
     let expected = format!("listen on {address}: Address already in use (os error 98)");
     assert_eq!(error, expected);
     let elsewhere: SocketAddr = "192.0.2.1:80".parse().unwrap();
-    let error = other.listen(elsewhere).unwrap_err();
+    let error = other.listen(Protocol::Stream, elsewhere).unwrap_err();
     assert!(error.contains("192.0.2.1:80"), "{error}");
 }
 
@@ -375,7 +377,7 @@ fn the_next_life_of_a_node_listens_at_once() {
     assert_eq!(next(&mut node), Gone { socket });
     drop(node);
     let mut node = open(1);
-    assert_eq!(node.listen(address).unwrap().1, address);
+    assert_eq!(node.listen(Protocol::Stream, address).unwrap().1, address);
     connect(&mut node, address);
 }
 

@@ -116,11 +116,13 @@ pub enum Kind {
     Service,
     /// One end of a session between two programs.
     Session,
+    /// A port for datagrams, which has lines as a device has.
+    Port,
 }
 
 impl Kind {
     /// All of them; a kind's number is its place here.
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Free,
         Self::Listener,
         Self::Connection,
@@ -129,12 +131,13 @@ impl Kind {
         Self::Line,
         Self::Service,
         Self::Session,
+        Self::Port,
     ];
 
     /// Whether it gives the program numbers of other channels, whose other ends come from outside.
     #[must_use]
     pub const fn is_listener(self) -> bool {
-        matches!(self, Self::Listener | Self::Device)
+        matches!(self, Self::Listener | Self::Device | Self::Port)
     }
 
     /// Whether its other end is outside, and may be lost.
@@ -207,7 +210,7 @@ pub(crate) fn inherit(
         }
         match channel.kind {
             Kind::Device => device::hand_over(pages, slot, id, to)?,
-            Kind::Listener | Kind::Timer | Kind::Service => {
+            Kind::Listener | Kind::Port | Kind::Timer | Kind::Service => {
                 table::update(pages, id, |channel| channel.process = to)?;
                 doorbell::ring(pages, channel.home.0, at)?;
             }
@@ -251,7 +254,7 @@ impl Value for Kind {
 
     fn load(bytes: &[u8]) -> Self {
         let kind = Self::ALL.get(usize::from(bytes[0]));
-        *kind.unwrap_or_else(|| panic!("channel of kind {}, expected 0 to 7", bytes[0]))
+        *kind.unwrap_or_else(|| panic!("channel of kind {}, expected 0 to 8", bytes[0]))
     }
 
     fn store(&self, bytes: &mut [u8]) {

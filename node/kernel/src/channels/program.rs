@@ -31,19 +31,23 @@ pub struct Place {
     pub station: Station,
 }
 
-/// Makes a channel that listens at an address, at first at the node that runs the step.
+/// Makes a channel that listens at an address, or is a port there, at first at the node that runs the step.
 ///
 /// # Errors
 /// If there are too many channels.
 pub fn listen(
     pages: &mut impl Pages,
     at: Place,
-    address: SocketAddr,
+    (kind, address): (Kind, SocketAddr),
     release: Release,
     event: Event,
 ) -> Result<ChannelId, Failure> {
+    assert!(
+        matches!(kind, Kind::Listener | Kind::Port),
+        "{kind:?} has no address"
+    );
     let detail = Address::new(address).0;
-    make(pages, at, (Kind::Listener, detail), release, event)
+    make(pages, at, (kind, detail), release, event)
 }
 
 /// Makes a channel that ticks.

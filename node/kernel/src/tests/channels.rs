@@ -9,7 +9,7 @@ use types::{NodeId, Prng};
 use super::memory::{Memory, Stops, station};
 use crate::channels::home::{self, Rings};
 use crate::channels::program::{self, Passed, Place};
-use crate::channels::{Address, Channel, RING_BYTES, Release, Schedule, inherit};
+use crate::channels::{Address, Channel, Kind, RING_BYTES, Release, Schedule, inherit};
 use crate::step::StepEnd;
 use crate::{ChannelId, Event, ProcessId, Slot, queues};
 
@@ -31,7 +31,15 @@ fn address() -> Address {
 fn listen(memory: &mut Memory, process: ProcessId) -> (ChannelId, Channel) {
     let at = address().get();
     let id = memory
-        .run(|pages| program::listen(pages, place(process), at, Release::AtStable, READY))
+        .run(|pages| {
+            program::listen(
+                pages,
+                place(process),
+                (Kind::Listener, at),
+                Release::AtStable,
+                READY,
+            )
+        })
         .unwrap();
     (id, find(memory, id).unwrap())
 }

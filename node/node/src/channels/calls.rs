@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use engine::{GuestFault, Stop};
 use kernel::channels::program::{self, Passed, Place};
-use kernel::channels::{Release, Schedule};
+use kernel::channels::{Kind, Release, Schedule};
 use kernel::{ChannelId, Event, Failure};
 use platform::Disk;
 
@@ -15,14 +15,19 @@ use crate::transaction::Transaction;
 impl<P: Platform, D: Disk> Running<'_, P, D> {
     pub(crate) fn listen(&mut self, address: &str, release: i32, event: i64) -> Result<i64, Stop> {
         let refused = |why: &str| Stop::from(GuestFault::refused(why));
-        let parsed: SocketAddr = address.parse().map_err(|_| {
+        let (kind, text) = match address.strip_prefix(abi::UDP_PREFIX) {
+            Some(text) => (Kind::Port, text),
+            None => (Kind::Listener, address),
+        };
+        let parsed: SocketAddr = text.parse().map_err(|_| {
             refused(&format!(
-                "listen at `{address}`, expected an address and port, as in 127.0.0.1:8080"
+                "listen at `{address}`, expected an address and port, as in 127.0.0.1:8080, or \
+                 udp:127.0.0.1:8080"
             ))
         })?;
         let (at, release) = (self.place(), release_of(release)?);
         let pages = &mut Transaction { core: self.core };
-        let made = program::listen(pages, at, parsed, release, Event(event));
+        let made = program::listen(pages, at, (kind, parsed), release, Event(event));
         self.core.is_rung = true;
         Ok(self.done(made)?.0.cast_signed())
     }

@@ -138,7 +138,7 @@ impl Channels {
                 state.is_closed
             }
             // A listener that is new here: it gets its socket when this has committed.
-            (Kind::Listener | Kind::Device, None) => state.is_closed,
+            (kind, None) if kind.is_listener() => state.is_closed,
             // They have nothing outside.
             (Kind::Service | Kind::Session, _) => state.is_closed,
             _ => {
@@ -199,7 +199,7 @@ impl Channels {
                 Kind::Timer => OurEnd::Timer {
                     next: told.next_tick,
                 },
-                Kind::Listener | Kind::Device => {
+                kind if kind.is_listener() => {
                     let accepted = told.state.delivered / ChannelId::BYTES;
                     OurEnd::Listener(Listening::starting_at(accepted))
                 }

@@ -4,7 +4,7 @@ use alloc::format;
 use devices::Intake;
 use kernel::ChannelId;
 use kernel::channels::{Address, Kind};
-use platform::{ListenerId, SocketId};
+use platform::{ListenerId, Protocol, SocketId};
 
 use super::outside::Outside;
 use super::{Channels, OurEnd};
@@ -65,9 +65,13 @@ impl Channels {
                 let wish = format!("drive the device `{}`", label.as_str());
                 (attached.map(|listener| (listener, address)), wish)
             }
-            _ => {
+            kind => {
                 let wanted = address.get();
-                let opened = outside.listen(wanted);
+                let protocol = match kind {
+                    Kind::Port => Protocol::Datagrams,
+                    _ => Protocol::Stream,
+                };
+                let opened = outside.listen(protocol, wanted);
                 let opened = opened.map(|(listener, bound)| (listener, Address::new(bound)));
                 (opened, format!("listen at {wanted}"))
             }

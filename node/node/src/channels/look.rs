@@ -82,7 +82,7 @@ impl Channels {
         }
         for &(id, channel, state) in all {
             let end = match channel.kind {
-                Kind::Listener | Kind::Device => {
+                kind if kind.is_listener() => {
                     let known = before.remove(&id).map(|known| known.end);
                     self.follow_listener(sockets, known, &state, epoch)
                 }

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use adapter::SYSTEM;
 use devices::machine::Machine;
-use platform::{Disk, ListenerId, SocketId, Sockets};
+use platform::{Disk, ListenerId, Protocol, SocketId, Sockets};
 
 use crate::Platform;
 use crate::core::Core;
@@ -47,8 +47,12 @@ impl<P: Sockets> Outside for World<'_, P> {
 }
 
 impl<P: Sockets> Sockets for World<'_, P> {
-    fn listen(&mut self, address: SocketAddr) -> Result<(ListenerId, SocketAddr), String> {
-        self.platform.listen(address)
+    fn listen(
+        &mut self,
+        protocol: Protocol,
+        address: SocketAddr,
+    ) -> Result<(ListenerId, SocketAddr), String> {
+        self.platform.listen(protocol, address)
     }
 
     fn unlisten(&mut self, listener: ListenerId) {

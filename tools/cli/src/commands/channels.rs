@@ -51,6 +51,7 @@ fn row(channel: &ChannelInfo, program: String, node: String) -> Vec<String> {
         ChannelKind::Connection(address) => format!("with {address}"),
         ChannelKind::Timer(0) => "ticks once".to_owned(),
         ChannelKind::Timer(period) => format!("every {} ms", period / 1_000_000),
+        ChannelKind::Port(address) => format!("datagrams at {address}"),
         ChannelKind::Device(name) => format!("drives {name}"),
         ChannelKind::Line(name) => format!("line to {name}"),
         ChannelKind::Service(label) => format!("serves as {label}"),
