@@ -1,7 +1,7 @@
 //! Programs that are reached over TCP: who connects is answered, and what was answered stays
 //! true whichever node is lost.
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use e2e::{Machine, Started, eventually};
@@ -276,4 +276,45 @@ fn an_address_that_is_none_is_refused_with_what_was_expected() {
         .machine
         .run(&["run", &module, "--", "localhost"])
         .refused(&["`localhost`", "expected an address and port"]);
+}
+
+#[test]
+fn datagrams_are_counted_once_and_another_node_takes_the_port_over() {
+    let mut machine = Machine::with_cluster("channels-datagrams");
+    let address = free_port();
+    machine.run(&["run", "-d", "tally", "--", &address.to_string()]).ok();
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    // Datagrams to nobody are lost: so it is asked until it answers.
+    let ask = |name: &str| -> i64 {
+        eventually("somebody answers", || {
+            socket.send_to(name.as_bytes(), address).ok()?;
+            let mut answer = [0; 100];
+            let length = socket.recv(&mut answer).ok()?;
+            let text = String::from_utf8_lossy(&answer[..length]).into_owned();
+            let (asked, count) = text.trim().split_once(':')?;
+            (asked == name).then(|| count.parse().ok())?
+        })
+    };
+    assert_eq!(ask("visits"), 0);
+    for _ in 0..200 {
+        socket.send_to(b"visits:1|c\nbytes:10|c", address).unwrap();
+    }
+    socket.send_to(b"visits:many|c", address).unwrap();
+    eventually("all are counted", || (ask("malformed") == 1).then_some(()));
+    assert_eq!((ask("visits"), ask("bytes")), (200, 2000));
+    let channels = machine.client().channels().unwrap();
+    let (_, status) = machine.leader();
+    let home = status.nodes.iter().find(|node| node.node == channels[0].node);
+    let home = home.expect("a member has the port").name.clone();
+    machine.run(&["kill", &home]).ok();
+    assert_eq!(ask("visits"), 200, "what was answered is so");
+    socket.send_to(b"visits:1|c", address).unwrap();
+    eventually("the next one counts", || (ask("visits") == 201).then_some(()));
+}
+
+/// Nobody has that port yet.
+fn free_port() -> SocketAddr {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    socket.local_addr().unwrap()
 }
