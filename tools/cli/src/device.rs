@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use admin::{DeviceInfo, Status};
 
-use crate::client::{Client, ClientError};
+use crate::client::Client;
 use crate::data::DataDir;
 use crate::error::Error;
 use crate::examples;
@@ -36,7 +36,7 @@ impl Home {
         let until = Instant::now() + FIND_TIME;
         let interrupts = interrupt::count();
         loop {
-            if let Some(home) = Self::look_for(data, name)? {
+            if let Some(home) = Self::look(data, name)? {
                 return Ok(home);
             }
             interrupt::check_since(interrupts)?;
@@ -48,16 +48,17 @@ impl Home {
         }
     }
 
-    /// `None` if nobody says now where it is, or it is nowhere.
-    fn look_for(data: &DataDir, name: &str) -> Result<Option<Self>, Error> {
+    /// The same, without patience: `None` if nobody says now where it is, or it is nowhere.
+    ///
+    /// # Errors
+    /// If it never had a driver.
+    pub(crate) fn look(data: &DataDir, name: &str) -> Result<Option<Self>, Error> {
         let Some((mut leader, status)) = Client::leader(data)? else {
             return Ok(None);
         };
         leader.give_up_at(Instant::now() + ANSWER_TIME);
-        let devices = match leader.devices() {
-            Ok(devices) => devices,
-            Err(ClientError::Failed(failure)) => return Err(ClientError::Failed(failure).into()),
-            Err(_) => return Ok(None),
+        let Ok(devices) = leader.devices() else {
+            return Ok(None);
         };
         let device = devices.into_iter().find(|one| one.name == name);
         let device = device.ok_or_else(|| {

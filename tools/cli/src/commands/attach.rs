@@ -18,6 +18,8 @@ use crate::ui;
 
 /// How often to look for output.
 const POLL_TIME: Duration = Duration::from_millis(30);
+/// How often to look where the console is.
+const FOLLOW_TIME: Duration = Duration::from_secs(1);
 /// After the end of the input, output that has been quiet for so long has ended.
 const QUIET_TIME: Duration = Duration::from_secs(1);
 const PIECE_BYTES: usize = 4096;
@@ -46,6 +48,7 @@ pub(crate) fn run(args: &AttachArgs) -> Result<ExitCode, Error> {
                 error => return Err(error.into()),
             }
         }
+        session.follow(&data)?;
         if has_ended && session.pending.is_empty() && session.quiet_since.elapsed() > QUIET_TIME {
             return Ok(ExitCode::SUCCESS);
         }
@@ -91,6 +94,8 @@ struct Session {
     /// Input that is not typed yet.
     pending: Vec<u8>,
     quiet_since: Instant,
+    /// When it was last asked where the console is.
+    asked: Instant,
 }
 
 impl Session {
@@ -100,6 +105,7 @@ impl Session {
             positions: BTreeMap::new(),
             pending: Vec::new(),
             quiet_since: Instant::now(),
+            asked: Instant::now(),
         }
     }
 
@@ -126,6 +132,22 @@ impl Session {
             ui::write_out(&text);
             self.quiet_since = Instant::now();
         }
+        Ok(())
+    }
+
+    /// Another driver may have the console of another node, though the first one lives.
+    fn follow(&mut self, data: &DataDir) -> Result<(), Error> {
+        if self.asked.elapsed() < FOLLOW_TIME {
+            return Ok(());
+        }
+        if let Some(home) = Home::look(data, CONSOLE)?
+            && home.device.node != self.home.device.node
+        {
+            ui::note(format!("{} has the console now", home.node));
+            self.home = home;
+            self.quiet_since = Instant::now();
+        }
+        self.asked = Instant::now();
         Ok(())
     }
 

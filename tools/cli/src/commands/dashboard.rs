@@ -33,6 +33,8 @@ pub(crate) struct DashboardArgs {
 
 pub(crate) fn run(args: &DashboardArgs) -> Result<ExitCode, Error> {
     let data = args.data.open()?;
+    // Later it may come and go.
+    data.running()?;
     let listen = args.listen;
     let failed = |error| {
         Error::config(format!("listen at {listen}: {error}")).hint("--listen says where else")
