@@ -47,9 +47,15 @@ impl Watcher {
         }
     }
 
-    /// A line for the dashboard's own page.
+    /// A line for the dashboard's own page, which knows where the keyboard is: what is pressed
+    /// before is lost.
     fn of(address: &str) -> Self {
-        Self::open(address, &format!("http://{address}")).unwrap()
+        let mut watcher = Self::open(address, &format!("http://{address}")).unwrap();
+        eventually("the page is told where the keyboard is", || {
+            watcher.hear();
+            watcher.home("input")
+        });
+        watcher
     }
 
     /// Takes over what has come.
@@ -66,7 +72,7 @@ impl Watcher {
     }
 
     fn draw(&mut self, mut frame: &[u8]) {
-        let mut number = |frame: &mut &[u8]| {
+        let number = |frame: &mut &[u8]| {
             let (bytes, rest) = frame.split_first_chunk().unwrap();
             *frame = rest;
             usize::from(u16::from_le_bytes(*bytes))
@@ -194,7 +200,7 @@ fn a_page_from_elsewhere_gets_no_line() {
     for origin in ["http://example.org", "null", &format!("https://{address}")] {
         assert_eq!(Watcher::open(&address, origin).err(), Some(403), "{origin}");
     }
-    let mut watcher = Watcher::of(&address);
+    let mut watcher = Watcher::open(&address, &format!("http://{address}")).unwrap();
     eventually("the cluster is shown", || {
         watcher.hear();
         let nodes = watcher.news.pointer("/status/nodes")?.as_array()?;
