@@ -67,6 +67,7 @@ impl World {
             self.note(format_args!("{name} says {envelope:?}"));
         }
         self.give_cue(who, &envelope.message);
+        self.note_node(envelope.from, who);
         match &envelope.message {
             Message::NewView { view, .. } => self.check_view(who, view),
             Message::Stable { epoch } => self.check_stable(who, envelope.view, *epoch),
@@ -164,6 +165,7 @@ impl World {
 
     /// A leader whose view another has ended may not know it yet, but commits nothing more.
     pub(crate) fn check_status(&mut self, who: Pid, status: &Status) {
+        self.note_node(NodeId(status.leader), who);
         let view = ViewNumber(status.view);
         let next = self.checks.views.range(ViewNumber(view.0 + 1)..).next();
         let Some((number, told)) = next.filter(|(_, told)| told.by != who) else {

@@ -10,6 +10,15 @@ pub(crate) const LISTS: &[u8] = include_bytes!("../../guest/modules/lists.wasm")
 /// Numbers whoever passes by a socket.
 pub(crate) const TURNSTILE: &[u8] = include_bytes!("../../guest/modules/turnstile.wasm");
 
+/// Drives displays.
+pub(crate) const DISPLAY: &[u8] = include_bytes!("../../guest/modules/display.wasm");
+
+/// Drives keyboards.
+pub(crate) const INPUT: &[u8] = include_bytes!("../../guest/modules/input.wasm");
+
+/// Writes what is typed on a display.
+pub(crate) const BOARD: &[u8] = include_bytes!("../../guest/modules/board.wasm");
+
 /// The engine of all nodes.
 pub(crate) fn engine() -> Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
@@ -19,8 +28,8 @@ pub(crate) fn engine() -> Engine {
 
 /// What a node's compiler makes of a module.
 pub(crate) fn compile(wasm: &[u8]) -> Result<CompiledModule, String> {
-    static COMPILED: [OnceLock<CompiledModule>; 2] = [OnceLock::new(), OnceLock::new()];
-    let known = [LISTS, TURNSTILE];
+    static COMPILED: [OnceLock<CompiledModule>; 5] = [const { OnceLock::new() }; 5];
+    let known = [LISTS, TURNSTILE, DISPLAY, INPUT, BOARD];
     let Some(at) = known.iter().position(|known| *known == wasm) else {
         return linux::compile(&engine(), wasm);
     };

@@ -36,6 +36,8 @@ pub(crate) enum Item {
     Client(usize),
     /// A caller from outside does.
     Caller(usize),
+    /// The typist does.
+    Typist,
     /// Something comes to a node from outside.
     PassIn { socket: SocketId, passing: Passing },
     /// Something goes to a caller.

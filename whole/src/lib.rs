@@ -12,7 +12,8 @@
 //!
 //! Start with [`run`]. `scenario` is what a seed means, `story` what happens one after the
 //! other, `fault` what goes wrong, `client` who calls, `detour` what the memory goes back
-//! from; `caller` who comes from `outside`. What clients are told is judged by the [`oracle`];
+//! from; `caller` who comes from `outside`, `typist` who types and looks at displays, on which
+//! his `sheet` says what may be. What clients are told is judged by the [`oracle`];
 //! `historian` reads the past; `checks` looks at what nodes say; `plant` puts bugs into what
 //! lies around them, to see that they are noticed.
 #![forbid(unsafe_code)]
@@ -43,11 +44,13 @@ mod queue;
 mod report;
 mod run;
 mod scenario;
+mod sheet;
 mod sim_platform;
 mod stage;
 mod story;
 mod tool;
 mod trace;
+mod typist;
 mod world;
 
 pub use fault::FaultKind;

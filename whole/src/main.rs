@@ -28,6 +28,9 @@ struct Args {
     /// Put a bug into what lies around the nodes to see that it is noticed.
     #[arg(long)]
     plant: Option<Plant>,
+    /// Somebody types [default: the seed's choice].
+    #[arg(long)]
+    types: bool,
     /// Tell the whole story.
     #[arg(long)]
     verbose: bool,
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         nodes: args.nodes,
         faults: args.faults,
         plant: args.plant,
+        types: args.types,
         tell: match (args.verbose, args.messages) {
             (_, true) => Tell::Messages,
             (true, false) => Tell::Story,

@@ -10,6 +10,8 @@ pub struct Options {
     pub faults: Option<FaultKind>,
     /// A bug to put into what lies around the nodes.
     pub plant: Option<Plant>,
+    /// Somebody types, whatever the seed says.
+    pub types: bool,
     /// How much is told.
     pub tell: Tell,
 }
@@ -31,6 +33,7 @@ impl Default for Options {
             nodes: None,
             faults: None,
             plant: None,
+            types: false,
             tell: Tell::End,
         }
     }

@@ -33,6 +33,8 @@ pub enum Property {
     Past,
     /// What callers from outside were told stays true.
     Outside,
+    /// Devices are told nothing wrong, and show what they should.
+    Device,
 }
 
 impl fmt::Display for Property {
@@ -50,6 +52,7 @@ impl fmt::Display for Property {
             Self::Progress => "without faults the cluster works again",
             Self::Past => "what was so in an epoch stays so",
             Self::Outside => "what was said to the outside stays true",
+            Self::Device => "displays show what was typed",
         })
     }
 }
@@ -65,6 +68,14 @@ pub struct Counts {
     pub programs_ended: u64,
     /// Answers to callers from outside.
     pub passed: u64,
+    /// Keys that were pressed.
+    pub typed: u64,
+    /// Those that were seen on a display.
+    pub echoed: u64,
+    /// Keys that change the mode of the display.
+    pub switched: u64,
+    /// Times that a device was found to be another node's.
+    pub moved: u64,
 }
 
 impl Counts {
@@ -76,6 +87,10 @@ impl Counts {
         self.ended += other.ended;
         self.programs_ended += other.programs_ended;
         self.passed += other.passed;
+        self.typed += other.typed;
+        self.echoed += other.echoed;
+        self.switched += other.switched;
+        self.moved += other.moved;
     }
 }
 
@@ -87,7 +102,10 @@ impl fmt::Display for Counts {
         }
         write!(f, " {} nodes ended by themselves, ", self.ended)?;
         write!(f, "{} programs were ended, ", self.programs_ended)?;
-        write!(f, "{} answers to the outside", self.passed)
+        write!(f, "{} answers to the outside, ", self.passed)?;
+        write!(f, "{} keys typed, {} seen, ", self.typed, self.echoed)?;
+        write!(f, "{} to switch, ", self.switched)?;
+        write!(f, "{} devices moved", self.moved)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::report::{Failure, Property, Report};
 use crate::scenario::Scenario;
 use crate::stage::Stage;
 use crate::trace::Trace;
+use crate::typist;
 use crate::world::World;
 
 /// Lines of the story that are told of a failure.
@@ -107,8 +108,9 @@ fn check_disks(world: &mut World) {
             }
         }
     }
-    // Who answers callers begins first, then the lists.
-    let last = 1 + u32::from(world.scenario.callers > 0);
+    // Who answers callers begins first, then what the typist needs, then the lists.
+    let first = u32::from(world.scenario.callers > 0);
+    let last = first + typist::programs(world.scenario.typist) + 1;
     let lives = |region| {
         let process = ProcessId::of_region(region);
         process.is_none_or(|process| process.0 <= last)
@@ -199,7 +201,9 @@ fn command(seed: u64, options: &Options) -> String {
     let nodes = options.nodes.map(|nodes| format!(" --nodes {nodes}"));
     let faults = options.faults.map(|kind| format!(" --faults {kind}"));
     let plant = options.plant.map(|plant| format!(" --plant {plant}"));
-    let rest: String = nodes.into_iter().chain(faults).chain(plant).collect();
+    let types = options.types.then(|| " --types".to_owned());
+    let rest = nodes.into_iter().chain(faults).chain(plant).chain(types);
+    let rest: String = rest.collect();
     format!("cargo xtask sim --whole --seed {seed}{rest}")
 }
 

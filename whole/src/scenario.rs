@@ -57,6 +57,8 @@ pub(crate) struct Scenario {
     pub(crate) callers: usize,
     /// They are answered at commit: what they are told counts if their connection lasts.
     pub(crate) answers_at_commit: bool,
+    /// Somebody types.
+    pub(crate) typist: Option<Typing>,
     pub(crate) epoch_length: Duration,
     pub(crate) delays: Delays,
     pub(crate) syncs: Syncs,
@@ -70,6 +72,25 @@ pub(crate) struct Scenario {
     pub(crate) faults: Vec<(Duration, Fault)>,
     /// In the end the memory goes back to a snapshot.
     pub(crate) detour: Option<Detour>,
+}
+
+/// How somebody types.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Typing {
+    pub(crate) seed: u64,
+    /// He changes the mode of the display now and then.
+    pub(crate) switches: bool,
+}
+
+impl Typing {
+    /// Draws apart from everything else, which is as it would be without him.
+    fn draw(prng: &Prng, is_wanted: bool) -> Option<Self> {
+        let mut prng = Prng::new(!prng.clone().next_u64());
+        let is_there = prng.chance(1, 3) || is_wanted;
+        let switches = prng.chance(1, 2);
+        let seed = prng.next_u64();
+        is_there.then_some(Self { seed, switches })
+    }
 }
 
 /// What is done after a snapshot was taken, and undone by going back to it.
@@ -98,6 +119,7 @@ impl Scenario {
             clients: 2 + index_below(4, prng),
             callers: [0, 1, 2, 5][index_below(4, prng)],
             answers_at_commit: prng.chance(1, 4),
+            typist: Typing::draw(prng, options.types),
             epoch_length: ms(prng, [20, 100]),
             delays: Delays {
                 base_min: Duration::from_micros(base_min),

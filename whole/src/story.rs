@@ -134,6 +134,7 @@ impl World {
         self.story.phase = phase;
         self.story.since = self.now;
         self.story.is_asking = false;
+        self.look_at_board_again();
     }
 
     /// Time since the phase began.
@@ -157,7 +158,12 @@ impl World {
             self.fail(Property::Progress, detail);
             return;
         }
-        let is_served = self.story.phase == Phase::Starting && self.are_callers_served();
+        let is_served =
+            self.story.phase == Phase::Starting && self.are_callers_served() && self.is_board_up();
+        let is_closed = self.story.phase == Phase::Closing
+            && self.story.diary.clients.iter().all(Client::is_idle)
+            && self.are_callers_idle()
+            && self.is_board_well();
         match self.story.phase {
             Phase::Forming if self.is_whole() => self.enter(Phase::Deploying),
             Phase::Deploying => self.ask_for_story(&Request::Deploy {
@@ -178,12 +184,7 @@ impl World {
                 self.close_callers();
                 self.enter(Phase::Closing);
             }
-            Phase::Closing
-                if self.story.diary.clients.iter().all(Client::is_idle)
-                    && self.are_callers_idle() =>
-            {
-                self.enter(Phase::Reading);
-            }
+            Phase::Closing if is_closed => self.enter(Phase::Reading),
             Phase::Reading | Phase::ReadingAgain => self.read_on(),
             Phase::Keeping
             | Phase::Detour
@@ -278,7 +279,7 @@ impl World {
 
     /// Reads the next of all lists.
     fn read_on(&mut self) {
-        if self.story.is_asking {
+        if self.story.is_asking || !self.is_board_well() {
             return;
         }
         let nodes = self.alive();
@@ -364,6 +365,7 @@ impl World {
             self.push(Duration::ZERO, Item::Client(number));
         }
         self.begin_callers();
+        self.begin_typing();
         for (after, fault) in self.scenario.faults.clone() {
             self.push(after, Item::Fault(fault));
         }

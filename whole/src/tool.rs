@@ -32,6 +32,8 @@ pub(crate) enum Asker {
     Mortals,
     /// Whoever looks after the program that callers from outside use.
     Callers,
+    /// Whoever types and looks at displays.
+    Typist,
 }
 
 /// What a tool gets.
@@ -141,6 +143,7 @@ impl World {
             Asker::Historian => self.on_historian_told(told),
             Asker::Mortals => self.on_mortals_told(told),
             Asker::Callers => self.on_callers_told(told),
+            Asker::Typist => self.on_typist_told(process, told),
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::stage::{Stage, Turn};
 use crate::story::Story;
 use crate::tool::Tools;
 use crate::trace::Trace;
+use crate::typist::Typist;
 
 /// A process is started again so long after it has ended by itself.
 const BREATH: Duration = Duration::from_millis(200);
@@ -57,6 +58,7 @@ pub(crate) struct World {
     pub(crate) tools: Tools,
     pub(crate) outside: Outside,
     pub(crate) callers: Callers,
+    pub(crate) typist: Option<Typist>,
     pub(crate) story: Story,
     pub(crate) checks: Checks,
     pub(crate) planted: Planted,
@@ -90,6 +92,7 @@ impl World {
             tools: Tools::default(),
             outside: Outside::default(),
             callers: Callers::default(),
+            typist: scenario.typist.map(Typist::new),
             story: Story::new(&scenario),
             checks: Checks::default(),
             planted,
@@ -264,6 +267,7 @@ impl World {
             Item::GiveUp { ticket } => self.on_give_up(ticket),
             Item::Client(number) => self.on_client(number),
             Item::Caller(number) => self.on_caller(number),
+            Item::Typist => self.on_typist(),
             Item::PassIn { socket, passing } => self.on_pass_in(socket, passing),
             Item::PassOut {
                 caller,
