@@ -30,7 +30,7 @@ const PROGRAMS: [(&str, &[u8], &[&str]); 3] = [
 /// An answer to whoever starts them.
 const START_TIME: Duration = Duration::from_millis(20_000);
 /// An answer that takes longer is not waited for.
-const PATIENCE: Duration = Duration::from_millis(2_000);
+const PATIENCE: Duration = Duration::from_millis(10_000);
 /// Between two things that he does.
 const PAUSE_US_MAX: u64 = 50_000;
 /// A key that is to change the mode, and seems not to, is pressed again.
@@ -42,7 +42,7 @@ const KEYS_MAX: usize = 1_800;
 /// Keys by which he sees in the end that all is well.
 const PROBES: u32 = 4;
 /// Without faults they show within less.
-const WELL_TIME: Duration = Duration::from_millis(20_000);
+const WELL_TIME: Duration = Duration::from_millis(50_000);
 /// Keys of the USB tables: the first letter, and the one that sets the first mode.
 const LETTER: u16 = 0x04;
 const F1: u16 = 0x3A;
