@@ -42,7 +42,7 @@ const KEYS_MAX: usize = 1_800;
 /// Keys by which he sees in the end that all is well.
 const PROBES: u32 = 4;
 /// Without faults they show within less.
-const WELL_TIME: Duration = Duration::from_millis(50_000);
+const WELL_TIME: Duration = Duration::from_millis(30_000);
 /// Keys of the USB tables: the first letter, and the one that sets the first mode.
 const LETTER: u16 = 0x04;
 const F1: u16 = 0x3A;
@@ -267,7 +267,8 @@ impl World {
 
     /// Whether both drivers and the board run, if somebody is to type; goes on starting them.
     pub(crate) fn is_board_up(&mut self) -> bool {
-        let Some(typist) = &self.typist else {
+        let alive = self.alive();
+        let Some(typist) = &mut self.typist else {
             return true;
         };
         let Some((name, wasm, arguments)) = PROGRAMS.get(typist.started / 2) else {
@@ -290,7 +291,9 @@ impl World {
                 inputs: Vec::new(),
             },
         };
-        if let Some(&node) = self.alive().first() {
+        // So that the devices may be those of different nodes.
+        if !alive.is_empty() {
+            let node = any_of(&alive, &mut typist.prng);
             self.ask_for_typist(Asked::Start, node, &request);
         }
         false
