@@ -100,6 +100,9 @@ enum Stage {
 #[derive(Debug)]
 struct LastLook {
     since: Instant,
+    /// All that was shown before is there.
+    is_restored: bool,
+    /// So many keys are still to be pressed.
     probes: u32,
     is_well: bool,
 }
@@ -197,6 +200,9 @@ impl Typist {
         let Some(last) = &mut self.last_look else {
             return false;
         };
+        if !last.is_restored {
+            return false;
+        }
         // As long as nobody hears any they do not count.
         let is_wanted = last.probes > 0 || !self.is_heard;
         last.probes = last.probes.saturating_sub(u32::from(self.is_heard));
@@ -218,6 +224,9 @@ impl Typist {
             if let (Stage::Returning(_), 1) = (self.stage, is_visible) {
                 self.stage = Stage::Text;
                 self.sheet = Sheet::default();
+                if let Some(last) = &mut self.last_look {
+                    last.is_restored = true;
+                }
             }
             return Ok(());
         }
@@ -233,11 +242,11 @@ impl Typist {
         let place = [1, text.len() % 80, text.len() / 80];
         let is_complete = self.sheet.is_complete(self.keyboard);
         if let (Stage::Text, Some(last)) = (self.stage, &mut self.last_look)
-            && last.probes == 0
             && is_complete
             && picture.cursor.map(usize::from) == place
         {
-            last.is_well = true;
+            last.is_restored = true;
+            last.is_well = last.probes == 0;
         }
         Ok(())
     }
@@ -314,6 +323,7 @@ impl World {
         };
         let last = typist.last_look.get_or_insert(LastLook {
             since: now,
+            is_restored: typist.sheet.shown() == 0,
             probes: PROBES,
             is_well: false,
         });
