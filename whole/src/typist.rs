@@ -159,7 +159,7 @@ impl Typist {
             },
             Stage::Text => {
                 let is_full = self.sheet.keys() >= KEYS_MAX;
-                let is_weary = is_full || self.prng.chance(1, 60);
+                let is_weary = is_full || self.prng.chance(1, 30);
                 if switches && self.is_heard && is_weary {
                     let mode = any_of(&GRAPHICS, &mut self.prng);
                     self.stage = Stage::Leaving(mode);
