@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-use admin::{Request, Response};
+use admin::{FailureKind, Request, Response};
 use platform::SocketId;
 use types::{Duration, Instant, Prng};
 
@@ -143,6 +143,8 @@ impl World {
                 self.callers.program = Program::Runs;
             }
             (Program::Runs, Response::Returned { values, .. }) => self.on_counted(&values),
+            // A node that was told to leave before everything was whole: another is asked.
+            (_, Response::Failed(failure)) if failure.kind == FailureKind::Ending => {}
             (_, other) => {
                 self.note(format_args!("the turnstile: {other:?}"));
                 if self.callers.program == Program::Runs {
