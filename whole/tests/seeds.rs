@@ -47,6 +47,17 @@ fn who_is_alone_sleeps() {
     (0..3).for_each(|seed| assert_well(seed, &options));
 }
 
+/// A connection was accepted, broken by its caller and forgotten; then all of that was undone,
+/// and the node looked in vain for the one who waited to be accepted again.
+#[test]
+fn who_has_gone_is_not_accepted_again() {
+    let options = Options {
+        types: true,
+        ..Options::default()
+    };
+    assert_well(3017, &options);
+}
+
 /// What a process had asked before it was a member came late, and cost it its place.
 #[test]
 fn a_path_that_fails_again_and_again_costs_nobody_a_lease() {

@@ -83,6 +83,14 @@ impl<T> Intake<T> {
         self.items.range(at..)
     }
 
+    /// Keeps only these of all that is to be delivered.
+    pub fn retain(&mut self, is_kept: impl Fn(&T) -> bool) {
+        let at = usize::try_from(self.delivered - self.first).expect("held in memory");
+        let mut rest = self.items.split_off(at);
+        rest.retain(is_kept);
+        self.items.append(&mut rest);
+    }
+
     /// So many were delivered, in a transaction of this epoch.
     ///
     /// # Panics
@@ -167,6 +175,19 @@ mod tests {
         assert_eq!(intake.rewind(4, Epoch(2)), Err(OutOfReach));
         assert_eq!(intake.next(), b"c");
         assert_eq!(intake.rewind(2, Epoch(2)), Ok(()));
+    }
+
+    #[test]
+    fn what_is_not_kept_is_not_given_again() {
+        let mut intake = Intake::default();
+        intake.push(*b"abcd");
+        assert_eq!(all_next(&mut intake, 1), b"abcd");
+        intake.rewind(2, Epoch(2)).unwrap();
+        intake.retain(|item| !b"bc".contains(item));
+        intake.push(*b"e");
+        assert_eq!(all_next(&mut intake, 2), b"de");
+        intake.rewind(0, Epoch(3)).unwrap();
+        assert_eq!(all_next(&mut intake, 3), b"abde");
     }
 
     #[test]

@@ -155,8 +155,13 @@ impl Channels {
     /// Breaks the connections that neither have a channel nor wait for one.
     fn break_lost(&mut self, sockets: &mut impl platform::Sockets) {
         let mut waiting = BTreeSet::new();
-        for known in self.known.values() {
-            if let OurEnd::Listener(listening) = &known.end {
+        for known in self.known.values_mut() {
+            if let OurEnd::Listener(listening) = &mut known.end {
+                // Who was accepted, broke off and was forgotten, and all of that undone, does
+                // not wait again.
+                let connections = &self.connections;
+                let is_there = |socket: &SocketId| connections.contains_key(socket);
+                listening.waiting.retain(is_there);
                 waiting.extend(listening.waiting.undelivered().copied());
             }
         }
