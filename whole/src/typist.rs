@@ -321,7 +321,7 @@ impl World {
         let Some(typist) = &mut self.typist else {
             return true;
         };
-        let last = typist.last_look.get_or_insert(LastLook {
+        let last = typist.last_look.get_or_insert_with(|| LastLook {
             since: now,
             is_restored: typist.sheet.shown() == 0,
             probes: PROBES,
