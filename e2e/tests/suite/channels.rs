@@ -282,9 +282,13 @@ fn an_address_that_is_none_is_refused_with_what_was_expected() {
 fn datagrams_are_counted_once_and_another_node_takes_the_port_over() {
     let mut machine = Machine::with_cluster("channels-datagrams");
     let address = free_port();
-    machine.run(&["run", "-d", "tally", "--", &address.to_string()]).ok();
+    machine
+        .run(&["run", "-d", "tally", "--", &address.to_string()])
+        .ok();
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_millis(200)))
+        .unwrap();
     // Datagrams to nobody are lost: so it is asked until it answers.
     let ask = |name: &str| -> i64 {
         eventually("somebody answers", || {
@@ -305,12 +309,17 @@ fn datagrams_are_counted_once_and_another_node_takes_the_port_over() {
     assert_eq!((ask("visits"), ask("bytes")), (200, 2000));
     let channels = machine.client().channels().unwrap();
     let (_, status) = machine.leader();
-    let home = status.nodes.iter().find(|node| node.node == channels[0].node);
+    let home = status
+        .nodes
+        .iter()
+        .find(|node| node.node == channels[0].node);
     let home = home.expect("a member has the port").name.clone();
     machine.run(&["kill", &home]).ok();
     assert_eq!(ask("visits"), 200, "what was answered is so");
     socket.send_to(b"visits:1|c", address).unwrap();
-    eventually("the next one counts", || (ask("visits") == 201).then_some(()));
+    eventually("the next one counts", || {
+        (ask("visits") == 201).then_some(())
+    });
 }
 
 /// Nobody has that port yet.

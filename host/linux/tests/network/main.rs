@@ -5,6 +5,7 @@
 )]
 mod common;
 mod links;
+mod ports;
 mod requests;
 mod sealed;
 mod sockets;
