@@ -119,7 +119,6 @@ impl Outcome {
     ///
     /// # Panics
     /// If it did not.
-    #[must_use]
     pub fn ok(self) -> Self {
         assert_eq!(self.code, Some(0), "{self:#?}");
         self

@@ -101,9 +101,10 @@ impl Studio {
     }
 
     /// The mode, and all that is shown.
-    fn shown(&self) -> Option<(u8, Vec<(u32, Vec<u8>)>)> {
+    fn shown(&self) -> Option<(u8, Vec<u8>)> {
         let picture = self.look()?;
-        Some((picture.mode, picture.chunks))
+        let chunks = picture.chunks.into_iter();
+        Some((picture.mode, chunks.flat_map(|(_, bytes)| bytes).collect()))
     }
 
     /// What is typed on a board with text; none while the display is being brought back.

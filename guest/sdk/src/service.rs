@@ -1,7 +1,8 @@
 //! Services: how programs talk to each other.
 //!
-//! A session is a [`Connection`] like any other, but both its ends are programs of the cluster: what
-//! one writes the other can read as soon as the step has committed, and none of it is ever lost.
+//! A session is a [`Connection`] like any other, but both its ends are programs of the cluster:
+//! what one writes the other can read as soon as the step has committed, and none of it is ever
+//! lost.
 
 use crate::channel::{Connection, Received, accept, read};
 use crate::raw;

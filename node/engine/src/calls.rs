@@ -3,7 +3,7 @@ use abi::MODULE;
 use wasmtime::{Caller, Linker};
 
 use crate::state::{Context, StepState};
-use crate::{FaultKind, HostCall, Stop};
+use crate::{DriverCall, FaultKind, HostCall, Stop};
 
 type Guest<'a> = Caller<'a, Context>;
 
@@ -193,11 +193,11 @@ fn define_drivers(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
         |guest: Guest<'_>, device: i32, length: i32, release: i32, event: i64| {
             let state = guest.data();
             let device = state.text(device, length)?;
-            state.call(HostCall::Attach {
+            state.call(HostCall::Driver(DriverCall::Attach {
                 device,
                 release,
                 event,
-            })
+            }))
         },
     )?;
     linker.func_wrap(
@@ -207,11 +207,11 @@ fn define_drivers(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
             let state = guest.data();
             let buffer = state.writable(buffer, length)?;
             let offset = offset.cast_unsigned();
-            state.call_i32(HostCall::ObjectRead {
+            state.call_i32(HostCall::Driver(DriverCall::ObjectRead {
                 device,
                 offset,
                 buffer,
-            })
+            }))
         },
     )?;
     linker.func_wrap(
@@ -221,11 +221,11 @@ fn define_drivers(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
             let state = guest.data();
             let bytes = state.readable(bytes, length)?;
             let offset = offset.cast_unsigned();
-            state.call_i32(HostCall::ObjectWrite {
+            state.call_i32(HostCall::Driver(DriverCall::ObjectWrite {
                 device,
                 offset,
                 bytes,
-            })
+            }))
         },
     )?;
     Ok(())
@@ -239,7 +239,7 @@ fn define_services(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
         |guest: Guest<'_>, label: i32, length: i32, event: i64| {
             let state = guest.data();
             let label = state.text(label, length)?;
-            state.call(HostCall::Serve { label, event })
+            state.call(HostCall::Driver(DriverCall::Serve { label, event }))
         },
     )?;
     linker.func_wrap(
@@ -248,7 +248,7 @@ fn define_services(linker: &mut Linker<Context>) -> wasmtime::Result<()> {
         |guest: Guest<'_>, label: i32, length: i32, event: i64| {
             let state = guest.data();
             let label = state.text(label, length)?;
-            state.call(HostCall::Connect { label, event })
+            state.call(HostCall::Driver(DriverCall::Connect { label, event }))
         },
     )?;
     Ok(())

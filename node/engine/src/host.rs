@@ -162,6 +162,27 @@ pub enum HostCall<'a> {
         /// Which.
         channel: i64,
     },
+    /// What drivers ask, and programs of each other.
+    Driver(DriverCall<'a>),
+    /// How far the program has got.
+    Progress {
+        /// Units done.
+        done: i64,
+        /// Units in all.
+        total: i64,
+    },
+    /// Wall clock in nanoseconds since 1970, the same for the whole step.
+    ClockNanos,
+    /// Fills a buffer with random bytes.
+    Random {
+        /// Where to.
+        buffer: &'a mut [u8],
+    },
+}
+
+/// What drivers ask of the host, and programs of each other.
+#[derive(PartialEq, Eq, Debug)]
+pub enum DriverCall<'a> {
     /// Drives a device; the result is the number of its channel.
     Attach {
         /// Its name.
@@ -203,19 +224,5 @@ pub enum HostCall<'a> {
         label: &'a str,
         /// What is signalled when something happens to the channel.
         event: i64,
-    },
-    /// How far the program has got.
-    Progress {
-        /// Units done.
-        done: i64,
-        /// Units in all.
-        total: i64,
-    },
-    /// Wall clock in nanoseconds since 1970, the same for the whole step.
-    ClockNanos,
-    /// Fills a buffer with random bytes.
-    Random {
-        /// Where to.
-        buffer: &'a mut [u8],
     },
 }

@@ -38,7 +38,7 @@ mod value;
 mod wasi;
 
 pub use engine::{CompileError, Engine, LoadError};
-pub use host::{HostCall, StepHost};
+pub use host::{DriverCall, HostCall, StepHost};
 pub use info::{ModuleInfo, StackPointer};
 pub use instance::{Instance, Limits};
 pub use module::{Module, Signature};

@@ -135,6 +135,36 @@ impl fmt::Display for Failure {
     }
 }
 
+impl Refusal {
+    /// What names and channels refuse.
+    fn fmt_names_and_channels(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NameLength { found } => {
+                write!(f, "a name of {found} bytes, expected 1 to {NAME_BYTES_MAX}")
+            }
+            Self::TooManyChannels => {
+                write!(f, "too many channels, expected at most {CHANNELS_PER_SLOT}")
+            }
+            Self::Label { found } => write!(
+                f,
+                "the name of a device or service has {found} bytes, \
+                 expected 1 to {LABEL_BYTES_MAX} and no zero"
+            ),
+            Self::TooManyDevices => {
+                write!(f, "too many devices, expected at most {DEVICES_MAX}")
+            }
+            Self::TooManyServices => {
+                write!(f, "too many services, expected at most {SERVICES_MAX}")
+            }
+            Self::ObjectTooLong { end } => write!(
+                f,
+                "a fallback object of {end} bytes, expected at most {OBJECT_BYTES_MAX}"
+            ),
+            other => unreachable!("{other:?} is none of names and channels"),
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -150,9 +180,6 @@ impl fmt::Display for Refusal {
                     f,
                     "the memory has layout version {found}, expected {expected}"
                 )
-            }
-            Self::NameLength { found } => {
-                write!(f, "a name of {found} bytes, expected 1 to {NAME_BYTES_MAX}")
             }
             Self::DirectoryFull => write!(f, "the directory of names is full"),
             Self::TableFull => write!(f, "the table is full: all {TABLE_ENTRIES} entries in use"),
@@ -199,25 +226,13 @@ impl fmt::Display for Refusal {
                     "a write up to byte {end} of a blob that can hold {capacity}"
                 )
             }
-            Self::BlobSpaceFull => write!(f, "no address range is left for blobs"),
-            Self::TooManyChannels => {
-                write!(f, "too many channels, expected at most {CHANNELS_PER_SLOT}")
-            }
-            Self::Label { found } => write!(
-                f,
-                "the name of a device or service has {found} bytes, \
-                 expected 1 to {LABEL_BYTES_MAX} and no zero"
-            ),
-            Self::TooManyDevices => {
-                write!(f, "too many devices, expected at most {DEVICES_MAX}")
-            }
-            Self::TooManyServices => {
-                write!(f, "too many services, expected at most {SERVICES_MAX}")
-            }
-            Self::ObjectTooLong { end } => write!(
-                f,
-                "a fallback object of {end} bytes, expected at most {OBJECT_BYTES_MAX}"
-            ),
+            Self::BlobSpaceFull => f.write_str("no address range is left for blobs"),
+            Self::NameLength { .. }
+            | Self::TooManyChannels
+            | Self::Label { .. }
+            | Self::TooManyDevices
+            | Self::TooManyServices
+            | Self::ObjectTooLong { .. } => self.fmt_names_and_channels(f),
         }
     }
 }

@@ -256,23 +256,7 @@ impl<P: Platform, D: Disk> StepHost for Running<'_, P, D> {
             HostCall::ChannelRead { channel, buffer } => self.channel_read(channel, buffer),
             HostCall::ChannelWrite { channel, bytes } => self.channel_write(channel, bytes),
             HostCall::ChannelClose { channel } => self.channel_close(channel).map(|()| 0),
-            HostCall::Attach {
-                device,
-                release,
-                event,
-            } => self.attach(device, release, event),
-            HostCall::ObjectRead {
-                device,
-                offset,
-                buffer,
-            } => self.object_read(device, offset, buffer),
-            HostCall::ObjectWrite {
-                device,
-                offset,
-                bytes,
-            } => self.object_write(device, offset, bytes),
-            HostCall::Serve { label, event } => self.serve(label, event),
-            HostCall::Connect { label, event } => self.connect(label, event),
+            HostCall::Driver(call) => self.driver_call(call),
             HostCall::Progress { done, total } => {
                 let (done, total) = (done.max(0).cast_unsigned(), total.max(0).cast_unsigned());
                 self.step.set_progress(ProgressCount { done, total });

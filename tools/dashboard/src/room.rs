@@ -48,8 +48,8 @@ impl Room {
             let started = builder.spawn(move || work(&room));
             started.map(|handle| handle.thread().clone())
         };
-        let news = start("news", Box::new(|room| news::gather(room)))?;
-        let picture = start("picture", Box::new(|room| picture::follow(room)))?;
+        let news = start("news", Box::new(news::gather))?;
+        let picture = start("picture", Box::new(picture::follow))?;
         start("hands", Box::new(|room| hands::forward(room, to_tell)))?;
         let is_first = room.sleepers.set([news, picture]).is_ok();
         assert!(is_first, "a room is opened once");

@@ -117,8 +117,11 @@ mod tests {
     fn everything_in_the_help_is_understood() {
         for line in HELP.lines() {
             let verb = line.split_whitespace().next().unwrap();
-            let is_known = |line: &str| !matches!(Command::of(line), Command::Show(text) if text.contains("no such command"));
-            assert!(is_known(verb), "{verb}");
+            let is_known = match Command::of(verb) {
+                Command::Show(text) => !text.contains("no such command"),
+                _ => true,
+            };
+            assert!(is_known, "{verb}");
         }
     }
 }

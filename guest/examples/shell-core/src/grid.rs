@@ -1,5 +1,4 @@
 //! A screen of characters, as a display shows it in its text mode.
-use alloc::vec;
 use alloc::vec::Vec;
 
 const COLUMNS: usize = 80;
@@ -83,7 +82,7 @@ impl Grid {
         }
         self.cells.drain(..ROW_BYTES);
         self.cells
-            .extend(vec![[b' ', ATTRIBUTE]; COLUMNS].as_flattened());
+            .extend([[b' ', ATTRIBUTE]; COLUMNS].as_flattened());
         self.all_changed();
     }
 }

@@ -1,9 +1,9 @@
 //! Counts what it is told by datagrams, from anywhere.
 //!
-//! It has a port at its first argument (`127.0.0.1:8125`). A datagram has lines like `visits:1|c`, as
-//! statsd has them: the count of that name grows by so much. A line that is a name alone is
-//! answered by a datagram, `visits:7`, when that can no longer be undone. Other lines are counted as
-//! `malformed`, datagrams that had no room as `dropped`.
+//! It has a port at its first argument (`127.0.0.1:8125`). A datagram has lines like
+//! `visits:1|c`, as statsd has them: the count of that name grows by so much. A line that is a
+//! name alone is answered by a datagram, `visits:7`, when that can no longer be undone. Other
+//! lines are counted as `malformed`, datagrams that had no room as `dropped`.
 //!
 //! Calls: `show()` prints all counts.
 #![no_std]

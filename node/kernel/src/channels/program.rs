@@ -31,7 +31,8 @@ pub struct Place {
     pub station: Station,
 }
 
-/// Makes a channel that listens at an address, or is a port there, at first at the node that runs the step.
+/// Makes a channel that listens at an address, or is a port there, at first at the node that
+/// runs the step.
 ///
 /// # Errors
 /// If there are too many channels.

@@ -3,7 +3,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use engine::{GuestFault, ModuleInfo, Stop};
+use engine::{DriverCall, GuestFault, ModuleInfo, Stop};
 use kernel::channels::{Label, device, service};
 use kernel::{ChannelId, Event, Failure, modules};
 use platform::Disk;
@@ -16,7 +16,29 @@ use crate::step::Running;
 use crate::transaction::Transaction;
 
 impl<P: Platform, D: Disk> Running<'_, P, D> {
-    pub(crate) fn attach(&mut self, name: &str, release: i32, event: i64) -> Result<i64, Stop> {
+    pub(crate) fn driver_call(&mut self, call: DriverCall<'_>) -> Result<i64, Stop> {
+        match call {
+            DriverCall::Attach {
+                device,
+                release,
+                event,
+            } => self.attach(device, release, event),
+            DriverCall::ObjectRead {
+                device,
+                offset,
+                buffer,
+            } => self.object_read(device, offset, buffer),
+            DriverCall::ObjectWrite {
+                device,
+                offset,
+                bytes,
+            } => self.object_write(device, offset, bytes),
+            DriverCall::Serve { label, event } => self.serve(label, event),
+            DriverCall::Connect { label, event } => self.connect(label, event),
+        }
+    }
+
+    fn attach(&mut self, name: &str, release: i32, event: i64) -> Result<i64, Stop> {
         let label = label(name)?;
         let declared = self.declared_devices()?;
         if !declared.iter().any(|one| one == name) {
@@ -50,31 +72,21 @@ impl<P: Platform, D: Disk> Running<'_, P, D> {
         Ok(info.map(|info| info.devices).unwrap_or_default())
     }
 
-    pub(crate) fn object_read(
-        &mut self,
-        device: i64,
-        offset: u64,
-        buffer: &mut [u8],
-    ) -> Result<i64, Stop> {
+    fn object_read(&mut self, device: i64, offset: u64, buffer: &mut [u8]) -> Result<i64, Stop> {
         let (process, id) = (self.process(), number(device));
         let pages = &mut Transaction { core: self.core };
         let passed = device::read_object(pages, process, id, offset, buffer);
         self.done(passed.map_err(Failure::Stop)).map(answer)
     }
 
-    pub(crate) fn object_write(
-        &mut self,
-        device: i64,
-        offset: u64,
-        bytes: &[u8],
-    ) -> Result<i64, Stop> {
+    fn object_write(&mut self, device: i64, offset: u64, bytes: &[u8]) -> Result<i64, Stop> {
         let (process, id) = (self.process(), number(device));
         let pages = &mut Transaction { core: self.core };
         let passed = device::write_object(pages, process, id, offset, bytes);
         self.done(passed).map(answer)
     }
 
-    pub(crate) fn serve(&mut self, name: &str, event: i64) -> Result<i64, Stop> {
+    fn serve(&mut self, name: &str, event: i64) -> Result<i64, Stop> {
         let (at, label) = (self.place(), label(name)?);
         let pages = &mut Transaction { core: self.core };
         let served = service::serve(pages, at, label, Event(event));
@@ -82,7 +94,7 @@ impl<P: Platform, D: Disk> Running<'_, P, D> {
         Ok(self.done(served)?.0.cast_signed())
     }
 
-    pub(crate) fn connect(&mut self, name: &str, event: i64) -> Result<i64, Stop> {
+    fn connect(&mut self, name: &str, event: i64) -> Result<i64, Stop> {
         let (at, label) = (self.place(), label(name)?);
         let pages = &mut Transaction { core: self.core };
         let connected = service::connect(pages, at, label, Event(event));
