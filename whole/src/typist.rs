@@ -331,15 +331,15 @@ impl World {
         let is_well = last.is_well;
         if is_late {
             let detail = format!(
-                "{:?}, the keyboard is at {:?}, the display at {:?}, which shows {} characters \
-                 of what was typed: {}",
+                "the display is not as it should be: {:?}, the keyboard is at {:?}, the display \
+                 at {:?}, which shows {} characters of what was typed: {}",
                 typist.stage,
                 typist.keyboard,
                 typist.display,
                 typist.sheet.shown(),
                 typist.sheet.typed()
             );
-            self.fail(Property::Device, detail);
+            self.fail(Property::Progress, detail);
         }
         is_well
     }
