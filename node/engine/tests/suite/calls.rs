@@ -123,6 +123,55 @@ fn channels_get_what_the_guest_says() {
 }
 
 #[test]
+fn drivers_and_services_get_what_the_guest_says() {
+    let module = r#"(module
+      (import "plurix" "attach" (func $attach (param i32 i32 i32 i64) (result i64)))
+      (import "plurix" "object_read" (func $read (param i64 i64 i32 i32) (result i32)))
+      (import "plurix" "object_write" (func $write (param i64 i64 i32 i32) (result i32)))
+      (import "plurix" "serve" (func $serve (param i32 i32 i64) (result i64)))
+      (import "plurix" "connect" (func $connect (param i32 i32 i64) (result i64)))
+      (memory 2)
+      (data (i32.const 4096) "lampecho\ff")
+      (func (export "drive") (param i64) (result i64)
+        (local $lamp i64)
+        (local.set $lamp
+          (call $attach (i32.const 4096) (i32.const 4) (i32.const 1) (local.get 0)))
+        (i64.or (i64.const 2) (i64.shl
+          (i64.extend_i32_u (i32.add
+            (call $read (local.get $lamp) (i64.const 70) (i32.const 8100) (i32.const 200))
+            (call $write (local.get $lamp) (i64.const 80) (i32.const 4096) (i32.const 3))))
+          (i64.const 2))))
+      (func (export "talk") (param i64) (result i64)
+        (drop (call $serve (i32.const 4100) (i32.const 4) (i64.const 6)))
+        (drop (call $connect (i32.const 4100) (i32.wrap_i64 (local.get 0)) (i64.const 7)))
+        (i64.const 0)))"#;
+    let engine = Engine::new().unwrap();
+    let deployed = deploy(&engine, module);
+    for paging in PAGINGS {
+        let (mut host, mut instance) = TestHost::new(&deployed, paging);
+        assert_eq!(host.done(&mut instance, "drive", 9), 203);
+        assert_eq!(host.word(8192), 0x5A5A_5A5A);
+        assert_eq!(
+            host.calls[0],
+            r#"Driver(Attach { device: "lamp", release: 1, event: 9 })"#
+        );
+        assert!(host.calls[2].contains("offset: 80, bytes: [108, 97, 109]"));
+        host.attempt(&mut instance, "talk", 4).unwrap();
+        let calls = [
+            r#"Driver(Serve { label: "echo", event: 6 })"#,
+            r#"Driver(Connect { label: "echo", event: 7 })"#,
+        ];
+        assert_eq!(host.calls[3..], calls);
+        // With one byte more it is no text.
+        let beyond = host.attempt(&mut instance, "talk", 5);
+        let Err(Stop::Guest(fault)) = beyond else {
+            panic!("{beyond:?}")
+        };
+        assert_eq!(fault.kind, FaultKind::Refused);
+    }
+}
+
+#[test]
 fn a_stop_in_a_call_ends_the_step() {
     let engine = Engine::new().unwrap();
     let deployed = deploy(&engine, TALK);

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use engine::{
-    Engine, GuestFault, HostCall, Instance, Limits, Module, ModuleInfo, StackPointer, StepHost,
-    StepReturn, Stop, header,
+    DriverCall, Engine, GuestFault, HostCall, Instance, Limits, Module, ModuleInfo, StackPointer,
+    StepHost, StepReturn, Stop, header,
 };
 use linux::{LinuxViews, Paging, View};
 use platform::{ViewMemory, Views};
@@ -276,6 +276,7 @@ impl StepHost for TestHost {
             }
             HostCall::InputRead { buffer, .. }
             | HostCall::ChannelRead { buffer, .. }
+            | HostCall::Driver(DriverCall::ObjectRead { buffer, .. })
             | HostCall::Random { buffer } => {
                 buffer.fill(0x5A);
                 i64::try_from(buffer.len()).unwrap()
@@ -296,7 +297,13 @@ impl StepHost for TestHost {
             HostCall::InputCount => 2,
             HostCall::Listen { .. } => 1 << 33,
             HostCall::Timer { .. } => 1 << 34,
-            HostCall::ChannelWrite { bytes, .. } => i64::try_from(bytes.len()).unwrap(),
+            HostCall::Driver(DriverCall::Attach { .. }) => 1 << 35,
+            HostCall::Driver(DriverCall::Serve { .. }) => 1 << 36,
+            HostCall::Driver(DriverCall::Connect { .. }) => 1 << 37,
+            HostCall::ChannelWrite { bytes, .. }
+            | HostCall::Driver(DriverCall::ObjectWrite { bytes, .. }) => {
+                i64::try_from(bytes.len()).unwrap()
+            }
             HostCall::Signal { .. }
             | HostCall::Progress { .. }
             | HostCall::ChannelEvent { .. }

@@ -235,7 +235,13 @@ fn numbers_of_others_and_of_what_is_forgotten_are_lost() {
     assert!(state.written == 0 && !state.is_closed);
     let full = memory.run(|pages| {
         let at = address().get();
-        program::listen(pages, place(process), at, Release::AtCommit, READY)
+        program::listen(
+            pages,
+            place(process),
+            (Kind::Listener, at),
+            Release::AtCommit,
+            READY,
+        )
     });
     assert_eq!(full, Err(crate::Refusal::TooManyChannels));
 }

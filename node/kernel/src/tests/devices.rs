@@ -72,7 +72,7 @@ fn write_object(
 }
 
 fn device(memory: &mut Memory) -> Device {
-    memory.run(|pages| device::list(pages)).unwrap()[0]
+    memory.run(device::list).unwrap()[0]
 }
 
 /// A step of the process' worker fails.
