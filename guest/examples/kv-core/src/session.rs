@@ -301,7 +301,11 @@ impl Session {
 fn append(kept: &mut Vec<u8>, bytes: &[u8]) {
     let needed = kept.len() + bytes.len();
     if needed > kept.capacity() {
-        kept.reserve_exact(needed.next_power_of_two() - kept.len());
+        let capacity = match needed {
+            0..=SMALL_BYTES => needed.next_power_of_two(),
+            _ => needed.next_multiple_of(SMALL_BYTES),
+        };
+        kept.reserve_exact(capacity - kept.len());
     }
     kept.extend_from_slice(bytes);
 }
