@@ -1,6 +1,6 @@
 //! A browser that a test drives, over the protocol of its developers' tools.
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -10,9 +10,9 @@ use e2e::eventually;
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 
-/// A browser with one page. Killed when dropped.
+/// A browser with one page.
 pub(crate) struct Browser {
-    child: Child,
+    _process: Process,
     socket: WebSocket<TcpStream>,
     last: u64,
 }
@@ -20,7 +20,7 @@ pub(crate) struct Browser {
 impl Browser {
     /// Opens a page; what the browser keeps it keeps in this directory.
     pub(crate) fn open(url: &str, directory: &str) -> Self {
-        let child = Command::new("chromium")
+        let process = Command::new("chromium")
             .args([
                 "--headless=new",
                 "--no-sandbox",
@@ -34,6 +34,7 @@ impl Browser {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
+            .map(Process)
             .expect("chromium is installed: `apt-get install chromium`");
         let file = Path::new(directory).join("DevToolsActivePort");
         let door = eventually("the browser listens", || {
@@ -51,11 +52,16 @@ impl Browser {
         });
         let stream = TcpStream::connect(&door).unwrap();
         let (socket, _) = tungstenite::client(line, stream).unwrap();
-        Self {
-            child,
+        let mut browser = Self {
+            _process: process,
             socket,
             last: 0,
-        }
+        };
+        eventually("the page is there", || {
+            let there = browser.value("document.readyState + ' ' + location.href");
+            (there == format!("complete {url}")).then_some(())
+        });
+        browser
     }
 
     /// What an expression of the page is.
@@ -119,20 +125,36 @@ impl Browser {
     }
 }
 
-impl Drop for Browser {
+/// Killed when dropped.
+struct Process(Child);
+
+impl Drop for Process {
     fn drop(&mut self) {
         // Both fail only if it has ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
+/// What pages the browser at this door has; it keeps the connection.
 fn pages(door: &str) -> Option<Value> {
     let mut stream = TcpStream::connect(door).ok()?;
-    let request = format!("GET /json/list HTTP/1.0\r\nHost: {door}\r\n\r\n");
+    let request = format!("GET /json/list HTTP/1.1\r\nHost: {door}\r\n\r\n");
     stream.write_all(request.as_bytes()).ok()?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text).ok()?;
-    let (_, body) = text.split_once("\r\n\r\n")?;
-    serde_json::from_str(body).ok()
+    let mut lines = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        lines.read_line(&mut line).ok()?;
+        match line.trim_end().split_once(':') {
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                length = value.trim().parse().ok()?;
+            }
+            None if line.trim_end().is_empty() => break,
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    lines.read_exact(&mut body).ok()?;
+    serde_json::from_slice(&body).ok()
 }

@@ -7,6 +7,8 @@ use admin::Picture;
 use crate::font::{GLYPHS, HEIGHT, WIDTH};
 use crate::image::{Image, PIXEL_BYTES};
 
+/// What differs in the colour of a cursor where character and ground have the same.
+const CURSOR_INK: u8 = 7;
 /// Rows of a character's pixels, from its lowest, that the cursor takes.
 const CURSOR_HEIGHT: usize = 2;
 
@@ -119,7 +121,13 @@ impl Screen {
                     && y % HEIGHT >= HEIGHT - CURSOR_HEIGHT;
                 let bits = GLYPHS[usize::from(character)][y % HEIGHT];
                 let bits = if is_cursor { 0xFF } else { bits };
-                let colours = [attribute >> 4, attribute & 0x0F].map(|index| self.colour(index));
+                let ground = attribute >> 4;
+                // Where nothing was written yet both are black; a cursor is to be seen there, too.
+                let ink = match attribute & 0x0F {
+                    ink if is_cursor && ink == ground => ink ^ CURSOR_INK,
+                    ink => ink,
+                };
+                let colours = [ground, ink].map(|index| self.colour(index));
                 (0..WIDTH).map(move |x| colours[usize::from(bits >> (WIDTH - 1 - x) & 1)])
             })
         });

@@ -99,6 +99,9 @@ fn the_cursor_underlines_in_text_only() {
     seen.cursor = [1, 0, 0];
     let drawn = cell(&shown(&seen), 0, 0, RED, BLUE);
     assert_eq!(drawn, "........\n".repeat(14) + &"########\n".repeat(2));
+    // Where nothing was written it is to be seen, too.
+    seen.cursor = [1, 1, 0];
+    assert_eq!(pixel(&shown(&seen), 8, 15), [0xAA; 3]);
     seen.cursor = [0, 0, 0];
     assert!(!cell(&shown(&seen), 0, 0, RED, BLUE).contains('#'));
     seen.cursor = [1, 0, 0];
