@@ -1,10 +1,8 @@
 //! Why an operation did not happen, and who is to blame.
 use core::fmt;
 
-use crate::channels::device::OBJECT_BYTES_MAX;
-use crate::channels::{LABEL_BYTES_MAX, SERVICES_MAX};
+use crate::channels::ChannelRefusal;
 use crate::limits::{ARGUMENTS_BYTES_MAX, INPUTS_MAX, WORKERS_PER_PROCESS_MAX};
-use crate::region::{CHANNELS_PER_SLOT, DEVICES_MAX};
 use crate::{BlobId, ModuleId, NAME_BYTES_MAX, ProcessId, Stop, TABLE_ENTRIES, WorkerId};
 
 /// An operation failed. Either way nothing of its transaction may be committed.
@@ -96,27 +94,25 @@ pub enum Refusal {
     },
     /// No address range is left for blobs.
     BlobSpaceFull,
-    /// The slot has as many channels as it can have.
-    TooManyChannels,
-    /// The name of a device or service is none.
-    Label {
-        /// Its length in bytes.
-        found: usize,
-    },
-    /// There are as many devices as there can be.
-    TooManyDevices,
-    /// There are as many services as there can be.
-    TooManyServices,
-    /// A fallback object would become too long.
-    ObjectTooLong {
-        /// Where the write would end.
-        end: u64,
-    },
+    /// A channel, device or service cannot be made or used like this.
+    Channel(ChannelRefusal),
 }
 
 impl From<Stop> for Failure {
     fn from(stop: Stop) -> Self {
         Self::Stop(stop)
+    }
+}
+
+impl From<ChannelRefusal> for Refusal {
+    fn from(refusal: ChannelRefusal) -> Self {
+        Self::Channel(refusal)
+    }
+}
+
+impl From<ChannelRefusal> for Failure {
+    fn from(refusal: ChannelRefusal) -> Self {
+        Self::Refused(refusal.into())
     }
 }
 
@@ -131,36 +127,6 @@ impl fmt::Display for Failure {
         match self {
             Self::Stop(stop) => stop.fmt(f),
             Self::Refused(refusal) => refusal.fmt(f),
-        }
-    }
-}
-
-impl Refusal {
-    /// What names and channels refuse.
-    fn fmt_names_and_channels(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NameLength { found } => {
-                write!(f, "a name of {found} bytes, expected 1 to {NAME_BYTES_MAX}")
-            }
-            Self::TooManyChannels => {
-                write!(f, "too many channels, expected at most {CHANNELS_PER_SLOT}")
-            }
-            Self::Label { found } => write!(
-                f,
-                "the name of a device or service has {found} bytes, \
-                 expected 1 to {LABEL_BYTES_MAX} and no zero"
-            ),
-            Self::TooManyDevices => {
-                write!(f, "too many devices, expected at most {DEVICES_MAX}")
-            }
-            Self::TooManyServices => {
-                write!(f, "too many services, expected at most {SERVICES_MAX}")
-            }
-            Self::ObjectTooLong { end } => write!(
-                f,
-                "a fallback object of {end} bytes, expected at most {OBJECT_BYTES_MAX}"
-            ),
-            other => unreachable!("{other:?} is none of names and channels"),
         }
     }
 }
@@ -180,6 +146,9 @@ impl fmt::Display for Refusal {
                     f,
                     "the memory has layout version {found}, expected {expected}"
                 )
+            }
+            Self::NameLength { found } => {
+                write!(f, "a name of {found} bytes, expected 1 to {NAME_BYTES_MAX}")
             }
             Self::DirectoryFull => write!(f, "the directory of names is full"),
             Self::TableFull => write!(f, "the table is full: all {TABLE_ENTRIES} entries in use"),
@@ -227,12 +196,7 @@ impl fmt::Display for Refusal {
                 )
             }
             Self::BlobSpaceFull => f.write_str("no address range is left for blobs"),
-            Self::NameLength { .. }
-            | Self::TooManyChannels
-            | Self::Label { .. }
-            | Self::TooManyDevices
-            | Self::TooManyServices
-            | Self::ObjectTooLong { .. } => self.fmt_names_and_channels(f),
+            Self::Channel(refusal) => refusal.fmt(f),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::cell::{Cell, record};
 use crate::{Failure, Pages, Refusal, Stop, region};
 
 /// Version of the layout of all kernel tables.
-pub const LAYOUT_VERSION: u32 = 3;
+pub const LAYOUT_VERSION: u32 = 4;
 /// `"PLURIXKT"`.
 const MAGIC: u64 = 0x544B_5849_5255_4C50;
 

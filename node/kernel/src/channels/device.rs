@@ -14,10 +14,10 @@ use types::{NodeId, PAGE_SIZE};
 
 use super::label::Label;
 use super::program::{Passed, Place};
-use super::{Channel, Home, Kind, Release, doorbell, home, table};
+use super::{Channel, ChannelRefusal, Home, Kind, Release, doorbell, home, table};
 use crate::cell::{Cell, record};
 use crate::region::{self, DEVICES_MAX, OBJECT_PAGES};
-use crate::{ChannelId, Event, Failure, Pages, ProcessId, Refusal, Slot, Stop};
+use crate::{ChannelId, Event, Failure, Pages, ProcessId, Slot, Stop};
 
 /// Bytes of a fallback object at most.
 pub const OBJECT_BYTES_MAX: u64 = (OBJECT_PAGES as u64 - 1) * PAGE_SIZE as u64;
@@ -87,7 +87,7 @@ pub fn attach(
     while account.channel != ChannelId(0) && account.label != label {
         index += 1;
         if index == DEVICES_MAX {
-            return Err(Refusal::TooManyDevices.into());
+            return Err(ChannelRefusal::TooManyDevices.into());
         }
         account = cell(index).get(pages)?;
     }
@@ -275,7 +275,7 @@ pub fn write_object(
     };
     let end = offset.saturating_add(bytes.len() as u64);
     if end > OBJECT_BYTES_MAX {
-        return Err(Refusal::ObjectTooLong { end }.into());
+        return Err(ChannelRefusal::ObjectTooLong { end }.into());
     }
     let mut rest = bytes;
     let mut at = offset;

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use types::{NodeId, PageId};
 
 use super::direction::{self, RING_BYTES, Ring};
-use super::{Address, Channel, Home, Kind, Schedule, device, doorbell, table};
+use super::{Address, Channel, ChannelRefusal, Home, Kind, Schedule, device, doorbell, table};
 use crate::cell::Value;
 use crate::processes::{self, ProcessState};
 use crate::{
@@ -191,7 +191,9 @@ pub fn connect(
     let made = table::create(pages, station.slot(), connection);
     let made = match made {
         Ok(made) => made,
-        Err(Failure::Refused(Refusal::TooManyChannels)) => return Ok(None),
+        Err(Failure::Refused(Refusal::Channel(ChannelRefusal::TooManyChannels))) => {
+            return Ok(None);
+        }
         Err(Failure::Refused(refusal)) => unreachable!("making a channel is not {refusal}"),
         Err(Failure::Stop(stop)) => return Err(stop),
     };
@@ -322,7 +324,7 @@ pub fn lose(
     Ok(())
 }
 
-/// Closes a channel whose program runs no more. A device waits for its next driver.
+/// Closes a channel whose program runs no more.
 ///
 /// # Errors
 /// Only [`Stop`].
@@ -331,10 +333,7 @@ pub fn close(
     station: Station,
     (id, channel): (ChannelId, &Channel),
 ) -> Result<(), Stop> {
-    match channel.kind {
-        Kind::Device => Ok(()),
-        _ => super::close(pages, station.slot(), id, channel),
-    }
+    super::close(pages, station.slot(), id, channel)
 }
 
 /// Forgets a channel that is closed.

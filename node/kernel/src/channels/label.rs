@@ -1,7 +1,7 @@
 //! Names of devices and services.
 use core::fmt;
 
-use crate::Refusal;
+use super::ChannelRefusal;
 use crate::cell::Value;
 
 /// Bytes of a label at most.
@@ -16,10 +16,10 @@ impl Label {
     ///
     /// # Errors
     /// If the text is none.
-    pub fn new(text: &str) -> Result<Self, Refusal> {
+    pub fn new(text: &str) -> Result<Self, ChannelRefusal> {
         let found = text.len();
         if !(1..=LABEL_BYTES_MAX).contains(&found) || text.contains('\0') {
-            return Err(Refusal::Label { found });
+            return Err(ChannelRefusal::Label { found });
         }
         let mut bytes = [0; LABEL_BYTES_MAX];
         bytes[..found].copy_from_slice(text.as_bytes());

@@ -23,6 +23,7 @@ mod doorbell;
 pub mod home;
 mod label;
 pub mod program;
+mod refusal;
 pub mod service;
 mod table;
 
@@ -35,7 +36,7 @@ use crate::{ChannelId, Event, Pages, ProcessId, Slot, Stop};
 
 pub use direction::RING_BYTES;
 pub use label::{LABEL_BYTES_MAX, Label};
-pub(crate) use service::SERVICES_MAX;
+pub use refusal::ChannelRefusal;
 
 record! {
     /// A channel, without what changes often.

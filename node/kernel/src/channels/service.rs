@@ -6,10 +6,10 @@
 use super::direction::{self, Ring};
 use super::label::Label;
 use super::program::{Passed, Place};
-use super::{Channel, Home, Kind, Release, doorbell, home, table};
+use super::{Channel, ChannelRefusal, Home, Kind, Release, doorbell, home, table};
 use crate::cell::{Cell, Value, record};
 use crate::region;
-use crate::{ChannelId, Event, Failure, Pages, Refusal, Slot, Stop};
+use crate::{ChannelId, Event, Failure, Pages, Slot, Stop};
 
 record! {
     /// Who serves under a label, or did.
@@ -20,7 +20,7 @@ record! {
 }
 
 /// Services at a time.
-pub(crate) const SERVICES_MAX: usize = Cell::<Entry>::per_page(0);
+pub(super) const SERVICES_MAX: usize = Cell::<Entry>::per_page(0);
 
 impl Channel {
     /// The other end of a session.
@@ -52,7 +52,7 @@ pub fn serve(
             free = Some(index);
         }
     }
-    let index = found.or(free).ok_or(Refusal::TooManyServices)?;
+    let index = found.or(free).ok_or(ChannelRefusal::TooManyServices)?;
     let channel = end(at, Kind::Service, label.0, event);
     let id = table::create(pages, at.station.slot(), channel)?;
     doorbell::ring(pages, at.node, id.place())?;

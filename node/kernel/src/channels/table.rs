@@ -2,10 +2,10 @@
 //! meet; whoever stands at a slot makes channels there, whoever's they become later.
 use types::PAGE_SIZE;
 
-use super::{Channel, Kind};
+use super::{Channel, ChannelRefusal, Kind};
 use crate::cell::{Cell, Value, record};
 use crate::region::{self, CHANNELS_PER_SLOT};
-use crate::{ChannelId, Failure, Pages, Refusal, Slot, Stop};
+use crate::{ChannelId, Failure, Pages, Slot, Stop};
 
 /// Bytes for each record.
 const RECORD_BYTES: usize = 64;
@@ -16,8 +16,9 @@ const _: () = assert!(Channel::SIZE <= RECORD_BYTES);
 
 record! {
     struct Header {
-        /// Where the last channel was made.
-        last: u32,
+        /// The place that was freed last, plus 1; it knows the one before. So what is used anew
+        /// is what has been used: a ring's pages stay where they are.
+        free: u32,
         /// Places that were ever used.
         used: u32,
     }
@@ -44,26 +45,36 @@ pub(super) fn create(
     if header.used == 0 {
         directory().update(pages, |slots| *slots |= 1 << slot.index())?;
     }
-    for step in 1..=CHANNELS_PER_SLOT {
-        let index = (header.last + step) % CHANNELS_PER_SLOT;
-        let place = slot.index() * CHANNELS_PER_SLOT + index;
-        let found = record(place).get(pages)?;
-        if found.kind != Kind::Free {
-            continue;
-        }
-        let generation = found.generation + 1;
-        record(place).set(
-            pages,
-            Channel {
-                generation,
-                ..channel
-            },
-        )?;
-        let used = header.used.max(index + 1);
-        self::header(slot).set(pages, Header { last: index, used })?;
-        return Ok(ChannelId::new(place, generation));
+    let index = match header.free.checked_sub(1) {
+        Some(index) => index,
+        None if header.used < CHANNELS_PER_SLOT => header.used,
+        None => return Err(ChannelRefusal::TooManyChannels.into()),
+    };
+    let place = slot.index() * CHANNELS_PER_SLOT + index;
+    let found = record(place).get(pages)?;
+    assert!(
+        found.kind == Kind::Free,
+        "the place of a new channel is free"
+    );
+    let generation = found.generation + 1;
+    let made = Channel {
+        generation,
+        ..channel
+    };
+    record(place).set(pages, made)?;
+    let next = Header {
+        free: found.next_free(),
+        used: header.used.max(index + 1),
+    };
+    self::header(slot).set(pages, next)?;
+    Ok(ChannelId::new(place, generation))
+}
+
+impl Channel {
+    /// Of a free place: the next one, plus 1.
+    fn next_free(&self) -> u32 {
+        u32::try_from(self.socket).expect("stored from a place")
     }
-    Err(Refusal::TooManyChannels.into())
 }
 
 /// The channel, if it has not been freed.
@@ -94,7 +105,13 @@ pub(super) fn update(
 
 /// Frees a channel's place.
 pub(super) fn free(pages: &mut impl Pages, id: ChannelId) -> Result<(), Stop> {
-    record(id.place()).update(pages, |channel| channel.kind = Kind::Free)?;
+    let slot = Slot::new((id.place() / CHANNELS_PER_SLOT) as usize).expect("a place is a slot's");
+    let next = header(slot).get(pages)?.free;
+    record(id.place()).update(pages, |channel| {
+        (channel.kind, channel.socket) = (Kind::Free, next.into());
+    })?;
+    let free = id.place() % CHANNELS_PER_SLOT + 1;
+    header(slot).update(pages, |header| header.free = free)?;
     Ok(())
 }
 

@@ -9,7 +9,9 @@ use types::{NodeId, Prng};
 use super::memory::{Memory, Stops, station};
 use crate::channels::home::{self, Rings};
 use crate::channels::program::{self, Passed, Place};
-use crate::channels::{Address, Channel, Kind, RING_BYTES, Release, Schedule, inherit};
+use crate::channels::{
+    Address, Channel, ChannelRefusal, Kind, RING_BYTES, Release, Schedule, inherit,
+};
 use crate::step::StepEnd;
 use crate::{ChannelId, Event, ProcessId, Slot, queues};
 
@@ -243,7 +245,7 @@ fn numbers_of_others_and_of_what_is_forgotten_are_lost() {
             READY,
         )
     });
-    assert_eq!(full, Err(crate::Refusal::TooManyChannels));
+    assert_eq!(full, Err(ChannelRefusal::TooManyChannels.into()));
 }
 
 #[test]
@@ -370,4 +372,24 @@ fn who_takes_a_programs_place_has_its_listeners_and_not_its_connections() {
     assert_eq!(read(&mut memory, process, listener), Passed::Lost);
     assert_eq!(read(&mut memory, heir, id), Passed::Lost);
     assert_eq!(read(&mut memory, process, id), Passed::Bytes(0));
+}
+
+#[test]
+fn a_place_that_was_used_is_used_again_before_a_new_one() {
+    let (mut memory, module) = Memory::with_module(Stops::Every(2));
+    let process = memory.start(station(0), module);
+    let mut places = BTreeSet::new();
+    for round in 1..20 {
+        let made = [(); 3].map(|()| listen(&mut memory, process).0);
+        places.extend(made.map(low));
+        assert_eq!(places.len(), 3, "round {round}");
+        for id in made {
+            memory
+                .run(|pages| {
+                    program::close(pages, place(process), id)?;
+                    home::free(pages, id)
+                })
+                .unwrap();
+        }
+    }
 }

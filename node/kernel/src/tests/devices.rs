@@ -7,7 +7,7 @@ use types::NodeId;
 use super::memory::{Memory, Stops, station};
 use crate::channels::device::{self, Device, OBJECT_BYTES_MAX, Verdict};
 use crate::channels::program::{self, Passed, Place};
-use crate::channels::{Address, Channel, Kind, Label, Release, home};
+use crate::channels::{Address, Channel, ChannelRefusal, Kind, Label, Release, home};
 use crate::processes::{self, ProcessState};
 use crate::step::{self, Taken};
 use crate::{ChannelId, Event, ProcessId, Refusal};
@@ -107,7 +107,7 @@ fn an_object_is_read_as_it_was_written_and_has_its_bound() {
     assert_eq!(device(&mut memory).object_bytes, 9000);
     let end = OBJECT_BYTES_MAX + 1;
     let refused = write_object(&mut memory, driver, id, OBJECT_BYTES_MAX - 1, b"xy");
-    assert_eq!(refused, Err(Refusal::ObjectTooLong { end }));
+    assert_eq!(refused, Err(ChannelRefusal::ObjectTooLong { end }.into()));
     write_object(&mut memory, driver, id, OBJECT_BYTES_MAX - 1, b"x").unwrap();
 }
 

@@ -34,7 +34,7 @@ fn another_layout_or_another_memory_is_refused() {
     let refusal = memory.run(superblock::format).unwrap_err();
     assert_eq!(
         refusal.to_string(),
-        "the memory has layout version 4, expected 3"
+        "the memory has layout version 5, expected 4"
     );
     let magic = Cell::<u64>::first(region::superblock());
     memory.run(|pages| magic.set(pages, 5)).unwrap();

@@ -46,7 +46,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
         }
         self.channels.next_tidying = Some(now + TIDY_EVERY);
         self.channels.look_at_waiting();
-        let known: Vec<(ChannelId, Channel)> = self
+        let mut known: Vec<(ChannelId, Channel)> = self
             .channels
             .known
             .iter()
@@ -57,9 +57,11 @@ impl<P: Platform, D: Disk> Node<P, D> {
             self.channels
                 .open_listener(&mut self.core.outside(), *id, note);
         }
+        self.move_system(&known);
+        // A device waits for its next driver.
+        known.retain(|(_, channel)| channel.kind != Kind::Device);
         let processes: BTreeSet<_> = known.iter().map(|(_, channel)| channel.process).collect();
         let station = self.core.station();
-        self.move_system(&known);
         // If this fails, it is tried again.
         let closed = self.core.transact(|pages| {
             let mut ended = BTreeSet::new();
