@@ -6,7 +6,7 @@
 //! in the memory.
 use alloc::vec::Vec;
 
-use crate::Malformed;
+use crate::{Malformed, take_array};
 
 /// Bytes of the adapter's memory.
 pub const MEMORY_BYTES: usize = 1024 * 768 * 4;
@@ -211,17 +211,17 @@ impl<'a> Command<'a> {
     }
 
     fn take(rest: &mut &'a [u8]) -> Result<Option<Self>, Malformed> {
-        let Some([opcode]) = array(rest) else {
+        let Some([opcode]) = take_array(rest) else {
             return Ok(None);
         };
         Ok(match opcode {
-            1 => match array(rest) {
+            1 => match take_array(rest) {
                 Some([mode]) => Some(Self::SetMode(Mode::of_number(mode)?)),
                 None => None,
             },
-            2 => array(rest)
+            2 => take_array(rest)
                 .map(|[index, red, green, blue]| Self::SetColour(index, [red, green, blue])),
-            3 => match array(rest) {
+            3 => match take_array(rest) {
                 Some([visible @ 0..=1, column, row])
                     if usize::from(column) < COLUMNS && usize::from(row) < ROWS =>
                 {
@@ -235,14 +235,15 @@ impl<'a> Command<'a> {
                 None => None,
             },
             4 => return Self::take_write(rest),
-            5 => array(rest).map(|token| Self::Read(u32::from_le_bytes(token))),
+            5 => take_array(rest).map(|token| Self::Read(u32::from_le_bytes(token))),
             6 => Some(Self::Clear),
             _ => return Err(Malformed),
         })
     }
 
     fn take_write(rest: &mut &'a [u8]) -> Result<Option<Self>, Malformed> {
-        let (Some([mode]), Some(offset), Some(length)) = (array(rest), array(rest), array(rest))
+        let (Some([mode]), Some(offset), Some(length)) =
+            (take_array(rest), take_array(rest), take_array(rest))
         else {
             return Ok(None);
         };
@@ -270,7 +271,7 @@ pub struct Reading {
     pub mode: Mode,
     /// Where the cursor is.
     pub cursor: Cursor,
-    /// Checksum of the palette and of what is shown of the memory: [`checksum`].
+    /// Checksum of the palette and of what is shown of the memory.
     pub checksum: u32,
 }
 
@@ -312,32 +313,43 @@ impl Reading {
     }
 }
 
-/// Checksum of a palette and of what is shown of a memory, which may come in pieces: Adler-32.
-#[must_use]
-pub fn checksum<'a>(palette: &Palette, shown: impl IntoIterator<Item = &'a [u8]>) -> u32 {
+/// Checksum of a palette and of what is shown of a memory, in pieces of any length: Adler-32.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Checksum {
+    low: u32,
+    high: u32,
+}
+
+impl Checksum {
     const MODULUS: u32 = 65521;
     /// So many bytes at a time do not overflow.
     const BATCH: usize = 5552;
-    let (mut low, mut high) = (1_u32, 0_u32);
-    let mut add = |bytes: &[u8]| {
-        for batch in bytes.chunks(BATCH) {
-            for byte in batch {
-                low += u32::from(*byte);
-                high += low;
-            }
-            low %= MODULUS;
-            high %= MODULUS;
-        }
-    };
-    add(palette.0.as_flattened());
-    shown.into_iter().for_each(&mut add);
-    high << 16 | low
-}
 
-fn array<const LENGTH: usize>(rest: &mut &[u8]) -> Option<[u8; LENGTH]> {
-    let (bytes, after) = rest.split_first_chunk()?;
-    *rest = after;
-    Some(*bytes)
+    /// That of a palette, before anything that is shown.
+    #[must_use]
+    pub fn of(palette: &Palette) -> Self {
+        let mut checksum = Self { low: 1, high: 0 };
+        checksum.add(palette.0.as_flattened());
+        checksum
+    }
+
+    /// More of what is shown.
+    pub fn add(&mut self, bytes: &[u8]) {
+        for batch in bytes.chunks(Self::BATCH) {
+            for byte in batch {
+                self.low += u32::from(*byte);
+                self.high += self.low;
+            }
+            self.low %= Self::MODULUS;
+            self.high %= Self::MODULUS;
+        }
+    }
+
+    /// It as a number.
+    #[must_use]
+    pub const fn value(self) -> u32 {
+        self.high << 16 | self.low
+    }
 }
 
 #[cfg(test)]
@@ -400,8 +412,13 @@ mod tests {
     fn a_reading_comes_back_and_pieces_make_no_difference() {
         let palette = Palette::default();
         let picture = [[5_u8; 1000].as_slice(), &[250; 9000]].concat();
-        let whole = checksum(&palette, [picture.as_slice()]);
-        assert_eq!(whole, checksum(&palette, picture.chunks(77)));
+        let sum = |length: usize| {
+            let mut checksum = Checksum::of(&palette);
+            picture.chunks(length).for_each(|piece| checksum.add(piece));
+            checksum.value()
+        };
+        let whole = sum(picture.len());
+        assert_eq!(whole, sum(77));
         let reading = Reading {
             token: 9,
             mode: Mode::Wide,

@@ -7,9 +7,14 @@
 //! Every `unsafe` block here passes the address and length of memory that the callee may
 //! read or write for the duration of the call, or no memory at all.
 
+use alloc::vec::Vec;
+
 use crate::host;
 use crate::raw;
 use crate::step::Event;
+
+/// What is read over the stack at a time.
+const PIECE_BYTES: usize = 4096;
 
 /// When what is written leaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,6 +112,27 @@ impl Connection {
         read(self.0, buffer)
     }
 
+    /// Reads what has come, behind what is there already: about so many bytes at most. It comes
+    /// over the stack, which costs no page of the memory.
+    pub fn receive(self, to: &mut Vec<u8>, bytes_max: usize) -> Received {
+        let mut buffer = [0; PIECE_BYTES];
+        let mut total = 0;
+        while total < bytes_max {
+            match self.read(&mut buffer) {
+                Received::Bytes(count) => {
+                    to.extend_from_slice(&buffer[..count]);
+                    total += count;
+                    if count < buffer.len() {
+                        break;
+                    }
+                }
+                other if total == 0 => return other,
+                _ => break,
+            }
+        }
+        Received::Bytes(total)
+    }
+
     /// Writes as much as there is room for: the other end may be slow. Says how much.
     pub fn write(self, bytes: &[u8]) -> Result<usize, Lost> {
         // SAFETY: see the file's header.
@@ -118,6 +144,28 @@ impl Connection {
     pub fn close(self) {
         // SAFETY: no memory is passed.
         unsafe { raw::channel_close(self.0) }
+    }
+}
+
+/// A connection, or something like it: programs can be tested without a cluster.
+pub trait Stream {
+    /// Reads what has come, as much as there is room for.
+    fn read(&mut self, buffer: &mut [u8]) -> Received;
+
+    /// Writes as much as there is room for; returns how much.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Lost>;
+}
+
+impl Stream for Connection {
+    fn read(&mut self, buffer: &mut [u8]) -> Received {
+        Self::read(*self, buffer)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Lost> {
+        Self::write(*self, bytes)
     }
 }
 

@@ -14,7 +14,6 @@
 //! sdk::driver!(Lamp, device = "lamp");
 //! ```
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::channel::{Connection, Received, Release, accept, read};
@@ -316,12 +315,8 @@ impl<D: Driver> Running<D> {
 
 /// Reads what there is; whether there may be more. `None`: nothing will come any more.
 fn receive(connection: Connection, to: &mut Vec<u8>) -> Option<bool> {
-    let mut buffer = vec![0; READ_BYTES];
-    match connection.read(&mut buffer) {
-        Received::Bytes(count) => {
-            to.extend(&buffer[..count]);
-            Some(true)
-        }
+    match connection.receive(to, READ_BYTES) {
+        Received::Bytes(_) => Some(true),
         Received::Nothing => Some(false),
         Received::End | Received::Lost => None,
     }

@@ -54,7 +54,7 @@ mod work;
 
 #[cfg(target_arch = "wasm32")]
 pub use allocator::share;
-pub use channel::{Connection, Listener, Lost, Received, Release, Timer};
+pub use channel::{Connection, Listener, Lost, Received, Release, Stream, Timer};
 pub use driver::{Client, Device, Driver, Io, Object, Running};
 pub use host::{
     Input, arguments, clock_ns, exit, input, inputs, node, node_count, progress, random,

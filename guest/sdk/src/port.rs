@@ -5,7 +5,6 @@
 //! came has its effect once, and that each that was sent leaves once, as long as that node lives.
 
 use alloc::format;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -69,11 +68,10 @@ impl Port {
                     self.heard.drain(..length);
                 }
                 None => {
-                    let mut buffer = vec![0; READ_BYTES];
-                    match self.line?.read(&mut buffer) {
-                        Received::Bytes(count) => self.heard.extend(&buffer[..count]),
-                        Received::Nothing | Received::End | Received::Lost => return None,
-                    }
+                    let line = self.line?;
+                    let Received::Bytes(_) = line.receive(&mut self.heard, READ_BYTES) else {
+                        return None;
+                    };
                 }
             }
         }

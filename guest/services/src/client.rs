@@ -1,5 +1,4 @@
 //! A session with a driver, from the program's side.
-use alloc::vec;
 use alloc::vec::Vec;
 
 use sdk::{Connection, Event, Received};
@@ -38,6 +37,9 @@ impl Session {
             return false;
         }
         self.connection = Connection::with_service(self.label, self.event);
+        if self.connection.is_some() {
+            self.heard.clear();
+        }
         self.connection.is_some()
     }
 
@@ -64,10 +66,9 @@ impl Session {
         let Some(connection) = self.connection else {
             return &mut self.heard;
         };
-        let mut buffer = vec![0; READ_BYTES];
         let is_there = loop {
-            match connection.read(&mut buffer) {
-                Received::Bytes(count) => self.heard.extend(&buffer[..count]),
+            match connection.receive(&mut self.heard, READ_BYTES) {
+                Received::Bytes(_) => {}
                 Received::Nothing => break true,
                 Received::End | Received::Lost => break false,
             }
@@ -78,7 +79,6 @@ impl Session {
                 connection.close();
                 self.connection = None;
                 self.unsent.clear();
-                self.heard.clear();
             }
         }
         &mut self.heard

@@ -2,6 +2,7 @@
 use alloc::vec::Vec;
 
 use adapter::display::{Colour, Cursor, Mode};
+use adapter::take_array;
 
 /// Bytes of a drawing at most.
 pub const DRAWING_BYTES_MAX: usize = 32 << 10;
@@ -106,17 +107,17 @@ impl<'a> Request<'a> {
     }
 
     fn take(rest: &mut &'a [u8]) -> Result<Option<Self>, adapter::Malformed> {
-        let Some([opcode]) = array(rest) else {
+        let Some([opcode]) = take_array(rest) else {
             return Ok(None);
         };
         Ok(match opcode {
-            1 => match array(rest) {
+            1 => match take_array(rest) {
                 Some([mode]) => Some(Self::SetMode(Mode::of_number(mode)?)),
                 None => None,
             },
-            2 => array(rest)
+            2 => take_array(rest)
                 .map(|[index, red, green, blue]| Self::SetColour(index, [red, green, blue])),
-            3 => array(rest).map(|[visible, column, row]| {
+            3 => take_array(rest).map(|[visible, column, row]| {
                 Self::SetCursor(Cursor {
                     is_visible: visible != 0,
                     column,
@@ -130,7 +131,7 @@ impl<'a> Request<'a> {
     }
 
     fn take_drawing(opcode: u8, rest: &mut &'a [u8]) -> Result<Option<Self>, adapter::Malformed> {
-        let Some([mode]) = array(rest) else {
+        let Some([mode]) = take_array(rest) else {
             return Ok(None);
         };
         let mode = Mode::of_number(mode)?;
@@ -138,10 +139,10 @@ impl<'a> Request<'a> {
             return Ok(None);
         };
         if opcode == 5 {
-            let value = array(rest);
+            let value = take_array(rest);
             return Ok(value.map(|value| Self::Fill { mode, area, value }));
         }
-        let Some(length) = array(rest).map(u16::from_le_bytes) else {
+        let Some(length) = take_array(rest).map(u16::from_le_bytes) else {
             return Ok(None);
         };
         let expected = area.count() * mode.geometry().bytes_each;
@@ -170,7 +171,7 @@ impl Area {
     }
 
     fn take(rest: &mut &[u8]) -> Option<Self> {
-        let [x, y, width, height] = array::<8>(rest)?
+        let [x, y, width, height] = take_array::<8>(rest)?
             .as_chunks()
             .0
             .try_into()
@@ -214,12 +215,6 @@ impl Answer {
         bytes.drain(..Self::BYTES);
         Ok(Some(answer))
     }
-}
-
-fn array<const LENGTH: usize>(rest: &mut &[u8]) -> Option<[u8; LENGTH]> {
-    let (bytes, after) = rest.split_first_chunk()?;
-    *rest = after;
-    Some(*bytes)
 }
 
 #[cfg(test)]

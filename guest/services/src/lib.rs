@@ -10,5 +10,7 @@ extern crate std;
 mod client;
 pub mod display;
 pub mod input;
+mod lookout;
 
 pub use client::Session;
+pub use lookout::Lookout;

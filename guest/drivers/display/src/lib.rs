@@ -92,7 +92,7 @@ impl Driver for Display {
 
     fn on_room(&mut self, io: &mut Io) {
         let is_restored = io.is_restored();
-        while io.has_room() && !self.is_asked | is_restored {
+        while io.has_room() {
             let Some((offset, bytes)) = self.picture.take_changed(io.object) else {
                 break;
             };

@@ -1,5 +1,5 @@
 //! The picture in the fallback object, and what of it the adapter has still to be told.
-use adapter::display::{Mode, Palette, WRITE_BYTES_MAX, checksum};
+use adapter::display::{Checksum, Mode, Palette, WRITE_BYTES_MAX};
 use alloc::vec;
 use alloc::vec::Vec;
 use sdk::Object;
@@ -7,8 +7,8 @@ use services::display::Area;
 
 use crate::object::PICTURE;
 
-/// Bytes read or written in one go.
-const PIECE_BYTES: usize = 64 << 10;
+/// Bytes read or written in one go: on the stack, which costs no page of the memory.
+const PIECE_BYTES: usize = 16 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Picture {
@@ -61,11 +61,10 @@ impl Picture {
 
     /// Makes all of it 0, here, not at the adapter.
     pub(crate) fn clear(&mut self, object: Object) {
-        let zeroes = vec![0; PIECE_BYTES];
         let bytes = self.mode.geometry().bytes();
         for start in (0..bytes).step_by(PIECE_BYTES) {
             let count = PIECE_BYTES.min(bytes - start);
-            object.write(PICTURE + start as u64, &zeroes[..count]);
+            object.write(PICTURE + start as u64, &[0; PIECE_BYTES][..count]);
         }
     }
 
@@ -109,8 +108,14 @@ impl Picture {
 
     /// The checksum that the adapter has when it shows all this.
     pub(crate) fn checksum(&self, object: Object, palette: &Palette) -> u32 {
-        let mut bytes = vec![0; self.mode.geometry().bytes()];
-        object.read(PICTURE, &mut bytes);
-        checksum(palette, [bytes.as_slice()])
+        let mut checksum = Checksum::of(palette);
+        let mut buffer = [0; PIECE_BYTES];
+        let length = self.mode.geometry().bytes();
+        for start in (0..length).step_by(PIECE_BYTES) {
+            let piece = &mut buffer[..PIECE_BYTES.min(length - start)];
+            object.read(PICTURE + start as u64, piece);
+            checksum.add(piece);
+        }
+        checksum.value()
     }
 }

@@ -15,17 +15,15 @@ mod typewriter;
 use adapter::display::Mode;
 use adapter::{DISPLAY, INPUT};
 use core::cell::RefCell;
-use sdk::{Event, Static, Step, Timer, arguments, worker};
-use services::Session;
+use sdk::{Event, Static, Step, arguments, worker};
 use services::display::{Answer, Request};
 use services::input::{self, InputEvent};
+use services::{Lookout, Session};
 
 use crate::brush::Brushes;
 use crate::typewriter::Typewriter;
 
 const NEWS: Event = Event(1);
-/// Between two looks for a driver.
-const LOOK_NS: u64 = 100_000_000;
 /// Keys of the USB tables.
 const ESCAPE: u16 = 0x29;
 const F1: u16 = 0x3A;
@@ -40,8 +38,7 @@ struct Board {
     mode: Mode,
     typewriter: Typewriter,
     brushes: Brushes,
-    /// While a driver is missing.
-    timer: Option<Timer>,
+    lookout: Lookout,
 }
 
 impl Board {
@@ -61,7 +58,7 @@ impl Board {
             mode,
             typewriter: Typewriter::default(),
             brushes: Brushes::default(),
-            timer: None,
+            lookout: Lookout::default(),
         };
         if board.display.connect() {
             board.set_mode(mode);
@@ -78,7 +75,8 @@ impl Board {
         self.hear_display();
         self.hear_input();
         self.display.exchange();
-        self.look_for_drivers();
+        let is_missing = !self.display.is_connected() || !self.input.is_connected();
+        self.lookout.look_again_if(is_missing, NEWS);
         Step::Wait(NEWS)
     }
 
@@ -144,20 +142,6 @@ impl Board {
         match mode {
             Mode::Text => self.typewriter.begin(out),
             _ => brush::draw_colours(out, mode),
-        }
-    }
-
-    /// As long as one is missing, this has another look soon.
-    fn look_for_drivers(&mut self) {
-        let is_missing = !self.display.is_connected() || !self.input.is_connected();
-        if let Some(timer) = self.timer
-            && timer.take().is_some()
-        {
-            timer.cancel();
-            self.timer = None;
-        }
-        if is_missing && self.timer.is_none() {
-            self.timer = Some(Timer::after(LOOK_NS, NEWS));
         }
     }
 }

@@ -34,5 +34,6 @@ mod session;
 mod store;
 mod target;
 
-pub use session::{Next, Session, Stream};
+pub use sdk::Stream;
+pub use session::{Next, Session};
 pub use store::Store;

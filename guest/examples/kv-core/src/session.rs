@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
 
-use sdk::{Connection, Lost, Received};
+use sdk::{Lost, Received, Stream};
 
 use crate::answer::{Manner, Persistence};
 use crate::body::{Body, no_room};
@@ -20,28 +20,6 @@ const INPUT_BYTES: usize = 16 << 10;
 const INPUT_PER_STEP: usize = 128 << 10;
 /// Answers that a step makes on its stack.
 const OUTPUT_BYTES: usize = 16 << 10;
-
-/// The other end of a connection.
-pub trait Stream {
-    /// Reads what has come, as much as there is room for.
-    fn read(&mut self, buffer: &mut [u8]) -> Received;
-
-    /// Writes as much as there is room for; returns how much.
-    ///
-    /// # Errors
-    /// If the connection is gone.
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, Lost>;
-}
-
-impl Stream for Connection {
-    fn read(&mut self, buffer: &mut [u8]) -> Received {
-        Self::read(*self, buffer)
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, Lost> {
-        Self::write(*self, bytes)
-    }
-}
 
 /// How a session goes on after a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -43,4 +43,5 @@ mod transaction;
 mod value;
 
 pub use database::{Database, Here};
-pub use session::{Next, Session, Stream};
+pub use sdk::Stream;
+pub use session::{Next, Session};

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::mem;
 
-use sdk::{Connection, Lost, Received};
+use sdk::{Lost, Received, Stream};
 
 use crate::call::{Call, is};
 use crate::commands::{self, Executor};
@@ -21,28 +21,6 @@ const OUTPUT_BYTES: usize = 16 << 10;
 const REQUEST_BYTES_MAX: usize = 16 << 20;
 /// Entries and elements looked at after which a step ends.
 const WORK_PER_STEP: usize = 20_000;
-
-/// The other end of a connection.
-pub trait Stream {
-    /// Reads what has come, as much as there is room for.
-    fn read(&mut self, buffer: &mut [u8]) -> Received;
-
-    /// Writes as much as there is room for; returns how much.
-    ///
-    /// # Errors
-    /// If the connection is gone.
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, Lost>;
-}
-
-impl Stream for Connection {
-    fn read(&mut self, buffer: &mut [u8]) -> Received {
-        Self::read(*self, buffer)
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, Lost> {
-        Self::write(*self, bytes)
-    }
-}
 
 /// How a session goes on after a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

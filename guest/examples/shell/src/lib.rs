@@ -14,7 +14,8 @@ mod system;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use core::cell::RefCell;
-use sdk::{Event, Static, Step, Timer, worker};
+use sdk::{Event, Static, Step, worker};
+use services::Lookout;
 use shell_core::{Command, Editor, Key, show};
 
 use crate::line::Line;
@@ -22,8 +23,6 @@ use crate::screen::Screen;
 use crate::system::{Heard, System};
 
 pub(crate) const NEWS: Event = Event(1);
-/// Between two looks for a driver.
-const LOOK_NS: u64 = 100_000_000;
 const GREETING: &str = "Plurix. `help` lists what there is.\n";
 const PROMPT: &str = "> ";
 const LOST: &str = "the node that was asked has failed: whether it is done is not known\n";
@@ -46,8 +45,7 @@ struct Shell {
     editors: [Editor; 2],
     /// Who waits for an answer, in the order of the questions.
     waiting: VecDeque<Place>,
-    /// While a driver is missing.
-    timer: Option<Timer>,
+    lookout: Lookout,
 }
 
 impl Shell {
@@ -58,7 +56,7 @@ impl Shell {
             line: Line::new(),
             editors: Default::default(),
             waiting: VecDeque::new(),
-            timer: None,
+            lookout: Lookout::default(),
         };
         for place in [Place::Screen, Place::Line] {
             shell.write(place, GREETING);
@@ -94,7 +92,8 @@ impl Shell {
         self.system.speak();
         self.screen.show();
         self.line.speak();
-        self.look_for_drivers();
+        let is_missing = !self.screen.is_there() || !self.line.is_there();
+        self.lookout.look_again_if(is_missing, NEWS);
         Step::Wait(NEWS)
     }
 
@@ -132,20 +131,6 @@ impl Shell {
         match place {
             Place::Screen => self.screen.write(text),
             Place::Line => self.line.write(text),
-        }
-    }
-
-    /// As long as one is missing, this has another look soon.
-    fn look_for_drivers(&mut self) {
-        if let Some(timer) = self.timer
-            && timer.take().is_some()
-        {
-            timer.cancel();
-            self.timer = None;
-        }
-        let is_missing = !self.screen.is_there() || !self.line.is_there();
-        if is_missing && self.timer.is_none() {
-            self.timer = Some(Timer::after(LOOK_NS, NEWS));
         }
     }
 }

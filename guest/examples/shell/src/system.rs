@@ -1,6 +1,5 @@
 //! The line to the node that leads.
 use admin::{Request, Response};
-use alloc::vec;
 use alloc::vec::Vec;
 use sdk::{Connection, Device, Received, Release};
 
@@ -61,10 +60,7 @@ impl System {
             }
         }
         let line = self.line?;
-        let mut buffer = vec![0; READ_BYTES];
-        while let Received::Bytes(count) = line.read(&mut buffer) {
-            self.heard.extend(&buffer[..count]);
-        }
+        while let Received::Bytes(_) = line.receive(&mut self.heard, READ_BYTES) {}
         let (length, rest) = self.heard.split_first_chunk()?;
         let length = u32::from_le_bytes(*length) as usize;
         let body = rest.get(..length)?;

@@ -7,7 +7,7 @@ use core::mem;
 
 use adapter::Malformed;
 use adapter::display::{
-    Command, Cursor, MEMORY_BYTES, Mode, Palette, Reading, WRITE_BYTES_MAX, checksum,
+    Checksum, Command, Cursor, MEMORY_BYTES, Mode, Palette, Reading, WRITE_BYTES_MAX,
 };
 
 /// The parts of the memory that are noted to have changed.
@@ -127,6 +127,12 @@ impl Adapter {
         self.part.clear();
     }
 
+    fn checksum(&self) -> u32 {
+        let mut checksum = Checksum::of(&self.palette);
+        checksum.add(self.shown());
+        checksum.value()
+    }
+
     fn obey(&mut self, command: Command<'_>, said: &mut VecDeque<u8>) {
         self.version += 1;
         match command {
@@ -156,7 +162,7 @@ impl Adapter {
                     token,
                     mode: self.mode,
                     cursor: self.cursor,
-                    checksum: checksum(&self.palette, [self.shown()]),
+                    checksum: self.checksum(),
                 };
                 said.extend(reading.encode());
                 return;
