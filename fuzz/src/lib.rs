@@ -30,6 +30,7 @@ pub struct Target {
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
+    targets::adapter::TARGET,
     targets::admin::TARGET,
     targets::control::TARGET,
     targets::control_log::TARGET,

@@ -1,4 +1,5 @@
 //! The targets.
+pub(crate) mod adapter;
 pub(crate) mod admin;
 pub(crate) mod control;
 pub(crate) mod control_log;

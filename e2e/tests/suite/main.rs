@@ -5,6 +5,7 @@
 )]
 mod channels;
 mod chaos;
+mod counting;
 mod damage;
 mod dashboard;
 mod dead;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::counting::{self, Count};
 use e2e::{Machine, Started, eventually};
 
 /// Nobody waits longer for an answer.
@@ -69,34 +70,16 @@ impl Client {
     }
 }
 
-/// What somebody who counts knows.
-#[derive(Default)]
-struct Count {
-    /// What was acknowledged last.
-    acknowledged: u64,
-    /// Increments of which nobody knows.
-    unknown: u64,
-}
-
+/// Counts at a key, over one connection after the other.
 fn count(address: SocketAddr, key: &str, is_over: &AtomicBool) -> Count {
-    let mut count = Count::default();
     let mut client = connect(address);
-    while !is_over.load(Ordering::Relaxed) {
-        match client.number(&format!("INCR {key}")) {
-            Some(value) => {
-                let most = count.acknowledged + 1 + count.unknown;
-                let expected = count.acknowledged + 1..=most;
-                assert!(expected.contains(&value), "{value}, expected {expected:?}");
-                count.unknown = most - value;
-                count.acknowledged = value;
-            }
-            None => {
-                count.unknown += 1;
-                client = connect(address);
-            }
+    counting::count(is_over, || {
+        let told = client.number(&format!("INCR {key}"));
+        if told.is_none() {
+            client = connect(address);
         }
-    }
-    count
+        told
+    })
 }
 
 #[test]
