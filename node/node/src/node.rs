@@ -8,7 +8,7 @@ use kernel::{Slot, Station, reap, superblock};
 use platform::{Disk, Wait};
 use store::Store;
 use types::limits::MEMBERS_MAX;
-use types::{Duration, Instant, ViewNumber};
+use types::{Duration, Instant, NodeId, ViewNumber};
 
 use crate::apps::Apps;
 use crate::channels::Channels;
@@ -232,6 +232,14 @@ impl<P: Platform, D: Disk> Node<P, D> {
 }
 
 impl<P: Platform, D: Disk> Core<P, D> {
+    /// Who leads the view of this node.
+    pub(crate) fn leader(&self) -> NodeId {
+        self.dtm
+            .view()
+            .expect("a node without a view runs nothing")
+            .leader
+    }
+
     /// Where this node stands in its view.
     pub(crate) fn station(&self) -> Station {
         let view = self.dtm.view().expect("a node without a view runs nothing");

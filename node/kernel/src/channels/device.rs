@@ -138,10 +138,12 @@ pub(super) fn hand_over(
 }
 
 /// The device of another node takes the place of this one's; it begins with another line.
-///
-/// # Errors
-/// Only [`Stop`].
-pub fn move_to(pages: &mut impl Pages, slot: Slot, id: ChannelId, to: NodeId) -> Result<(), Stop> {
+pub(super) fn move_to(
+    pages: &mut impl Pages,
+    slot: Slot,
+    id: ChannelId,
+    to: NodeId,
+) -> Result<(), Stop> {
     let Some(channel) = table::find(pages, id)?.filter(|channel| channel.home.0 != to) else {
         return Ok(());
     };

@@ -350,7 +350,8 @@ pub fn free(pages: &mut impl Pages, id: ChannelId) -> Result<(), Stop> {
 }
 
 /// Takes over the channels of nodes that are there no more, a part of them at a time, from a
-/// place on: their listeners listen here from now on, their connections are lost.
+/// place on: their listeners listen here from now on, their connections are lost. Takes over all
+/// devices, too.
 ///
 /// # Errors
 /// Only [`Stop`].
@@ -374,6 +375,10 @@ pub fn adopt(
             continue;
         };
         if is_there(channel.home.0) {
+            if channel.kind == Kind::Device && channel.home.0 != me {
+                device::move_to(pages, station.slot(), id, me)?;
+                channels.push(id);
+            }
             continue;
         }
         doorbell::clear(pages, channel.home.0)?;

@@ -6,8 +6,9 @@ use types::NodeId;
 
 use super::memory::{Memory, Stops, station};
 use crate::channels::device::{self, Device, OBJECT_BYTES_MAX, Verdict};
+use crate::channels::home::{self, Rings};
 use crate::channels::program::{self, Passed, Place};
-use crate::channels::{Address, Channel, ChannelRefusal, Kind, Label, Release, home};
+use crate::channels::{Address, Channel, ChannelRefusal, Home, Kind, Label, Release};
 use crate::processes::{self, ProcessState};
 use crate::step::{self, Taken};
 use crate::{ChannelId, Event, ProcessId, Refusal};
@@ -187,4 +188,29 @@ fn a_program_without_a_device_ends_when_it_fails() {
     let verdict = memory.run(|pages| device::judge(pages, station(0).slot(), process, SECOND));
     assert_eq!(verdict, Ok(Verdict::Ends));
     assert_eq!(fail(&mut memory, SECOND), ProcessState::Faulted);
+}
+
+#[test]
+fn the_leaders_node_takes_a_device_over_and_its_line_is_closed() {
+    let (mut memory, module) = Memory::with_module(Stops::Every(3));
+    let driver = memory.start(station(0), module);
+    let id = attach(&mut memory, driver);
+    write_object(&mut memory, driver, id, 0, b"on").unwrap();
+    let (line, _) = begin_line(&mut memory, id).unwrap();
+    let leader = NodeId(9);
+    let adopted = memory
+        .run(|pages| home::adopt(pages, station(1), leader, |_| true, 0))
+        .unwrap();
+    assert_eq!((adopted.channels, adopted.next), (vec![id], None));
+    assert_eq!(device(&mut memory).channel.home, Home(leader));
+    assert_eq!(read(&mut memory, driver, line).0, Passed::Lost);
+    // Both homes hear of it, and the driver keeps what it had.
+    for node in [ME, leader] {
+        let rung = memory.run(|pages| home::take_rings(pages, node)).unwrap();
+        let place = u32::try_from(id.0 & 0xFFFF_FFFF).unwrap();
+        assert!(matches!(rung, Rings::Some(places) if places.contains(&place)));
+    }
+    assert_eq!(object(&mut memory, driver, id, 0), b"on");
+    let again = memory.run(|pages| home::adopt(pages, station(1), leader, |_| true, 0));
+    assert!(again.unwrap().channels.is_empty());
 }

@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use engine::{DriverCall, GuestFault, ModuleInfo, Stop};
+use kernel::channels::program::Place;
 use kernel::channels::{Label, device, service};
 use kernel::{ChannelId, Event, Failure, modules};
 use platform::Disk;
@@ -53,7 +54,12 @@ impl<P: Platform, D: Disk> Running<'_, P, D> {
             );
             return Err(GuestFault::refused(&why).into());
         }
-        let (at, release) = (self.place(), release_of(release)?);
+        let release = release_of(release)?;
+        // Devices are the leader's node's.
+        let at = Place {
+            node: self.core.leader(),
+            ..self.place()
+        };
         let pages = &mut Transaction { core: self.core };
         let attached = device::attach(pages, at, label, release, Event(event));
         self.core.is_rung = true;

@@ -3,7 +3,6 @@
 use alloc::string::String;
 use core::net::SocketAddr;
 
-use adapter::SYSTEM;
 use devices::machine::Machine;
 use platform::{Disk, ListenerId, Protocol, SocketId, Sockets};
 
@@ -23,15 +22,12 @@ pub(crate) trait Outside: Sockets {
 pub(crate) struct World<'a, P> {
     platform: &'a mut P,
     machine: &'a mut Machine,
-    /// This is the leader's node.
-    leads: bool,
 }
 
 impl<P: Platform, D: Disk> Core<P, D> {
     pub(super) fn outside(&mut self) -> World<'_, P> {
         World {
             platform: &mut self.platform,
-            leads: self.leadership.is_some(),
             machine: &mut self.machine,
         }
     }
@@ -39,10 +35,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
 
 impl<P: Sockets> Outside for World<'_, P> {
     fn attach(&mut self, device: &str) -> Result<ListenerId, String> {
-        match device == SYSTEM && !self.leads {
-            true => Err("the leader's node has the system".into()),
-            false => self.machine.listen(device),
-        }
+        self.machine.listen(device)
     }
 }
 

@@ -2,10 +2,9 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use adapter::SYSTEM;
 use kernel::ChannelId;
 use kernel::channels::home;
-use kernel::channels::{Channel, Kind, device};
+use kernel::channels::{Channel, Kind};
 use platform::Disk;
 use types::Duration;
 
@@ -16,25 +15,6 @@ use crate::{Node, Platform};
 const TIDY_EVERY: Duration = Duration::from_millis(250);
 
 impl<P: Platform, D: Disk> Node<P, D> {
-    /// The system is a device of the leader's node.
-    fn move_system(&mut self, known: &[(ChannelId, Channel)]) {
-        let is_system = |(_, channel): &&(ChannelId, Channel)| {
-            channel.kind == Kind::Device && channel.label().as_str() == SYSTEM
-        };
-        let leader = self.core.dtm.view().map(|view| view.leader);
-        let (Some((id, _)), Some(leader)) = (known.iter().find(is_system), leader) else {
-            return;
-        };
-        if leader != self.core.dtm.me() {
-            let slot = self.core.station().slot();
-            // If this fails, it is tried again.
-            let moved = self
-                .core
-                .transact(|pages| Ok(device::move_to(pages, slot, *id, leader)?));
-            self.core.is_rung |= moved.is_ok();
-        }
-    }
-
     /// Tries again to listen where that has failed and to let in who waits, and closes the
     /// channels of programs that have ended.
     pub(super) fn tidy_channels(&mut self) {
@@ -57,7 +37,6 @@ impl<P: Platform, D: Disk> Node<P, D> {
             self.channels
                 .open_listener(&mut self.core.outside(), *id, note);
         }
-        self.move_system(&known);
         // A device waits for its next driver.
         known.retain(|(_, channel)| channel.kind != Kind::Device);
         let processes: BTreeSet<_> = known.iter().map(|(_, channel)| channel.process).collect();
