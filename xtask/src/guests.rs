@@ -1,16 +1,19 @@
 //! Builds the guest modules and keeps the committed ones up to date.
 //!
 //! The bytes of a module depend on its sources and the compiler only: paths are remapped,
-//! names stripped. The compiler is noted beside the modules, so that `--check` compares
+//! names stripped, and see `wrapper`. The compiler is noted beside the modules, so that `--check` compares
 //! bytes only where it would make the same ones.
 mod module;
 mod toolchain;
+mod wrapper;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+
+pub(crate) use self::wrapper::stand_in;
 
 use self::toolchain::Toolchain;
 use crate::run::{command, root, say};
@@ -96,6 +99,7 @@ fn build(toolchain: &Toolchain) -> Result<PathBuf> {
         .env_remove("RUSTFLAGS")
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     toolchain.set_up(&mut cargo);
+    wrapper::set_up(&mut cargo)?;
     command(&mut cargo).context("build the guest modules")?;
     Ok(folder.join(TARGET).join("release"))
 }

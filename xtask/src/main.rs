@@ -65,6 +65,7 @@ const MODEL: &str = "plurix-model";
 const FUZZ: &str = "fuzz/Cargo.toml";
 
 fn main() -> Result<()> {
+    guests::stand_in()?;
     match Args::parse().task {
         Task::Check => check(),
         Task::Test => test(),
