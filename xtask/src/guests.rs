@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// Builds all modules; returns the folder they are in.
 fn build(toolchain: &Toolchain) -> Result<PathBuf> {
-    let folder = root().join("target/guests");
+    let folder = root().join("target/modules");
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--release", "--locked", "--target", TARGET]);
     cargo

@@ -61,10 +61,11 @@ impl Picture {
 
     /// Makes all of it 0, here, not at the adapter.
     pub(crate) fn clear(&mut self, object: Object) {
+        let zeroes = [0; PIECE_BYTES];
         let bytes = self.mode.geometry().bytes();
         for start in (0..bytes).step_by(PIECE_BYTES) {
             let count = PIECE_BYTES.min(bytes - start);
-            object.write(PICTURE + start as u64, &[0; PIECE_BYTES][..count]);
+            object.write(PICTURE + start as u64, &zeroes[..count]);
         }
     }
 
