@@ -1,8 +1,8 @@
 //! Builds the guest modules and keeps the committed ones up to date.
 //!
-//! The bytes of a module depend on its sources and the compiler only: paths are remapped,
-//! names stripped, and see `wrapper`. The compiler is noted beside the modules, so that `--check` compares
-//! bytes only where it would make the same ones.
+//! The bytes of a module depend on its sources and the compiler only: paths are remapped, names
+//! stripped, and see `wrapper`. The compiler is noted beside the modules, so that `--check`
+//! compares bytes only where it would make the same ones.
 mod module;
 mod toolchain;
 mod wrapper;
