@@ -7,7 +7,7 @@ use core::fmt;
 use core::num::NonZeroUsize;
 
 use platform::{GUARD_BYTES, VIEW_BYTES};
-use wasmtime::{Config, Linker, OptLevel, WasmBacktraceDetails};
+use wasmtime::{Config, Linker, WasmBacktraceDetails};
 
 use crate::memory::ViewMemories;
 use crate::module::Module;
@@ -27,6 +27,7 @@ pub struct Engine {
 }
 
 /// A module that cannot be compiled; says why.
+#[cfg(feature = "compiler")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CompileError(String);
 
@@ -56,6 +57,7 @@ impl Engine {
     ///
     /// # Errors
     /// If the module is invalid or uses features that are switched off.
+    #[cfg(feature = "compiler")]
     pub fn compile(&self, instrumented: &[u8]) -> Result<Vec<u8>, CompileError> {
         self.runtime
             .precompile_module(instrumented)
@@ -117,13 +119,39 @@ fn config() -> Config {
         .wasm_memory64(false);
     // Code: small artefacts, fast code, reports with names of functions.
     config
-        .cranelift_opt_level(OptLevel::Speed)
         .max_wasm_stack(STACK_BYTES_MAX)
         .generate_address_map(false)
         .native_unwind_info(false)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .wasm_backtrace_max_frames(NonZeroUsize::new(REPORT_FRAMES_MAX));
+    machine(&mut config);
     config
+}
+
+/// What code may use of the processor beyond its first level.
+#[cfg(feature = "compiler")]
+const PROCESSOR_FEATURES: [&str; 5] = ["sse3", "ssse3", "sse41", "sse42", "popcnt"];
+
+/// One form of machine code for all nodes of a cluster, whatever each of their processors can
+/// do beyond: an x86-64 with the instructions of its second level (SSE4.2 and POPCNT), which is
+/// all that WebAssembly has use for but a few.
+fn machine(config: &mut Config) {
+    #[cfg(feature = "compiler")]
+    {
+        config
+            .target("x86_64-unknown-linux-gnu")
+            .expect("a machine that the compiler knows");
+        config.cranelift_opt_level(wasmtime::OptLevel::Speed);
+        for feature in PROCESSOR_FEATURES {
+            // SAFETY: code is run only where `has_feature` has found all that it needs.
+            unsafe { config.cranelift_flag_enable(&format!("has_{feature}")) };
+        }
+    }
+    #[cfg(not(feature = "std"))]
+    // SAFETY: it asks the processor.
+    unsafe {
+        config.detect_host_feature(crate::processor::has_feature)
+    };
 }
 
 fn load_error(error: &wasmtime::Error) -> LoadError {
@@ -136,6 +164,7 @@ impl fmt::Debug for Engine {
     }
 }
 
+#[cfg(feature = "compiler")]
 impl fmt::Display for CompileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("cannot compile the module: ")?;
@@ -150,5 +179,6 @@ impl fmt::Display for LoadError {
     }
 }
 
+#[cfg(feature = "compiler")]
 impl core::error::Error for CompileError {}
 impl core::error::Error for LoadError {}

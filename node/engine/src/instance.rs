@@ -11,8 +11,9 @@ use platform::GuestSpace;
 use wasmtime::{Store, TypedFunc, Val, WasmBacktrace};
 
 use crate::globals::{Globals, Kept};
+use crate::handout::{Handout, hand_out};
 use crate::header::Header;
-use crate::memory::{Handout, ViewPart, hand_out};
+use crate::memory::ViewPart;
 use crate::module::Module;
 use crate::state::{Context, PAGE_64K, StepState};
 use crate::{GuestFault, StepHost, StepReturn, Stop, Value};
@@ -205,7 +206,7 @@ impl Instance {
 impl Live {
     fn new(module: &Module, state: &Context) -> wasmtime::Result<Self> {
         let memory_bytes = usize::try_from(state.memory_bytes.get())?;
-        hand_out(Handout {
+        let turn = hand_out(Handout {
             linear: (module.memory().max_64k > 0)
                 .then(|| ViewPart::linear(state.space.clone(), memory_bytes)),
             barriers: (module.barriers_bytes() > 0)
@@ -216,6 +217,7 @@ impl Live {
         let stopped = wasmtime::Error::msg("stopped by the host");
         state.set_silent_error(stopped.context(WasmBacktrace::capture(&store)));
         let instance = pre.instantiate(&mut store)?;
+        drop(turn);
         let stack = module
             .stack()
             .map(|(export, initial)| (global(&mut store, instance, export), *initial));

@@ -17,8 +17,11 @@
 //! instance brought to that size and those globals -> the function is called -> faults
 //! and interrupts (both in the platform), barriers (`barrier`), ABI calls (`calls`, `wasi`)
 //! ask the host -> changed globals are written to the header.
+#![no_std]
 #![deny(missing_docs)]
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 mod access;
 mod barrier;
@@ -26,18 +29,23 @@ mod calls;
 mod code;
 mod engine;
 mod globals;
+mod handout;
 pub mod header;
 mod host;
 mod info;
 mod instance;
 mod memory;
 mod module;
+#[cfg(not(feature = "std"))]
+mod processor;
 mod state;
 mod stop;
 mod value;
 mod wasi;
 
-pub use engine::{CompileError, Engine, LoadError};
+#[cfg(feature = "compiler")]
+pub use engine::CompileError;
+pub use engine::{Engine, LoadError};
 pub use host::{DriverCall, HostCall, StepHost};
 pub use info::{ModuleInfo, StackPointer};
 pub use instance::{Instance, Limits};

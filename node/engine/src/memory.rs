@@ -2,19 +2,11 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
-use core::cell::RefCell;
 
 use platform::{GUARD_BYTES, GuestSpace, VIEW_BYTES};
 use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
 
-/// What an instance's memories are made of, in the order of their indices.
-#[derive(Default)]
-pub(crate) struct Handout {
-    /// The linear memory at its current size.
-    pub(crate) linear: Option<ViewPart>,
-    /// The barrier table.
-    pub(crate) barriers: Option<ViewPart>,
-}
+use crate::handout;
 
 /// A part of a view that guest code addresses.
 pub(crate) struct ViewPart {
@@ -30,20 +22,9 @@ enum Part {
     Barriers,
 }
 
-/// Gives instances what was handed out for them. The runtime asks for memories without
-/// saying for which instance, but on the thread that makes the instance.
+/// Gives instances what was handed out for them: the runtime asks for memories without saying
+/// for which instance.
 pub(crate) struct ViewMemories;
-
-std::thread_local! {
-    static HANDOUT: RefCell<Handout> = const {
-        RefCell::new(Handout { linear: None, barriers: None })
-    };
-}
-
-/// Sets what the next instance made on this thread gets.
-pub(crate) fn hand_out(handout: Handout) {
-    HANDOUT.with_borrow_mut(|place| *place = handout);
-}
 
 impl ViewPart {
     pub(crate) fn linear(space: Arc<dyn GuestSpace>, bytes: usize) -> Self {
@@ -74,8 +55,7 @@ unsafe impl MemoryCreator for ViewMemories {
         reserved_size_in_bytes: Option<usize>,
         guard_size_in_bytes: usize,
     ) -> Result<Box<dyn LinearMemory>, String> {
-        let part = HANDOUT
-            .with_borrow_mut(|handout| handout.linear.take().or_else(|| handout.barriers.take()))
+        let part = handout::take()
             .ok_or_else(|| String::from("a module has its own memory and a barrier table only"))?;
         assert!(
             part.bytes >= minimum,
