@@ -3,16 +3,18 @@
 
 mod clock;
 mod compiler;
-mod dial;
 mod disk;
 mod entropy;
+mod exchange;
 mod fault;
+mod forward;
 mod frozen;
 mod guest;
 mod hello;
 mod interrupt;
 mod link_table;
 mod links;
+mod machine;
 mod mapping;
 mod network;
 mod ports;
@@ -23,6 +25,7 @@ mod socket;
 mod socket_table;
 mod sockets;
 mod stream;
+mod tcp;
 mod ticker;
 mod userfault;
 mod view;

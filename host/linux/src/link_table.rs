@@ -5,24 +5,22 @@
 //! sent on a connection before it is answered, so that nothing is lost before a link
 //! is up.
 use std::collections::BTreeMap;
+use std::mem;
 use std::net::SocketAddr;
 
-use mio::Token;
-use mio::net::{TcpListener, TcpStream};
-use platform::{Clock, ClusterId, Event, JoinerId, LinkCounters, LostWhy, Refusal};
+use platform::{ClusterId, Event, JoinerId, LinkCounters, LostWhy, Refusal};
 use seal::{Caller, Key, WrongKey};
 use types::limits::MEMBERS_MAX;
 use types::{Duration, Epoch, Instant, NodeId, ViewNumber};
 use wire::{Envelope, Message};
 
-use crate::dial::dial;
+use crate::exchange::{Core, LinkConfig};
 use crate::hello::{
     CONTEXT, Hello, NOBODY, Opening, PROTOCOL_VERSION, Part, Purpose, encode_handshake,
 };
-use crate::network::{Core, NetworkConfig};
+use crate::machine::{Machine, Token};
 use crate::silence::{self, Verdict, Watch};
 use crate::stream::{Outbox, ReadSide, Source, Stream};
-use crate::{LinuxClock, LinuxEntropy};
 
 /// More than this waiting to be written is written without waiting for the loop.
 const FLUSH_BYTES: usize = 64 << 10;
@@ -59,8 +57,8 @@ pub(crate) enum State {
 }
 
 #[derive(Debug)]
-pub(crate) struct Connection {
-    pub(crate) stream: Stream,
+pub(crate) struct Connection<S> {
+    pub(crate) stream: Stream<S>,
     pub(crate) state: State,
     /// Waits for the answer to the handshake that we have begun.
     caller: Option<Caller>,
@@ -86,33 +84,31 @@ pub(crate) struct Peer {
 
 /// All links of a node.
 #[derive(Debug)]
-pub(crate) struct LinkTable {
+pub(crate) struct LinkTable<M: Machine> {
     cluster: ClusterId,
     key: Option<Key>,
     pub(crate) me: NodeId,
     pub(crate) address: SocketAddr,
-    pub(crate) listener: TcpListener,
-    pub(crate) connections: BTreeMap<Token, Connection>,
+    pub(crate) connections: BTreeMap<Token, Connection<M::Socket>>,
     pub(crate) peers: BTreeMap<NodeId, Peer>,
     /// Connections with something to write.
     dirty: Vec<Token>,
     /// Connections that were ended here. They stay open, so that the other end notices
     /// nothing, until the node has heard of it.
-    parting: Vec<Connection>,
+    parting: Vec<Connection<M::Socket>>,
     silence: Duration,
     /// When to look after connections that are watched, if any is.
     next_check: Option<Instant>,
     pub(crate) counters: LinkCounters,
 }
 
-impl LinkTable {
-    pub(crate) fn new(config: NetworkConfig, listener: TcpListener, address: SocketAddr) -> Self {
+impl<M: Machine> LinkTable<M> {
+    pub(crate) fn new(config: LinkConfig) -> Self {
         Self {
             cluster: config.cluster,
             key: config.key,
             me: config.me,
-            address,
-            listener,
+            address: config.address,
             connections: BTreeMap::new(),
             peers: BTreeMap::new(),
             dirty: Vec::new(),
@@ -124,9 +120,9 @@ impl LinkTable {
     }
 
     /// The address, if it may be dialled: without a key only this machine.
-    pub(crate) fn allowed(&self, address: &str) -> Option<SocketAddr> {
+    pub(crate) fn allowed(&self, machine: &M, address: &str) -> Option<SocketAddr> {
         let address: SocketAddr = address.parse().ok()?;
-        (self.key.is_some() || address.ip().is_loopback()).then_some(address)
+        (self.key.is_some() || machine.is_here(address.ip())).then_some(address)
     }
 
     pub(crate) fn holds(&self, token: Token) -> bool {
@@ -140,7 +136,7 @@ impl LinkTable {
     }
 
     /// Dials whoever is due, and looks whether the others are still there.
-    pub(crate) fn on_time(&mut self, core: &mut Core, now: Instant) {
+    pub(crate) fn on_time(&mut self, core: &mut Core<M>, now: Instant) {
         if let Some(due) = self.next_check.filter(|&due| due <= now) {
             self.check_peers(core, now, due);
         }
@@ -157,7 +153,7 @@ impl LinkTable {
     }
 
     /// Lets a connection in as far as the door.
-    pub(crate) fn on_accept(&mut self, core: &mut Core, socket: TcpStream) {
+    pub(crate) fn on_accept(&mut self, core: &mut Core<M>, socket: M::Socket) {
         let is_stranger = |state| matches!(state, State::Door | State::Held(_));
         let mut strangers = self
             .connections
@@ -170,7 +166,7 @@ impl LinkTable {
         self.add(core, socket, State::Door, Outbox::default());
     }
 
-    pub(crate) fn on_writable(&mut self, core: &mut Core, token: Token) {
+    pub(crate) fn on_writable(&mut self, core: &mut Core<M>, token: Token) {
         let Some(connection) = self.connections.get_mut(&token) else {
             return;
         };
@@ -183,7 +179,12 @@ impl LinkTable {
     }
 
     /// Reads a turn's worth; says whether there may be more.
-    pub(crate) fn on_readable(&mut self, core: &mut Core, token: Token, side: ReadSide) -> Source {
+    pub(crate) fn on_readable(
+        &mut self,
+        core: &mut Core<M>,
+        token: Token,
+        side: ReadSide,
+    ) -> Source {
         let Some(connection) = self.connections.get_mut(&token) else {
             return Source::Closed;
         };
@@ -195,7 +196,7 @@ impl LinkTable {
         if !may_be_read {
             return Source::Drained;
         }
-        let (count, source) = connection.stream.read_turn(side);
+        let (count, source) = connection.stream.read_turn(&mut core.machine, side);
         self.counters.bytes_received += count as u64;
         self.use_inbox(core, token);
         // What was read may have ended it already.
@@ -213,7 +214,7 @@ impl LinkTable {
         source
     }
 
-    fn use_inbox(&mut self, core: &mut Core, token: Token) {
+    fn use_inbox(&mut self, core: &mut Core<M>, token: Token) {
         let Some(connection) = self.connections.get_mut(&token) else {
             return;
         };
@@ -236,17 +237,17 @@ impl LinkTable {
     }
 
     /// A stranger opens the conversation.
-    fn on_opening(&mut self, core: &mut Core, token: Token, opening: Opening) {
+    fn on_opening(&mut self, core: &mut Core<M>, token: Token, opening: Opening) {
         let is_sealed = self.connection(token).stream.is_sealed();
         match (opening, &self.key) {
             (Opening::Hello(hello), key) if is_sealed == key.is_some() => {
                 self.on_hello(core, token, hello);
             }
             (Opening::Handshake(Part::Call, call), Some(key)) if !is_sealed => {
-                match seal::answer(key, CONTEXT, &call, &mut LinuxEntropy) {
+                match seal::answer(key, CONTEXT, &call, &mut core.machine) {
                     Ok((session, answer)) => {
                         let stream = &mut self.connection(token).stream;
-                        stream.say(&encode_handshake(Part::Answer, &answer));
+                        stream.say(&mut core.machine, &encode_handshake(Part::Answer, &answer));
                         stream.begin_seal(session);
                         core.unread.push((token, ReadSide::Open));
                     }
@@ -265,7 +266,7 @@ impl LinkTable {
     }
 
     /// A stranger says who it is and whom it wants.
-    fn on_hello(&mut self, core: &mut Core, token: Token, hello: Hello) {
+    fn on_hello(&mut self, core: &mut Core<M>, token: Token, hello: Hello) {
         if hello.purpose != Purpose::Call {
             self.turn_away(core, token, Refusal::NoNode);
             return;
@@ -292,7 +293,7 @@ impl LinkTable {
         }
     }
 
-    fn welcome(&mut self, core: &mut Core, token: Token, end: End, target: NodeId) {
+    fn welcome(&mut self, core: &mut Core<M>, token: Token, end: End, target: NodeId) {
         let answer = self.hello(Purpose::Welcome, target);
         let connection = self.connection(token);
         connection.state = State::Up(end);
@@ -306,7 +307,7 @@ impl LinkTable {
     }
 
     /// The process that we called answers.
-    fn on_answer(&mut self, core: &mut Core, token: Token, end: End, opening: Opening) {
+    fn on_answer(&mut self, core: &mut Core<M>, token: Token, end: End, opening: Opening) {
         let call = self.call_of(end);
         let has_key = self.key.is_some();
         let connection = self.connection(token);
@@ -319,7 +320,7 @@ impl LinkTable {
                     .map(|caller| caller.finish(&answer));
                 if let Some(Ok(session)) = finished {
                     connection.stream.begin_seal(session);
-                    connection.stream.say(&call.encode());
+                    connection.stream.say(&mut core.machine, &call.encode());
                     core.unread.push((token, ReadSide::Open));
                     return;
                 }
@@ -354,12 +355,12 @@ impl LinkTable {
     }
 
     /// The link with `node` runs over this connection now.
-    pub(crate) fn on_up(&mut self, core: &mut Core, token: Token, node: NodeId) {
+    pub(crate) fn on_up(&mut self, core: &mut Core<M>, token: Token, node: NodeId) {
         let peer = self
             .peers
             .get_mut(&node)
             .expect("only links that are wanted come up");
-        let mut waiting = std::mem::take(&mut peer.waiting);
+        let mut waiting = mem::take(&mut peer.waiting);
         peer.connection = Some(token);
         peer.redial_at = None;
         peer.pause = PAUSE_MIN;
@@ -373,7 +374,7 @@ impl LinkTable {
         core.events.push_back(Event::LinkUp(node));
     }
 
-    fn on_messages(&mut self, core: &mut Core, token: Token, end: End) {
+    fn on_messages(&mut self, core: &mut Core<M>, token: Token, end: End) {
         let connection = self
             .connections
             .get_mut(&token)
@@ -404,7 +405,7 @@ impl LinkTable {
     }
 
     /// Says so, as far as the other end can understand it.
-    fn turn_away(&mut self, core: &mut Core, token: Token, refusal: Refusal) {
+    fn turn_away(&mut self, core: &mut Core<M>, token: Token, refusal: Refusal) {
         self.counters.refused += 1;
         core.events.push_back(Event::Refused(refusal));
         let purpose = match refusal {
@@ -414,56 +415,54 @@ impl LinkTable {
         let answer = self.hello(purpose, NOBODY).encode();
         let stream = &mut self.connection(token).stream;
         if refusal != Refusal::NoNode {
-            stream.say(&answer);
+            stream.say(&mut core.machine, &answer);
         }
-        stream.finish();
+        core.machine.finish(&mut stream.socket);
         self.close(core, token);
     }
 
-    pub(crate) fn dial_peer(&mut self, core: &mut Core, node: NodeId) {
+    pub(crate) fn dial_peer(&mut self, core: &mut Core<M>, node: NodeId) {
         let peer = self.peers.get_mut(&node).expect("its caller has found it");
         assert!(peer.connection.is_none(), "a linked peer is not dialled");
         let Some(address) = peer.address else {
             return;
         };
-        match dial(self.address.ip(), address) {
-            Err(_) => peer.redial_later(),
-            Ok(socket) => {
+        match core.machine.dial(self.address.ip(), address) {
+            None => peer.redial_later(core.machine.now()),
+            Some(socket) => {
                 peer.redial_at = None;
-                let waiting = std::mem::take(&mut peer.waiting);
+                let waiting = mem::take(&mut peer.waiting);
                 let token = self.add(core, socket, State::Dialing(End::Peer(node)), waiting);
                 self.peers.get_mut(&node).expect("found above").connection = Some(token);
             }
         }
     }
 
-    fn on_dialled(&mut self, core: &mut Core, token: Token, end: End) {
+    fn on_dialled(&mut self, core: &mut Core<M>, token: Token, end: End) {
         let call = self.call_of(end);
         let connection = self.connection(token);
-        let socket = &connection.stream.socket;
-        let has_failed = !matches!(socket.take_error(), Ok(None));
-        let (here, there) = (socket.local_addr().ok(), socket.peer_addr().ok());
-        // A socket that dials a free port of its own machine may meet itself.
-        if has_failed || there.is_none() || there == here {
+        if !core.machine.has_reached(&mut connection.stream.socket) {
             self.lose(core, token, LostWhy::Unreachable);
             return;
         }
         connection.state = State::Greeting(end);
         let Some(key) = &self.key else {
-            self.connection(token).stream.say(&call.encode());
+            self.connection(token)
+                .stream
+                .say(&mut core.machine, &call.encode());
             return;
         };
-        let (caller, message) = seal::call(key, CONTEXT, &mut LinuxEntropy);
+        let (caller, message) = seal::call(key, CONTEXT, &mut core.machine);
         let connection = self.connection(token);
         connection.caller = Some(caller);
         connection
             .stream
-            .say(&encode_handshake(Part::Call, &message));
+            .say(&mut core.machine, &encode_handshake(Part::Call, &message));
     }
 
     /// A connection is over: reports it, and dials again if that may help.
-    fn lose(&mut self, core: &mut Core, token: Token, why: LostWhy) {
-        let mut connection = self.close(core, token);
+    fn lose(&mut self, core: &mut Core<M>, token: Token, why: LostWhy) {
+        let mut connection = self.remove(core, token);
         match connection.state {
             State::Door | State::Held(_) => {}
             State::Dialing(End::Joiner(joiner))
@@ -480,10 +479,10 @@ impl LinkTable {
                 let peer = self.peers.get_mut(&node).expect("its link is wanted");
                 peer.connection = None;
                 if !was_up && !is_refused {
-                    peer.waiting = std::mem::take(&mut connection.stream.outbox);
+                    peer.waiting = mem::take(&mut connection.stream.outbox);
                 }
                 if self.me > node && !is_refused {
-                    peer.redial_later();
+                    peer.redial_later(core.machine.now());
                 }
                 if was_up || is_refused {
                     peer.is_loss_untold = true;
@@ -492,15 +491,17 @@ impl LinkTable {
                 }
                 if was_up && !why.is_end() {
                     self.parting.push(connection);
+                    return;
                 }
             }
         }
+        core.machine.close(connection.stream.socket);
     }
 
     pub(crate) fn add(
         &mut self,
-        core: &mut Core,
-        socket: TcpStream,
+        core: &mut Core<M>,
+        socket: M::Socket,
         state: State,
         outbox: Outbox,
     ) -> Token {
@@ -514,21 +515,27 @@ impl LinkTable {
         };
         self.connections.insert(token, connection);
         if matches!(state, State::Dialing(_)) {
-            self.watch(token);
+            self.watch(core.machine.now(), token);
         }
         token
     }
 
-    pub(crate) fn close(&mut self, core: &mut Core, token: Token) -> Connection {
+    pub(crate) fn close(&mut self, core: &mut Core<M>, token: Token) {
+        let connection = self.remove(core, token);
+        core.machine.close(connection.stream.socket);
+    }
+
+    /// Takes a connection out. It is still open.
+    pub(crate) fn remove(&mut self, core: &mut Core<M>, token: Token) -> Connection<M::Socket> {
         let mut connection = self
             .connections
             .remove(&token)
             .expect("its caller has found it");
-        core.remove(&mut connection.stream.socket);
+        core.machine.forget(&mut connection.stream.socket);
         connection
     }
 
-    pub(crate) fn connection(&mut self, token: Token) -> &mut Connection {
+    pub(crate) fn connection(&mut self, token: Token) -> &mut Connection<M::Socket> {
         self.connections
             .get_mut(&token)
             .expect("its caller has found it")
@@ -557,7 +564,7 @@ impl LinkTable {
     }
 
     /// Answers whoever can be answered now.
-    pub(crate) fn review_held(&mut self, core: &mut Core) {
+    pub(crate) fn review_held(&mut self, core: &mut Core<M>) {
         let held: Vec<(Token, Hello)> = self
             .connections
             .iter()
@@ -574,7 +581,7 @@ impl LinkTable {
         }
     }
 
-    pub(crate) fn push(&mut self, core: &mut Core, token: Token, envelope: &Envelope) {
+    pub(crate) fn push(&mut self, core: &mut Core<M>, token: Token, envelope: &Envelope) {
         let connection = self.connection(token);
         let outbox = &mut connection.stream.outbox;
         wire::encode(envelope, outbox.tail());
@@ -591,12 +598,21 @@ impl LinkTable {
     }
 
     /// The node has handled all events: those whom it has left may notice.
-    pub(crate) fn part(&mut self) {
-        self.parting.clear();
+    pub(crate) fn part(&mut self, core: &mut Core<M>) {
+        for connection in self.parting.drain(..) {
+            core.machine.close(connection.stream.socket);
+        }
+    }
+
+    /// The node hears that the link is lost: what it sends from now on is news.
+    pub(crate) fn on_told(&mut self, node: NodeId) {
+        if let Some(peer) = self.peers.get_mut(&node) {
+            peer.is_loss_untold = false;
+        }
     }
 
     /// Looks whether other ends acknowledge what is sent to them.
-    fn check_peers(&mut self, core: &mut Core, now: Instant, due: Instant) {
+    fn check_peers(&mut self, core: &mut Core<M>, now: Instant, due: Instant) {
         let pace = silence::pace(self.silence);
         // Who has slept for so long knows nothing of the time between.
         let is_late = now.since(due) > pace;
@@ -616,7 +632,7 @@ impl LinkTable {
             if is_late {
                 *watch = Watch::new(now);
             }
-            let flight = silence::flight(&connection.stream.socket);
+            let flight = core.machine.flight(&connection.stream.socket);
             let verdict = flight.map(|flight| watch.check(now, flight, self.silence));
             match verdict {
                 None | Some(Verdict::Present) => connection.watch = None,
@@ -637,22 +653,21 @@ impl LinkTable {
     }
 
     /// Looks after a connection from now on.
-    pub(crate) fn watch(&mut self, token: Token) {
-        let now = LinuxClock.now();
+    pub(crate) fn watch(&mut self, now: Instant, token: Token) {
         self.connection(token).watch = Some(Watch::new(now));
         let pace = silence::pace(self.silence);
         self.next_check.get_or_insert(now + pace);
     }
 
-    fn flush_one(&mut self, core: &mut Core, token: Token) {
+    fn flush_one(&mut self, core: &mut Core<M>, token: Token) {
         let Some(connection) = self.connections.get_mut(&token) else {
             return;
         };
-        match connection.stream.flush() {
+        match connection.stream.flush(&mut core.machine) {
             Ok(count) => {
                 self.counters.bytes_sent += count as u64;
                 if count > 0 && connection.watch.is_none() {
-                    self.watch(token);
+                    self.watch(core.machine.now(), token);
                 }
             }
             // What the other end said before it left is still to be read.
@@ -660,8 +675,8 @@ impl LinkTable {
         }
     }
 
-    pub(crate) fn flush(&mut self, core: &mut Core) {
-        let mut dirty = std::mem::take(&mut self.dirty);
+    pub(crate) fn flush(&mut self, core: &mut Core<M>) {
+        let mut dirty = mem::take(&mut self.dirty);
         for token in dirty.drain(..) {
             self.flush_one(core, token);
         }
@@ -680,9 +695,9 @@ fn probe() -> Envelope {
 }
 
 impl Peer {
-    fn redial_later(&mut self) {
+    fn redial_later(&mut self, now: Instant) {
         self.pause = self.pause.max(PAUSE_MIN);
-        self.redial_at = Some(LinuxClock.now() + self.pause);
+        self.redial_at = Some(now + self.pause);
         self.pause = (self.pause + self.pause).min(PAUSE_MAX);
     }
 }

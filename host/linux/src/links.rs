@@ -1,17 +1,16 @@
 //! What a node tells its links to do; how they do it is the business of the table.
 
-use mio::Token;
 use platform::{Event, JoinerId, LinkCounters, Links, LostWhy};
 use types::NodeId;
 use wire::Envelope;
 
-use crate::dial::dial;
+use crate::exchange::Exchange;
 use crate::hello::NOBODY;
 use crate::link_table::{End, OUTBOX_BYTES_MAX, State};
-use crate::network::Network;
+use crate::machine::{Machine, Token};
 use crate::stream::Outbox;
 
-impl Links for Network {
+impl<M: Machine> Links for Exchange<M> {
     fn become_node(&mut self, me: NodeId) {
         let table = &mut self.links;
         assert_ne!(me, NOBODY, "0 is no member's id");
@@ -30,8 +29,8 @@ impl Links for Network {
     fn call(&mut self, address: &str) -> JoinerId {
         let (table, core) = (&mut self.links, &mut self.core);
         let from = table.address.ip();
-        let dialled = table.allowed(address).map(|to| dial(from, to));
-        let Some(Ok(socket)) = dialled else {
+        let allowed = table.allowed(&core.machine, address);
+        let Some(socket) = allowed.and_then(|to| core.machine.dial(from, to)) else {
             let joiner = JoinerId(core.next_token().0 as u64);
             let why = LostWhy::Unreachable;
             core.events.push_back(Event::JoinerLost { joiner, why });
@@ -40,7 +39,7 @@ impl Links for Network {
         let token = table.add(core, socket, State::Door, Outbox::default());
         let joiner = JoinerId(token.0 as u64);
         table.connection(token).state = State::Dialing(End::Joiner(joiner));
-        table.watch(token);
+        table.watch(core.machine.now(), token);
         joiner
     }
 
@@ -53,7 +52,7 @@ impl Links for Network {
         if node == table.me {
             return;
         }
-        let address = table.allowed(address);
+        let address = table.allowed(&core.machine, address);
         let peer = table.peers.entry(node).or_default();
         peer.address = address;
         if peer.connection.is_some() {
@@ -71,16 +70,18 @@ impl Links for Network {
     }
 
     fn disconnect(&mut self, node: NodeId) {
-        let Some(peer) = self.links.peers.remove(&node) else {
+        let (table, core) = (&mut self.links, &mut self.core);
+        let Some(peer) = table.peers.remove(&node) else {
             return;
         };
         if let Some(token) = peer.connection {
-            let mut connection = self.links.close(&mut self.core, token);
+            let mut connection = table.remove(core, token);
             if matches!(connection.state, State::Up(_)) {
                 // As far as it goes: the peer is being left.
-                let _ = connection.stream.flush();
-                connection.stream.finish();
+                let _ = connection.stream.flush(&mut core.machine);
+                core.machine.finish(&mut connection.stream.socket);
             }
+            core.machine.close(connection.stream.socket);
         }
     }
 
@@ -164,7 +165,6 @@ impl Links for Network {
 
     fn flush(&mut self) {
         self.links.flush(&mut self.core);
-        self.sockets.flush(&mut self.core);
     }
 
     fn counters(&self) -> LinkCounters {

@@ -1,30 +1,29 @@
 //! The one place where a node waits: links, tools, sockets of programs and its own threads,
 //! over epoll.
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
-use mio::event::Source as _;
-use mio::net::{TcpListener, TcpStream, UdpSocket};
-use mio::{Interest, Poll, Registry, Token};
+use mio::net::TcpListener;
+use mio::{Interest, Poll};
 use platform::{Clock, ClusterId, Event, Events, Wait};
 use seal::Key;
 use types::{Duration, Instant, NodeId};
 
 use crate::LinuxClock;
-use crate::link_table::LinkTable;
+use crate::exchange::{self, Exchange, LinkConfig};
+use crate::machine::Token;
 use crate::ports::Ports;
-use crate::requests::RequestTable;
 use crate::socket_table::SocketTable;
-use crate::stream::{ReadSide, Source};
+use crate::stream::ReadSide;
+use crate::tcp::Tcp;
 
 const WAKER: Token = Token(0);
 const LINK_LISTENER: Token = Token(1);
 const TOOL_LISTENER: Token = Token(2);
-const FIRST_CONNECTION: usize = 16;
+const LAST_OWN: Token = Token(16);
 /// Readiness reports per poll at most.
 const REPORTS_MAX: usize = 256;
 /// Connections accepted per turn and door at most.
@@ -87,22 +86,15 @@ pub struct Network {
     pub(crate) open_doors: Vec<Token>,
     /// Nobody is accepted before: descriptors or memory are short.
     doors_shut_until: Option<Instant>,
-    pub(crate) core: Core,
-    pub(crate) links: LinkTable,
-    pub(crate) requests: Option<RequestTable>,
+    link_listener: TcpListener,
+    tool_listener: Option<TcpListener>,
+    pub(crate) exchange: Exchange<Tcp>,
     pub(crate) sockets: SocketTable,
     pub(crate) ports: Ports,
 }
 
 /// What links, requests and sockets share.
-#[derive(Debug)]
-pub(crate) struct Core {
-    registry: Registry,
-    next_token: usize,
-    pub(crate) events: VecDeque<Event>,
-    /// Connections with possibly more to read than the poll will tell.
-    pub(crate) unread: Vec<(Token, ReadSide)>,
-}
+pub(crate) type Core = exchange::Core<Tcp>;
 
 /// Makes the node's thread see [`Event::Woken`]; for threads that work for it.
 #[derive(Clone, Debug)]
@@ -117,44 +109,6 @@ impl Waker {
     }
 }
 
-impl Core {
-    pub(crate) fn next_token(&mut self) -> Token {
-        self.next_token += 1;
-        Token(self.next_token)
-    }
-
-    pub(crate) fn add(&mut self, socket: &mut TcpStream) -> Token {
-        // Without it small messages wait for one another; a dead socket shows later.
-        let _ = socket.set_nodelay(true);
-        let token = self.next_token();
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        self.registry
-            .register(socket, token, interest)
-            .expect("epoll takes any open socket");
-        token
-    }
-
-    /// Tells of callers from now on.
-    pub(crate) fn add_door(&mut self, listener: &mut TcpListener) -> io::Result<Token> {
-        let token = self.next_token();
-        self.registry
-            .register(listener, token, Interest::READABLE)?;
-        Ok(token)
-    }
-
-    /// Tells of a port's datagrams from now on.
-    pub(crate) fn add_port(&mut self, socket: &mut UdpSocket) -> io::Result<Token> {
-        let token = self.next_token();
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        self.registry.register(socket, token, interest)?;
-        Ok(token)
-    }
-
-    pub(crate) fn remove(&mut self, source: &mut impl mio::event::Source) {
-        self.registry.deregister(source).expect("it was registered");
-    }
-}
-
 impl Network {
     /// Opens the doors. Nobody is called yet.
     ///
@@ -163,23 +117,28 @@ impl Network {
     pub fn open(config: NetworkConfig) -> Result<Self, OpenError> {
         let poll = Poll::new().map_err(OpenError::Poll)?;
         let registry = poll.registry().try_clone().map_err(OpenError::Poll)?;
-        let waker = mio::Waker::new(&registry, WAKER).map_err(OpenError::Poll)?;
+        let waker = mio::Waker::new(&registry, mio::Token(WAKER.0)).map_err(OpenError::Poll)?;
         if config.key.is_none() && !config.listen.ip().is_loopback() {
             return Err(OpenError::NoKey(config.listen));
         }
         if config.listen.ip().is_unspecified() {
             return Err(OpenError::Unspecified(config.listen));
         }
-        let (listener, address) = listen(&registry, config.listen, LINK_LISTENER)?;
-        let requests = match config.tools {
+        let mut tcp = Tcp::new(registry);
+        let (link_listener, address) = listen(&mut tcp, config.listen, LINK_LISTENER)?;
+        let tool_listener = match config.tools {
             Some(address) if !address.ip().is_loopback() => {
                 return Err(OpenError::ToolsNotLocal(address));
             }
-            Some(address) => {
-                let (listener, _) = listen(&registry, address, TOOL_LISTENER)?;
-                Some(RequestTable::new(listener))
-            }
+            Some(address) => Some(listen(&mut tcp, address, TOOL_LISTENER)?.0),
             None => None,
+        };
+        let links = LinkConfig {
+            cluster: config.cluster,
+            key: config.key,
+            me: config.me,
+            address,
+            silence: config.silence,
         };
         Ok(Self {
             poll,
@@ -189,14 +148,9 @@ impl Network {
             given_since_poll: 0,
             open_doors: Vec::new(),
             doors_shut_until: None,
-            core: Core {
-                registry,
-                next_token: FIRST_CONNECTION,
-                events: VecDeque::new(),
-                unread: Vec::new(),
-            },
-            links: LinkTable::new(config, listener, address),
-            requests,
+            link_listener,
+            tool_listener,
+            exchange: Exchange::new(links, tcp, LAST_OWN),
             sockets: SocketTable::new(),
             ports: Ports::new(),
         })
@@ -211,39 +165,31 @@ impl Network {
     /// Where peers reach us.
     #[must_use]
     pub fn link_address(&self) -> SocketAddr {
-        self.links.address
+        self.exchange.link_address()
     }
 
     /// Where tools reach us, if they do.
     #[must_use]
     pub fn tool_address(&self) -> Option<SocketAddr> {
-        self.requests
+        self.tool_listener
             .as_ref()
-            .and_then(|requests| requests.listener.local_addr().ok())
+            .and_then(|listener| listener.local_addr().ok())
     }
 
     /// Tools cut off because of bytes that are no request.
     #[must_use]
     pub fn malformed_requests(&self) -> u64 {
-        self.requests
-            .as_ref()
-            .map_or(0, |requests| requests.malformed)
+        self.exchange.malformed_requests()
     }
 
     /// Flushes, waits, takes what is there: one bounded turn.
     fn turn(&mut self, wait: Wait) {
         self.given_since_poll = 0;
-        if self.core.events.is_empty() {
-            self.links.part();
-        }
-        self.links.flush(&mut self.core);
-        self.sockets.flush(&mut self.core);
+        self.exchange.begin_turn();
+        self.sockets.flush(&mut self.exchange.core);
         self.wait(wait);
         let doors = std::mem::take(&mut self.open_doors);
-        let unread = std::mem::take(&mut self.core.unread);
-        for (token, side) in unread {
-            self.on_readable(token, side);
-        }
+        self.exchange.read();
         let reports = std::mem::replace(&mut self.reports, mio::Events::with_capacity(0));
         for report in &reports {
             self.on_report(report);
@@ -252,24 +198,28 @@ impl Network {
         for door in doors {
             self.on_door(door);
         }
-        self.sockets.read(&mut self.core);
-        self.ports.read(&mut self.core);
+        self.sockets.read(&mut self.exchange.core);
+        self.ports.read(&mut self.exchange.core);
         let now = LinuxClock.now();
         self.doors_shut_until = self.doors_shut_until.filter(|until| *until > now);
-        self.links.on_time(&mut self.core, now);
-        self.sockets.on_time(&mut self.core, now);
+        self.exchange.on_time(now);
+        self.sockets.on_time(&mut self.exchange.core, now);
     }
 
     fn on_report(&mut self, report: &mio::event::Event) {
-        match report.token() {
-            WAKER => self.core.events.push_back(Event::Woken),
+        match Token(report.token().0) {
+            WAKER => self.exchange.core.events.push_back(Event::Woken),
             door @ (LINK_LISTENER | TOOL_LISTENER) => self.on_door(door),
-            token if self.sockets.holds(token) => self.sockets.on_report(&mut self.core, report),
-            token if self.ports.holds(token) => self.ports.on_report(&mut self.core, report),
+            token if self.sockets.holds(token) => {
+                self.sockets.on_report(&mut self.exchange.core, report)
+            }
+            token if self.ports.holds(token) => {
+                self.ports.on_report(&mut self.exchange.core, report)
+            }
             door if self.sockets.listeners.contains_key(&door) => self.on_door(door),
             token => {
                 if report.is_writable() {
-                    self.on_writable(token);
+                    self.exchange.on_writable(token);
                 }
                 let is_closing = report.is_read_closed() || report.is_error();
                 if report.is_readable() || is_closing {
@@ -278,30 +228,9 @@ impl Network {
                     } else {
                         ReadSide::Open
                     };
-                    self.on_readable(token, side);
+                    self.exchange.on_readable(token, side);
                 }
             }
-        }
-    }
-
-    fn on_writable(&mut self, token: Token) {
-        if self.links.holds(token) {
-            self.links.on_writable(&mut self.core, token);
-        } else if let Some(requests) = &mut self.requests {
-            requests.on_writable(&mut self.core, token);
-        }
-    }
-
-    fn on_readable(&mut self, token: Token, side: ReadSide) {
-        let source = if self.links.holds(token) {
-            self.links.on_readable(&mut self.core, token, side)
-        } else if let Some(requests) = &mut self.requests {
-            requests.on_readable(&mut self.core, token, side)
-        } else {
-            Source::Closed
-        };
-        if source == Source::Unread {
-            self.core.unread.push((token, side));
         }
     }
 
@@ -328,24 +257,23 @@ impl Network {
     fn may_enter(&self, door: Token) -> bool {
         let has_room = match door {
             LINK_LISTENER => true,
-            TOOL_LISTENER => self.requests.as_ref().is_some_and(RequestTable::has_room),
+            TOOL_LISTENER => self.exchange.has_room_for_tool(),
             door => self.sockets.has_room(door),
         };
         has_room && self.doors_shut_until.is_none()
     }
 
     fn accept(&mut self, door: Token) -> io::Result<()> {
-        let core = &mut self.core;
-        match (door, &mut self.requests) {
+        match (door, &self.tool_listener) {
             (LINK_LISTENER, _) => {
-                let (socket, _) = self.links.listener.accept()?;
-                self.links.on_accept(core, socket);
+                let (socket, _) = self.link_listener.accept()?;
+                self.exchange.on_link(socket);
             }
-            (TOOL_LISTENER, Some(requests)) => {
-                let (socket, _) = requests.listener.accept()?;
-                requests.on_accept(core, socket);
+            (TOOL_LISTENER, Some(listener)) => {
+                let (socket, _) = listener.accept()?;
+                self.exchange.on_tool(socket);
             }
-            _ => self.sockets.accept(core, door)?,
+            _ => self.sockets.accept(&mut self.exchange.core, door)?,
         }
         Ok(())
     }
@@ -353,7 +281,7 @@ impl Network {
     /// Whether there is something to do without waiting for the poll.
     fn has_more(&self) -> bool {
         let is_open = |door: &Token| self.may_enter(*door);
-        !self.core.unread.is_empty()
+        self.exchange.has_unread()
             || self.sockets.has_more()
             || self.ports.has_more()
             || self.open_doors.iter().any(is_open)
@@ -362,11 +290,11 @@ impl Network {
     /// Sleeps until something is ready, at most as long as is asked.
     fn wait(&mut self, wait: Wait) {
         let until = match wait {
-            Wait::Until(until) if self.core.events.is_empty() && !self.has_more() => until,
+            Wait::Until(until) if self.exchange.core.events.is_empty() && !self.has_more() => until,
             _ => Instant::from_nanos(0),
         };
         let deadlines = [
-            self.links.next_deadline(),
+            self.exchange.next_deadline(),
             self.sockets.next_deadline(),
             self.doors_shut_until,
         ];
@@ -402,7 +330,7 @@ impl Network {
 
 impl Events for Network {
     fn next_event(&mut self, wait: Wait) -> Option<Event> {
-        while self.core.events.is_empty() || self.given_since_poll >= EVENTS_PER_POLL {
+        while self.exchange.core.events.is_empty() || self.given_since_poll >= EVENTS_PER_POLL {
             self.turn(wait);
             let is_over = match wait {
                 Wait::No => true,
@@ -413,13 +341,7 @@ impl Events for Network {
             }
         }
         self.given_since_poll += 1;
-        let event = self.core.events.pop_front();
-        if let Some(Event::LinkLost { node, .. }) = &event
-            && let Some(peer) = self.links.peers.get_mut(node)
-        {
-            peer.is_loss_untold = false;
-        }
-        event
+        self.exchange.next_event()
     }
 }
 
@@ -449,14 +371,13 @@ fn is_shortage(error: &io::Error) -> bool {
 }
 
 fn listen(
-    registry: &Registry,
+    tcp: &mut Tcp,
     address: SocketAddr,
     token: Token,
 ) -> Result<(TcpListener, SocketAddr), OpenError> {
     let failed = |source| OpenError::Listen { address, source };
     let mut listener = TcpListener::bind(address).map_err(failed)?;
-    listener
-        .register(registry, token, Interest::READABLE)
+    tcp.add(&mut listener, token, Interest::READABLE)
         .map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
@@ -465,7 +386,7 @@ fn listen(
 impl fmt::Debug for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Network")
-            .field("address", &self.links.address)
+            .field("address", &self.exchange.link_address())
             .finish_non_exhaustive()
     }
 }

@@ -7,10 +7,11 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use adapter::datagram::{DATAGRAM_BYTES_MAX, Frame, HEAD_BYTES};
-use mio::Token;
+use mio::Interest;
 use mio::net::UdpSocket;
 use platform::{Event, SocketEvent, SocketId};
 
+use crate::machine::Token;
 use crate::network::Core;
 use crate::socket_table::listener_id;
 
@@ -78,7 +79,9 @@ impl Ports {
     ) -> std::io::Result<(Token, SocketAddr)> {
         let mut socket = UdpSocket::bind(address)?;
         let address = socket.local_addr()?;
-        let token = core.add_port(&mut socket)?;
+        let token = core.next_token();
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        core.machine.add(&mut socket, token, interest)?;
         let line = self.number();
         let port = Port {
             socket,
@@ -147,12 +150,15 @@ impl Ports {
             tell_line(core, token, next, port.address);
         } else {
             let mut port = self.ports.remove(&token).expect("just found");
-            core.remove(&mut port.socket);
+            core.machine.remove(&mut port.socket);
         }
     }
 
     pub(crate) fn on_report(&mut self, core: &mut Core, report: &mio::event::Event) {
-        let port = self.ports.get_mut(&report.token()).expect("it is held");
+        let port = self
+            .ports
+            .get_mut(&Token(report.token().0))
+            .expect("it is held");
         port.is_readable |= report.is_readable();
         if report.is_writable() {
             port.send(core);

@@ -5,11 +5,10 @@
 //! so a tool cannot flood the node.
 use std::collections::BTreeMap;
 
-use mio::Token;
-use mio::net::{TcpListener, TcpStream};
 use platform::{Event, RequestId, Requests};
 
-use crate::network::{Core, Network};
+use crate::exchange::{Core, Exchange};
+use crate::machine::{Machine, Token};
 use crate::stream::{Outbox, ReadSide, Source, Stream};
 
 /// Longest request that is accepted: room for a module and its input.
@@ -19,30 +18,27 @@ const TOOLS_MAX: usize = 256;
 const LENGTH_SIZE: usize = 4;
 
 #[derive(Debug)]
-struct Tool {
-    stream: Stream,
+struct Tool<S> {
+    stream: Stream<S>,
     /// Its request, while unanswered.
     asks: Option<RequestId>,
 }
 
 /// All tools that are connected.
 #[derive(Debug)]
-pub(crate) struct RequestTable {
-    pub(crate) listener: TcpListener,
-    tools: BTreeMap<Token, Tool>,
+pub(crate) struct RequestTable<M: Machine> {
+    tools: BTreeMap<Token, Tool<M::Socket>>,
     by_request: BTreeMap<RequestId, Token>,
     requests: u64,
     /// Tools cut off because of bytes that are no request.
     pub(crate) malformed: u64,
 }
 
-impl RequestTable {
-    pub(crate) fn new(listener: TcpListener) -> Self {
-        let (tools, by_request) = (BTreeMap::new(), BTreeMap::new());
+impl<M: Machine> RequestTable<M> {
+    pub(crate) fn new() -> Self {
         Self {
-            listener,
-            tools,
-            by_request,
+            tools: BTreeMap::new(),
+            by_request: BTreeMap::new(),
             requests: 0,
             malformed: 0,
         }
@@ -52,13 +48,13 @@ impl RequestTable {
         self.tools.len() < TOOLS_MAX
     }
 
-    pub(crate) fn on_accept(&mut self, core: &mut Core, socket: TcpStream) {
+    pub(crate) fn on_accept(&mut self, core: &mut Core<M>, socket: M::Socket) {
         let mut stream = Stream::new(socket, Outbox::default());
         let token = core.add(&mut stream.socket);
         self.tools.insert(token, Tool { stream, asks: None });
     }
 
-    pub(crate) fn on_writable(&mut self, core: &mut Core, token: Token) {
+    pub(crate) fn on_writable(&mut self, core: &mut Core<M>, token: Token) {
         if let Some(tool) = self.tools.get_mut(&token) {
             tool.stream.on_writable();
             self.flush_one(core, token);
@@ -66,14 +62,19 @@ impl RequestTable {
     }
 
     /// Reads a turn's worth unless a reply is owed; says whether there may be more.
-    pub(crate) fn on_readable(&mut self, core: &mut Core, token: Token, side: ReadSide) -> Source {
+    pub(crate) fn on_readable(
+        &mut self,
+        core: &mut Core<M>,
+        token: Token,
+        side: ReadSide,
+    ) -> Source {
         let Some(tool) = self.tools.get_mut(&token) else {
             return Source::Closed;
         };
         if tool.asks.is_some() && side == ReadSide::Open {
             return Source::Drained;
         }
-        let (_, source) = tool.stream.read_turn(side);
+        let (_, source) = tool.stream.read_turn(&mut core.machine, side);
         self.use_inbox(core, token);
         if source == Source::Closed {
             self.close(core, token);
@@ -81,7 +82,7 @@ impl RequestTable {
         source
     }
 
-    fn use_inbox(&mut self, core: &mut Core, token: Token) {
+    fn use_inbox(&mut self, core: &mut Core<M>, token: Token) {
         let tool = self.tools.get_mut(&token).expect("its caller has found it");
         if tool.asks.is_some() {
             return;
@@ -107,7 +108,7 @@ impl RequestTable {
         core.events.push_back(Event::Request { id, bytes });
     }
 
-    fn reply(&mut self, core: &mut Core, id: RequestId, bytes: &[u8]) {
+    fn reply(&mut self, core: &mut Core<M>, id: RequestId, bytes: &[u8]) {
         let Some(token) = self.by_request.remove(&id) else {
             return;
         };
@@ -126,18 +127,19 @@ impl RequestTable {
         core.unread.push((token, ReadSide::Open));
     }
 
-    fn flush_one(&mut self, core: &mut Core, token: Token) {
+    fn flush_one(&mut self, core: &mut Core<M>, token: Token) {
         let tool = self.tools.get_mut(&token).expect("its caller has found it");
-        if tool.stream.flush().is_err() {
+        if tool.stream.flush(&mut core.machine).is_err() {
             self.close(core, token);
         }
     }
 
-    fn close(&mut self, core: &mut Core, token: Token) {
+    fn close(&mut self, core: &mut Core<M>, token: Token) {
         let Some(mut tool) = self.tools.remove(&token) else {
             return;
         };
-        core.remove(&mut tool.stream.socket);
+        core.machine.forget(&mut tool.stream.socket);
+        core.machine.close(tool.stream.socket);
         if let Some(id) = tool.asks {
             self.by_request.remove(&id);
             core.events.push_back(Event::RequestGone { id });
@@ -145,10 +147,8 @@ impl RequestTable {
     }
 }
 
-impl Requests for Network {
+impl<M: Machine> Requests for Exchange<M> {
     fn reply(&mut self, id: RequestId, bytes: Vec<u8>) {
-        if let Some(requests) = &mut self.requests {
-            requests.reply(&mut self.core, id, &bytes);
-        }
+        self.requests.reply(&mut self.core, id, &bytes);
     }
 }

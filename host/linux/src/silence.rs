@@ -5,10 +5,6 @@
 //! machine that is off or of a network that is cut, within a few round trips and without
 //! mistaking a busy process for a dead one. What is not even sent, because too much was
 //! lost and the system waits before it sends again, tells of nothing.
-use std::mem;
-use std::os::fd::AsRawFd;
-
-use mio::net::TcpStream;
 use types::{Duration, Instant};
 
 /// So often the other end is looked for in the time that it may be silent.
@@ -90,28 +86,6 @@ pub fn pace(silence: Duration) -> Duration {
     Duration::from_nanos(silence.as_nanos() / CHECKS)
 }
 
-/// What is on its way; `None` if the socket cannot say.
-pub(crate) fn flight(socket: &TcpStream) -> Option<Flight> {
-    // SAFETY: plain numbers, for which zeros are values.
-    let mut info: libc::tcp_info = unsafe { mem::zeroed() };
-    let mut length = libc::socklen_t::try_from(size_of::<libc::tcp_info>()).expect("it is small");
-    // SAFETY: the descriptor is open; the system writes at most `length` bytes to `info`.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_INFO,
-            (&raw mut info).cast(),
-            &raw mut length,
-        )
-    };
-    (result == 0).then(|| Flight {
-        packets: info.tcpi_unacked,
-        sent: info.tcpi_data_segs_out,
-        quiet: Duration::from_millis(u64::from(info.tcpi_last_ack_recv)),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,13 +147,5 @@ mod tests {
         let mut watch = Watch::new(at(0));
         let verdict = watch.check(at(900), flight(7, 5_000), SILENCE);
         assert_eq!(verdict, Verdict::Probe);
-    }
-
-    #[test]
-    fn a_socket_says_what_is_on_its_way() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let _other = listener.accept().unwrap();
-        assert_eq!(super::flight(&socket).unwrap().packets, 0);
     }
 }

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::Result;
 use std::net::{Shutdown, SocketAddr};
 
-use mio::Token;
 use mio::net::TcpListener;
 use platform::{Clock, Event, ListenerId, SocketEvent, SocketId};
 use rustix::net::sockopt::set_socket_linger;
 use types::{Duration, Instant};
 
 use crate::LinuxClock;
+use crate::machine::{Machine as _, Token};
 use crate::network::Core;
 use crate::process::open_files_max;
 use crate::socket::{Connection, Found, READ_BYTES, ReadSide, WriteSide};
@@ -115,7 +115,8 @@ impl SocketTable {
     pub(crate) fn accept(&mut self, core: &mut Core, door: Token) -> Result<()> {
         let listener = self.listeners.get(&door).expect("it has room");
         let (mut socket, peer) = listener.accept()?;
-        let token = core.add(&mut socket);
+        let token = core.next_token();
+        core.machine.register(&mut socket, token);
         self.connections.insert(token, Connection::new(socket));
         tell(core, accepted(door, token, peer));
         Ok(())
@@ -123,7 +124,7 @@ impl SocketTable {
 
     /// The poll says what has changed.
     pub(crate) fn on_report(&mut self, core: &mut Core, report: &mio::event::Event) {
-        let token = report.token();
+        let token = Token(report.token().0);
         let connection = self.connection(token);
         if report.is_writable() {
             connection.is_blocked = false;
@@ -314,7 +315,7 @@ impl SocketTable {
             .connections
             .remove(&token)
             .expect("its caller has found it");
-        core.remove(&mut connection.socket);
+        core.machine.remove(&mut connection.socket);
         if let Some(deadline) = connection.deadline {
             self.deadlines.remove(&(deadline, token));
         }

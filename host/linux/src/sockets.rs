@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mio::Token;
+use mio::Interest;
 use mio::net::TcpListener;
 use platform::{ListenerId, Protocol, SocketId, Sockets};
 use rustix::net::sockopt::{
@@ -13,6 +13,7 @@ use rustix::net::sockopt::{
 };
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with};
 
+use crate::machine::Token;
 use crate::network::Network;
 use crate::ports::Ports;
 use crate::socket_table::{SocketLimits, listener_id};
@@ -41,12 +42,19 @@ impl Sockets for Network {
     ) -> Result<(ListenerId, SocketAddr), String> {
         let failed = |error| format!("listen on {address}: {error}");
         if protocol == Protocol::Datagrams {
-            let (token, found) = self.ports.open(&mut self.core, address).map_err(failed)?;
+            let (token, found) = self
+                .ports
+                .open(&mut self.exchange.core, address)
+                .map_err(failed)?;
             return Ok((listener_id(token), found));
         }
         let mut listener = open(address).map_err(failed)?;
         let found = listener.local_addr().map_err(failed)?;
-        let token = self.core.add_door(&mut listener).map_err(failed)?;
+        let core = &mut self.exchange.core;
+        let token = core.next_token();
+        core.machine
+            .add(&mut listener, token, Interest::READABLE)
+            .map_err(failed)?;
         self.sockets.listeners.insert(token, listener);
         Ok((listener_id(token), found))
     }
@@ -55,7 +63,7 @@ impl Sockets for Network {
         let token = token(listener.0);
         self.ports.close(token);
         if let Some(mut listener) = self.sockets.listeners.remove(&token) {
-            self.core.remove(&mut listener);
+            self.exchange.core.machine.remove(&mut listener);
             self.open_doors.retain(|door| *door != token);
         }
     }
@@ -69,22 +77,24 @@ impl Sockets for Network {
 
     fn write(&mut self, socket: SocketId, bytes: &[u8]) {
         match Ports::is_line(socket) {
-            true => self.ports.write(&mut self.core, socket, bytes),
+            true => self.ports.write(&mut self.exchange.core, socket, bytes),
             false => self.sockets.write(token(socket.0), bytes),
         }
     }
 
     fn finish(&mut self, socket: SocketId) {
         match Ports::is_line(socket) {
-            true => self.ports.end_line(&mut self.core, socket),
+            true => self.ports.end_line(&mut self.exchange.core, socket),
             false => self.sockets.finish(token(socket.0)),
         }
     }
 
     fn break_off(&mut self, socket: SocketId) {
         match Ports::is_line(socket) {
-            true => self.ports.end_line(&mut self.core, socket),
-            false => self.sockets.break_off(&mut self.core, token(socket.0)),
+            true => self.ports.end_line(&mut self.exchange.core, socket),
+            false => self
+                .sockets
+                .break_off(&mut self.exchange.core, token(socket.0)),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! A connection's bytes: a non-blocking socket between two buffers.
-use std::io::{Error, ErrorKind, Read, Result, Write};
-use std::net::Shutdown;
+use std::mem;
 
-use mio::net::TcpStream;
 use seal::{Forged, RECORD_PLAIN_MAX, Session};
+
+use crate::machine::{Machine, Received, Written};
 
 /// Bytes that one turn reads from a connection at most, so that none starves.
 const TURN_BYTES: usize = 256 << 10;
@@ -17,7 +17,7 @@ const KEPT_BYTES: usize = 4 << 20;
 /// What a turn of reading left behind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Source {
-    /// Nothing more for now; the poll will tell.
+    /// Nothing more for now; the machine will report.
     Drained,
     /// Possibly more: read again in the next turn.
     Unread,
@@ -31,10 +31,16 @@ pub(crate) enum Source {
 
 /// Whether the socket knows of its end before its bytes are read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum ReadSide {
+pub enum ReadSide {
+    /// More may come.
     Open,
+    /// The other end has closed or broken off; bytes that came before may be unread.
     Closing,
 }
+
+/// The connection takes no bytes any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Gone;
 
 /// Bytes received and not yet used. The buffer is written to once and then reused.
 #[derive(Debug, Default)]
@@ -115,12 +121,12 @@ impl Outbox {
 
 /// A socket with its buffers.
 #[derive(Debug)]
-pub(crate) struct Stream {
-    pub(crate) socket: TcpStream,
+pub(crate) struct Stream<S> {
+    pub(crate) socket: S,
     pub(crate) inbox: Inbox,
     pub(crate) outbox: Outbox,
     seal: Option<Seal>,
-    /// The last write found the socket full; the poll will tell when it is not.
+    /// The last write found the socket full; the machine will report when it is not.
     is_blocked: bool,
 }
 
@@ -136,8 +142,8 @@ struct Seal {
 
 const _: () = assert!(READ_SPACE >= RECORD_PLAIN_MAX, "a record is opened into it");
 
-impl Stream {
-    pub(crate) fn new(socket: TcpStream, outbox: Outbox) -> Self {
+impl<S> Stream<S> {
+    pub(crate) fn new(socket: S, outbox: Outbox) -> Self {
         Self {
             socket,
             inbox: Inbox::default(),
@@ -157,7 +163,7 @@ impl Stream {
         assert!(!self.is_sealed(), "a connection is sealed once");
         self.seal = Some(Seal {
             session,
-            inbox: std::mem::take(&mut self.inbox),
+            inbox: mem::take(&mut self.inbox),
             outbox: Outbox::default(),
         });
     }
@@ -170,26 +176,33 @@ impl Stream {
 
     /// Says something before anything that waits in the outbox. A fresh socket takes it
     /// whole; if not, the other end will miss it and close.
-    pub(crate) fn say(&mut self, bytes: &[u8]) {
-        let _ = match &mut self.seal {
-            None => self.socket.write(bytes),
+    pub(crate) fn say(&mut self, machine: &mut impl Machine<Socket = S>, bytes: &[u8]) {
+        match &mut self.seal {
+            None => {
+                let _ = machine.write(&mut self.socket, bytes);
+            }
             Some(seal) => {
                 seal.session.seal(bytes, seal.outbox.tail());
-                write(&mut self.socket, &mut seal.outbox, &mut self.is_blocked)
+                let (socket, outbox) = (&mut self.socket, &mut seal.outbox);
+                let _ = write(machine, socket, outbox, &mut self.is_blocked);
             }
-        };
+        }
     }
 
     /// Reads what is there, at most a turn's worth. Returns the bytes read as well.
-    pub(crate) fn read_turn(&mut self, side: ReadSide) -> (usize, Source) {
-        let (count, source) = self.read_socket(side);
+    pub(crate) fn read_turn(
+        &mut self,
+        machine: &mut impl Machine<Socket = S>,
+        side: ReadSide,
+    ) -> (usize, Source) {
+        let (count, source) = self.read_socket(machine, side);
         match self.open() {
             Ok(()) => (count, source),
             Err(Forged) => (count, Source::Forged),
         }
     }
 
-    fn open(&mut self) -> std::result::Result<(), Forged> {
+    fn open(&mut self) -> Result<(), Forged> {
         let Some(seal) = &mut self.seal else {
             return Ok(());
         };
@@ -200,7 +213,11 @@ impl Stream {
         Ok(())
     }
 
-    fn read_socket(&mut self, side: ReadSide) -> (usize, Source) {
+    fn read_socket(
+        &mut self,
+        machine: &mut impl Machine<Socket = S>,
+        side: ReadSide,
+    ) -> (usize, Source) {
         let inbox = match &mut self.seal {
             Some(seal) => &mut seal.inbox,
             None => &mut self.inbox,
@@ -209,9 +226,8 @@ impl Stream {
         while total < TURN_BYTES {
             let space = inbox.space();
             let capacity = space.len();
-            match self.socket.read(space) {
-                Ok(0) => return (total, Source::Closed),
-                Ok(count) => {
+            match machine.read(&mut self.socket, space) {
+                Received::Bytes(count) => {
                     inbox.end += count;
                     total += count;
                     // A short read has emptied the socket, unless its end follows.
@@ -219,38 +235,31 @@ impl Stream {
                         return (total, Source::Drained);
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return (total, Source::Drained);
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return (total, end_of(&error)),
+                Received::Nothing => return (total, Source::Drained),
+                Received::Closed => return (total, Source::Closed),
+                Received::Silent => return (total, Source::Silent),
             }
         }
         (total, Source::Unread)
     }
 
-    /// The poll says that the socket takes bytes again.
+    /// The machine reports that the socket takes bytes again.
     pub(crate) fn on_writable(&mut self) {
         self.is_blocked = false;
     }
 
     /// Writes what the socket takes; returns how many bytes.
-    pub(crate) fn flush(&mut self) -> Result<usize> {
+    pub(crate) fn flush(&mut self, machine: &mut impl Machine<Socket = S>) -> Result<usize, Gone> {
+        let socket = &mut self.socket;
         let Some(seal) = &mut self.seal else {
-            return write(&mut self.socket, &mut self.outbox, &mut self.is_blocked);
+            return write(machine, socket, &mut self.outbox, &mut self.is_blocked);
         };
         let mut total = 0;
         while self.outbox.pending() + seal.outbox.pending() > 0 && !self.is_blocked {
             seal.fill(&mut self.outbox);
-            total += write(&mut self.socket, &mut seal.outbox, &mut self.is_blocked)?;
+            total += write(machine, socket, &mut seal.outbox, &mut self.is_blocked)?;
         }
         Ok(total)
-    }
-
-    /// Says that nothing more will come. Bytes already written still arrive.
-    pub(crate) fn finish(&mut self) {
-        // A socket that is gone already has nothing to finish.
-        let _ = self.socket.shutdown(Shutdown::Write);
     }
 }
 
@@ -266,29 +275,21 @@ impl Seal {
     }
 }
 
-/// Who has ended the connection: the other end, or this one, which does not reach it.
-fn end_of(error: &Error) -> Source {
-    match error.kind() {
-        ErrorKind::TimedOut
-        | ErrorKind::HostUnreachable
-        | ErrorKind::NetworkUnreachable
-        | ErrorKind::NetworkDown => Source::Silent,
-        _ => Source::Closed,
-    }
-}
-
-fn write(socket: &mut TcpStream, outbox: &mut Outbox, is_blocked: &mut bool) -> Result<usize> {
+fn write<M: Machine>(
+    machine: &mut M,
+    socket: &mut M::Socket,
+    outbox: &mut Outbox,
+    is_blocked: &mut bool,
+) -> Result<usize, Gone> {
     let mut total = 0;
     while outbox.pending() > 0 && !*is_blocked {
-        match socket.write(outbox.unsent()) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(count) => {
+        match machine.write(socket, outbox.unsent()) {
+            Written::Bytes(count) => {
                 outbox.written(count);
                 total += count;
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => *is_blocked = true,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Written::Full => *is_blocked = true,
+            Written::Gone => return Err(Gone),
         }
     }
     Ok(total)
