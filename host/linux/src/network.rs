@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
+use links::{Exchange, LinkConfig, ReadSide, Token};
 use mio::net::TcpListener;
 use mio::{Interest, Poll};
 use platform::{Clock, ClusterId, Event, Events, Wait};
@@ -13,11 +14,8 @@ use seal::Key;
 use types::{Duration, Instant, NodeId};
 
 use crate::LinuxClock;
-use crate::exchange::{self, Exchange, LinkConfig};
-use crate::machine::Token;
 use crate::ports::Ports;
 use crate::socket_table::SocketTable;
-use crate::stream::ReadSide;
 use crate::tcp::Tcp;
 
 const WAKER: Token = Token(0);
@@ -94,7 +92,7 @@ pub struct Network {
 }
 
 /// What links, requests and sockets share.
-pub(crate) type Core = exchange::Core<Tcp>;
+pub(crate) type Core = links::Core<Tcp>;
 
 /// Makes the node's thread see [`Event::Woken`]; for threads that work for it.
 #[derive(Clone, Debug)]

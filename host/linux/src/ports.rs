@@ -7,11 +7,11 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use adapter::datagram::{DATAGRAM_BYTES_MAX, Frame, HEAD_BYTES};
+use links::Token;
 use mio::Interest;
 use mio::net::UdpSocket;
 use platform::{Event, SocketEvent, SocketId};
 
-use crate::machine::Token;
 use crate::network::Core;
 use crate::socket_table::listener_id;
 

@@ -4,10 +4,9 @@
 //! there is something to read though nothing is wanted, or that its system takes no more.
 use std::io::{ErrorKind, Read, Result, Write};
 
+use links::Outbox;
 use mio::net::TcpStream;
 use types::Instant;
-
-use crate::stream::Outbox;
 
 /// Bytes that are read at once at most.
 pub(crate) const READ_BYTES: usize = 64 << 10;

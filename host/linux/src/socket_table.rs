@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::Result;
 use std::net::{Shutdown, SocketAddr};
 
+use links::{Machine as _, Token};
 use mio::net::TcpListener;
 use platform::{Clock, Event, ListenerId, SocketEvent, SocketId};
 use rustix::net::sockopt::set_socket_linger;
 use types::{Duration, Instant};
 
 use crate::LinuxClock;
-use crate::machine::{Machine as _, Token};
 use crate::network::Core;
 use crate::process::open_files_max;
 use crate::socket::{Connection, Found, READ_BYTES, ReadSide, WriteSide};

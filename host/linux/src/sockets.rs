@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use links::Token;
 use mio::Interest;
 use mio::net::TcpListener;
 use platform::{ListenerId, Protocol, SocketId, Sockets};
@@ -13,7 +14,6 @@ use rustix::net::sockopt::{
 };
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with};
 
-use crate::machine::Token;
 use crate::network::Network;
 use crate::ports::Ports;
 use crate::socket_table::{SocketLimits, listener_id};

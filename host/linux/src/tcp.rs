@@ -4,6 +4,8 @@ use std::mem;
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::AsRawFd;
 
+use links::silence::Flight;
+use links::{Machine, Received, Token, Written};
 use mio::event::Source;
 use mio::net::TcpStream;
 use mio::{Interest, Registry};
@@ -12,8 +14,6 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 use types::{Duration, Instant};
 
-use crate::machine::{Machine, Received, Token, Written};
-use crate::silence::Flight;
 use crate::{LinuxClock, LinuxEntropy};
 
 /// The sockets of one node, as its poll sees them.

@@ -7,6 +7,7 @@ extern crate control as _;
 extern crate devices as _;
 extern crate dtm as _;
 extern crate kernel as _;
+extern crate links as _;
 extern crate oracle as _;
 extern crate platform as _;
 extern crate seal as _;

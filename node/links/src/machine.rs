@@ -1,7 +1,7 @@
 //! What links and tools' connections need of the machine on which they are: its TCP, a
 //! clock and randomness.
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
 
 use platform::Entropy;
 use types::Instant;

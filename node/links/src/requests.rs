@@ -3,13 +3,15 @@
 //! A frame is a length (u32, little-endian) and that many bytes. A connection has one
 //! unanswered request at a time; the next is not even read before the reply is sent,
 //! so a tool cannot flood the node.
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use platform::{Event, RequestId, Requests};
 
 use crate::exchange::{Core, Exchange};
 use crate::machine::{Machine, Token};
-use crate::stream::{Outbox, ReadSide, Source, Stream};
+use crate::outbox::Outbox;
+use crate::stream::{ReadSide, Source, Stream};
 
 /// Longest request that is accepted: room for a module and its input.
 pub const REQUEST_BYTES_MAX: usize = 256 << 20;

@@ -2,9 +2,10 @@
 //!
 //! The machine's loop tells what it sees (`on_...`), takes events, and asks until when
 //! it may sleep.
-use std::collections::VecDeque;
-use std::mem;
-use std::net::SocketAddr;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::mem;
+use core::net::SocketAddr;
 
 use platform::{ClusterId, Event};
 use seal::Key;

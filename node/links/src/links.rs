@@ -1,5 +1,6 @@
 //! What a node tells its links to do; how they do it is the business of the table.
 
+use alloc::string::{String, ToString};
 use platform::{Event, JoinerId, LinkCounters, Links, LostWhy};
 use types::NodeId;
 use wire::Envelope;
@@ -8,7 +9,7 @@ use crate::exchange::Exchange;
 use crate::hello::NOBODY;
 use crate::link_table::{End, OUTBOX_BYTES_MAX, State};
 use crate::machine::{Machine, Token};
-use crate::stream::Outbox;
+use crate::outbox::Outbox;
 
 impl<M: Machine> Links for Exchange<M> {
     fn become_node(&mut self, me: NodeId) {

@@ -22,6 +22,7 @@
 //! 12  4  4 the dialer's part, 5 the answer
 //! 16 48  the message
 //! ```
+use alloc::vec::Vec;
 use platform::{ClusterId, Refusal};
 use seal::HANDSHAKE_SIZE;
 use types::NodeId;

@@ -1,9 +1,11 @@
 //! A connection's bytes: a non-blocking socket between two buffers.
-use std::mem;
+use alloc::vec::Vec;
+use core::mem;
 
 use seal::{Forged, RECORD_PLAIN_MAX, Session};
 
 use crate::machine::{Machine, Received, Written};
+use crate::outbox::{KEPT_BYTES, Outbox};
 
 /// Bytes that one turn reads from a connection at most, so that none starves.
 const TURN_BYTES: usize = 256 << 10;
@@ -11,8 +13,6 @@ const TURN_BYTES: usize = 256 << 10;
 const READ_SPACE: usize = 64 << 10;
 /// Bytes put under seal for one write, at least, if there are so many.
 const SEALED_BYTES: usize = 256 << 10;
-/// A buffer that grew beyond this is given back once it is empty.
-const KEPT_BYTES: usize = 4 << 20;
 
 /// What a turn of reading left behind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,10 +51,12 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
+    #[inline]
     pub(crate) fn unread(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
 
+    #[inline]
     pub(crate) fn consume(&mut self, count: usize) {
         assert!(
             count <= self.end - self.start,
@@ -69,6 +71,7 @@ impl Inbox {
         }
     }
 
+    #[inline]
     fn space(&mut self) -> &mut [u8] {
         if self.bytes.len() - self.end < READ_SPACE {
             self.bytes.copy_within(self.start..self.end, 0);
@@ -79,43 +82,6 @@ impl Inbox {
             self.bytes.resize(length, 0);
         }
         &mut self.bytes[self.end..]
-    }
-}
-
-/// Bytes to be sent.
-#[derive(Debug, Default)]
-pub(crate) struct Outbox {
-    bytes: Vec<u8>,
-    start: usize,
-}
-
-impl Outbox {
-    pub(crate) fn pending(&self) -> usize {
-        self.bytes.len() - self.start
-    }
-
-    /// Where to append.
-    pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
-        // Written bytes go once they outweigh the rest: each is moved at most once.
-        if self.start > self.bytes.len() / 2 {
-            self.bytes.copy_within(self.start.., 0);
-            self.bytes.truncate(self.bytes.len() - self.start);
-            self.start = 0;
-        }
-        &mut self.bytes
-    }
-
-    pub(crate) fn unsent(&self) -> &[u8] {
-        &self.bytes[self.start..]
-    }
-
-    pub(crate) fn written(&mut self, count: usize) {
-        self.start += count;
-        if self.start == self.bytes.len() {
-            self.bytes.clear();
-            self.bytes.shrink_to(KEPT_BYTES);
-            self.start = 0;
-        }
     }
 }
 

@@ -4,9 +4,10 @@
 //! wanted yet (its view has not arrived) is held unanswered until it is; nothing is
 //! sent on a connection before it is answered, so that nothing is lost before a link
 //! is up.
-use std::collections::BTreeMap;
-use std::mem;
-use std::net::SocketAddr;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::mem;
+use core::net::SocketAddr;
 
 use platform::{ClusterId, Event, JoinerId, LinkCounters, LostWhy, Refusal};
 use seal::{Caller, Key, WrongKey};
@@ -19,8 +20,9 @@ use crate::hello::{
     CONTEXT, Hello, NOBODY, Opening, PROTOCOL_VERSION, Part, Purpose, encode_handshake,
 };
 use crate::machine::{Machine, Token};
+use crate::outbox::Outbox;
 use crate::silence::{self, Verdict, Watch};
-use crate::stream::{Outbox, ReadSide, Source, Stream};
+use crate::stream::{ReadSide, Source, Stream};
 
 /// More than this waiting to be written is written without waiting for the loop.
 const FLUSH_BYTES: usize = 64 << 10;

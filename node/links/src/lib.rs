@@ -1,0 +1,28 @@
+//! Links between nodes, and the door for tools: who calls whom, who is let in, what is
+//! said first, what is lost when. The same on every machine.
+//!
+//! [`Exchange`] is a node's end of it. What it needs of the machine is [`Machine`]: TCP,
+//! a clock and randomness; who implements it has the loop in which the node waits, and
+//! tells the exchange what it sees there.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+extern crate alloc;
+
+mod exchange;
+mod hello;
+mod link_table;
+mod links;
+mod machine;
+mod outbox;
+mod requests;
+pub mod silence;
+mod stream;
+
+pub use exchange::{Core, Exchange, LinkConfig};
+pub use hello::{HELLO_SIZE, PROTOCOL_VERSION};
+pub use link_table::OUTBOX_BYTES_MAX;
+pub use machine::{Machine, Received, Token, Written};
+pub use outbox::Outbox;
+pub use requests::REQUEST_BYTES_MAX;
+pub use stream::ReadSide;
