@@ -13,6 +13,7 @@ extern crate platform as _;
 extern crate seal as _;
 extern crate store as _;
 extern crate types as _;
+extern crate volume as _;
 extern crate wire as _;
 
 #[panic_handler]

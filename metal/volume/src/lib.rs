@@ -1,0 +1,30 @@
+//! A node's disk on a bare block device, where there is no file system.
+//!
+//! A [`Volume`] keeps numbered append-only files in extents of equal blocks; which blocks
+//! are whose, and how long each file is, stands in a log of checksummed records. A sync is
+//! one record, written along with the bytes it is about, and one flush. `docs/volume.md`
+//! says what lies where, and what a crash may leave.
+//!
+//! Start with [`Volume`]; [`BlockDevice`] is what it needs.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+extern crate alloc;
+
+mod blocks;
+mod device;
+mod error;
+mod file;
+mod journal;
+mod pipeline;
+mod record;
+mod recover;
+mod superblock;
+mod volume;
+
+pub use device::{
+    BlockDevice, Completion, DeviceError, Request, RequestToken, SECTOR_SIZE, WRITE_BYTES_MAX,
+};
+pub use error::OpenError;
+pub use superblock::VolumeId;
+pub use volume::{Found, Volume};
