@@ -73,9 +73,15 @@ pub trait BlockDevice {
     fn read(&mut self, sector: u64, buffer: &mut [u8]) -> Result<(), DeviceError>;
 }
 
-/// Does one request and waits for it, when nothing else is on its way.
+/// Does one request and waits for it, when nothing else of the caller is on its way.
 pub(crate) fn perform<B: BlockDevice>(device: &mut B, request: Request) -> Result<(), DeviceError> {
     let token = RequestToken(0);
+    // A device may be shared, and busy with what others have asked for.
+    while !device.has_room() {
+        if device.poll().is_none() {
+            device.wait();
+        }
+    }
     device.submit(token, request);
     loop {
         match device.poll() {

@@ -17,6 +17,7 @@ mod error;
 mod file;
 mod journal;
 mod pipeline;
+mod portion;
 mod record;
 mod recover;
 mod superblock;
@@ -26,5 +27,6 @@ pub use device::{
     BlockDevice, Completion, DeviceError, Request, RequestToken, SECTOR_SIZE, WRITE_BYTES_MAX,
 };
 pub use error::OpenError;
+pub use portion::{Portion, divide};
 pub use superblock::VolumeId;
 pub use volume::{Found, Volume};

@@ -404,16 +404,16 @@ impl<B: BlockDevice> Disk for Volume<B> {
         let end = offset.checked_add(buffer.len() as u64);
         let end = end.filter(|&end| end <= length);
         let end = end.ok_or(DiskError::PastEnd(segment))?;
-        self.read_written(segment, offset, buffer)?;
-        if let Tail::Known(tail) = &self.file(segment)?.tail {
-            let start = length - tail.len() as u64;
-            let from = offset.max(start);
-            if from < end {
-                buffer[index(from - offset)..]
-                    .copy_from_slice(&tail[index(from - start)..index(end - start)]);
-            }
+        let Tail::Known(tail) = &self.file(segment)?.tail else {
+            return self.read_written(segment, offset, buffer);
+        };
+        let start = length - tail.len() as u64;
+        let from = start.clamp(offset, end);
+        let (written, last) = buffer.split_at_mut(index(from - offset));
+        if !last.is_empty() {
+            last.copy_from_slice(&tail[index(from - start)..index(end - start)]);
         }
-        Ok(())
+        self.read_written(segment, offset, written)
     }
 
     fn truncate(&mut self, segment: SegmentNumber, length: u64) -> Result<(), DiskError> {

@@ -1,6 +1,7 @@
 //! A device in memory: requests complete in any order, and a crash keeps any of the sectors
 //! that no flush covers, each of them whole, torn or not at all.
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use types::Prng;
 use volume::{BlockDevice, Completion, DeviceError, Request, RequestToken, SECTOR_SIZE};
@@ -137,6 +138,13 @@ impl TestDevice {
     }
 }
 
+fn range_of(request: &Request) -> Range<u64> {
+    match request {
+        Request::Write { sector, bytes } => *sector..*sector + (bytes.len() / SECTOR_SIZE) as u64,
+        Request::Flush => 0..0,
+    }
+}
+
 fn sectors_of(request: &Request) -> Vec<(u64, Sector)> {
     let Request::Write { sector, bytes } = request else {
         return vec![];
@@ -157,14 +165,12 @@ impl BlockDevice for TestDevice {
 
     fn submit(&mut self, token: RequestToken, request: Request) {
         assert!(self.has_room());
-        for (sector, _) in sectors_of(&request) {
-            assert!(sector < self.sectors, "sector {sector} is on the device");
-            let flying = self
-                .flying
-                .iter()
-                .flat_map(|(_, other, _)| sectors_of(other));
-            let mut same = flying.filter(|(other, _)| *other == sector);
-            assert!(same.next().is_none(), "one write of {sector} at a time");
+        let range = range_of(&request);
+        assert!(range.end <= self.sectors, "{range:?} are on the device");
+        for (_, other, _) in &self.flying {
+            let other = range_of(other);
+            let is_apart = range.end <= other.start || other.end <= range.start;
+            assert!(is_apart, "one write of {range:?} at a time");
         }
         self.requests += 1;
         self.flying.push((token, request, self.completions));
@@ -200,13 +206,20 @@ impl BlockDevice for TestDevice {
                 return Err(DeviceError { code: 6 });
             }
             *bytes = self.sector(sector);
-            let mut flying = self
-                .flying
-                .iter()
-                .flat_map(|(_, other, _)| sectors_of(other));
-            let coming = flying.find(|(other, _)| *other == sector);
-            if let Some((_, coming)) = coming.filter(|_| self.prng.chance(1, 2)) {
-                *bytes = coming;
+            let mut flying = self.flying.iter();
+            let coming = flying.find(|(_, other, _)| range_of(other).contains(&sector));
+            if let Some((
+                _,
+                Request::Write {
+                    sector: first,
+                    bytes: coming,
+                },
+                _,
+            )) = coming
+                && self.prng.chance(1, 2)
+            {
+                let at = usize::try_from(sector - first).unwrap() * SECTOR_SIZE;
+                bytes.copy_from_slice(&coming[at..at + SECTOR_SIZE]);
             }
         }
         Ok(())

@@ -7,4 +7,5 @@ mod contents;
 mod device;
 mod disk;
 mod model;
+mod portion;
 mod stored;
