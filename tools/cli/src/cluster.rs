@@ -14,9 +14,10 @@ use platform::{ClusterId, Entropy};
 use crate::client::Client;
 use crate::commands::DurabilityArg;
 use crate::commands::node::NodeArgs;
-use crate::data::{ClusterFile, DataDir, Lock, RunningFile, RunningNode};
+use crate::data::{ClusterFile, DataDir, Lock, RunningFile, RunningNode, read_token};
 use crate::error::Error;
 use crate::interrupt;
+use crate::metal::{Machine, Qemu, concrete, has_disk};
 use crate::supervisor::{Happening, Nodes, Ready};
 
 /// Number of the node that founds a new cluster.
@@ -56,6 +57,17 @@ pub struct Plan {
     pub step_limit_ms: u32,
     /// Busy polling for messages before a node sleeps.
     pub spin_us: u32,
+    /// The last nodes of a new cluster are on bare metal.
+    pub(crate) metal: Option<Metal>,
+}
+
+/// Nodes on bare metal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Metal {
+    /// How many of a new cluster's.
+    pub(crate) nodes: u32,
+    /// How their machines are made.
+    pub(crate) qemu: Qemu,
 }
 
 /// Addresses of this machine.
@@ -113,6 +125,7 @@ impl Plan {
             memory_mib,
             step_limit_ms,
             spin_us: 0,
+            metal: None,
         })
     }
 }
@@ -319,6 +332,16 @@ impl Cluster {
         if let Some(left) = self.left.remove(&number) {
             (listen, tools) = (left.link, left.tools);
         }
+        if let Some(metal) = self.metal(number, &directory)? {
+            let machine = Machine {
+                directory: &directory,
+                link: concrete(listen)?,
+                tools: concrete(tools)?,
+                words: self.words(number, other)?,
+            };
+            let command = metal.qemu.command(&machine)?;
+            return self.nodes.start(number, command, &log);
+        }
         let args = NodeArgs {
             data: directory,
             listen,
@@ -342,6 +365,43 @@ impl Cluster {
         self.nodes.start(number, command, &log)
     }
 
+    /// How the machine of a node is made, if it is on bare metal.
+    fn metal(&self, number: u32, directory: &Path) -> Result<Option<&Metal>, Error> {
+        let is_old = directory.join("store").exists() || has_disk(directory);
+        let is_one = |metal: &Metal| match is_old {
+            true => has_disk(directory),
+            false => number > self.file.nodes.saturating_sub(metal.nodes),
+        };
+        match &self.plan.metal {
+            Some(metal) => Ok(Some(metal).filter(|metal| is_one(metal))),
+            None if has_disk(directory) => {
+                let message = format!("node {number} of this cluster is on bare metal");
+                Err(Error::user(message).hint("start the cluster with `plurix boot`"))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// What a machine is told that becomes a node.
+    fn words(&self, number: u32, other: Option<SocketAddr>) -> Result<String, Error> {
+        let token = read_token(&self.data.token_file())?;
+        let mut words = format!(
+            "name=node-{number} token={token} members={} epoch={} memory={}",
+            self.file.count(),
+            self.plan.epoch_ms,
+            self.plan.memory_mib,
+        );
+        if let Some(durability) = self.plan.durability {
+            words.push_str(&format!(" durability={durability}"));
+        }
+        if let Some(other) = other {
+            words.push_str(&format!(" join={other}"));
+        } else if number == FIRST && self.is_new() {
+            words.push_str(" found");
+        }
+        Ok(words)
+    }
+
     /// Whether no node but the first has ever heard of a decision. The first knows itself
     /// whether it has; if only its log is lost, the others' are enough.
     fn is_new(&self) -> bool {
@@ -349,6 +409,7 @@ impl Cluster {
             let entries = fs::read_dir(self.data.node(number).join("control"));
             let mut files = entries.into_iter().flatten().flatten();
             files.any(|file| file.metadata().is_ok_and(|m| m.len() > BLANK_LOG_BYTES))
+                || has_disk(&self.data.node(number))
         };
         self.file.left.is_empty() && !(FIRST + 1..=self.file.nodes).any(knows_some)
     }

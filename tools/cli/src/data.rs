@@ -366,7 +366,7 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
 }
 
 /// The same, for a file that only its owner may read.
-fn write_secret(path: &Path, text: &str) -> Result<(), Error> {
+pub(crate) fn write_secret(path: &Path, text: &str) -> Result<(), Error> {
     write_as(path, text, 0o600)
 }
 

@@ -3,7 +3,7 @@
 //! It knows nodes as processes that speak `admin`, never from the inside; the one
 //! exception is [`run_node`], which becomes a node. A file per verb in `commands/`;
 //! [`supervisor`] owns processes, [`cluster`] what they form together, [`data`] owns the
-//! data directory, [`client`] owns connections, [`device`] knows where devices are, [`ui`] owns
+//! data directory, `metal` makes machines, [`client`] owns connections, [`device`] knows where devices are, [`ui`] owns
 //! the terminal. Errors carry their kind, which gives the exit code, and a hint that says what
 //! to do.
 #![forbid(unsafe_code)]
@@ -19,6 +19,7 @@ pub mod examples;
 mod far;
 mod founding;
 mod interrupt;
+mod metal;
 mod network;
 pub mod past;
 mod peers;

@@ -6,7 +6,7 @@
 //! the end of the child. Its standard error goes to its log.
 use std::fmt;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -21,6 +21,8 @@ use crate::error::Error;
 use crate::interrupt;
 use crate::ui;
 
+/// What a node says to whoever has started it begins with this.
+const SAID: &str = "plurix-node ";
 /// What a node says when it has left the cluster.
 const LEFT: &str = "plurix-node left";
 /// How often a wait looks whether it was interrupted.
@@ -112,6 +114,9 @@ impl Nodes {
         let file = File::options().create(true).append(true).open(log);
         let file = file
             .map_err(|error| Error::config(format!("open the log {}: {error}", log.display())))?;
+        let mut rest = file
+            .try_clone()
+            .map_err(|error| Error::config(format!("write the log {}: {error}", log.display())))?;
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -128,8 +133,12 @@ impl Nodes {
         let (sender, pid) = (self.sender.clone(), self.pid(number).expect("just started"));
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
-                // Nobody listens any more: the child is about to be killed.
-                let _ = sender.send(Said::Line(number, line));
+                // Nobody listens any more: the child is about to be killed. Whatever else it
+                // says, as machines do, is for its log, which may be full.
+                let _ = match line.starts_with(SAID) {
+                    true => sender.send(Said::Line(number, line)).is_ok(),
+                    false => writeln!(rest, "{line}").is_ok(),
+                };
             }
             let _ = sender.send(Said::End(pid));
         });

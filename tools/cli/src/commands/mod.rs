@@ -1,6 +1,7 @@
 //! The verbs, a file each.
 mod attach;
 mod bench;
+mod boot;
 mod call;
 mod channels;
 mod chaos;
@@ -13,6 +14,7 @@ mod drain;
 mod durability;
 mod export;
 mod fork;
+mod image;
 mod import;
 mod inspect;
 mod kill;
@@ -55,6 +57,8 @@ enum Command {
     Demo(demo::DemoArgs),
     Chaos(chaos::ChaosArgs),
     Up(up::UpArgs),
+    Boot(boot::BootArgs),
+    Image(image::ImageArgs),
     Run(run::RunArgs),
     Call(call::CallArgs),
     Ps(ps::PsArgs),
@@ -114,6 +118,8 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, 
         Command::Demo(args) => demo::run(args),
         Command::Chaos(args) => chaos::run(args),
         Command::Up(args) => up::run(args),
+        Command::Boot(args) => boot::run(&args),
+        Command::Image(args) => image::run(&args),
         Command::Run(args) => run::run(args),
         Command::Call(args) => call::run(args),
         Command::Ps(args) => ps::run(&args),

@@ -87,8 +87,13 @@ pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Error> {
         spin_us: args.spin,
         ..Plan::new()?
     };
-    let mut cluster = Cluster::start(&args.data.data, plan)?;
-    greet(&cluster, &args.data.data);
+    keep_running(&args.data.data, plan)
+}
+
+/// Runs a cluster until somebody stops it.
+pub(super) fn keep_running(data: &Path, plan: Plan) -> Result<ExitCode, Error> {
+    let mut cluster = Cluster::start(data, plan)?;
+    greet(&cluster, data);
     let mut ends = BTreeMap::new();
     while interrupt::count() == 0 {
         let (number, status) = match cluster.next(PATIENCE) {

@@ -1,0 +1,127 @@
+//! Interrupt controllers: the processor's own with its timer, and the one of devices.
+use core::ptr;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use spin::Mutex;
+use x86_64::instructions::port::Port;
+use x86_64::registers::model_specific::Msr;
+
+use crate::interrupt::{VECTOR_LINES, VECTOR_SPURIOUS, VECTOR_TIMER};
+
+const LOCAL: usize = 0xfee0_0000;
+const DEVICES: usize = 0xfec0_0000;
+const BASE_MSR: u32 = 0x1b;
+const BASE_ENABLED: u64 = 1 << 11;
+
+const TASK_PRIORITY: usize = 0x80;
+const END: usize = 0xb0;
+const SPURIOUS: usize = 0xf0;
+const TIMER: usize = 0x320;
+const TIMER_START: usize = 0x380;
+const TIMER_NOW: usize = 0x390;
+const TIMER_DIVIDE: usize = 0x3e0;
+const DIVIDE_BY_1: u32 = 0xb;
+const SOFTWARE_ENABLED: u32 = 1 << 8;
+const MASKED: u32 = 1 << 16;
+const LEVEL: u32 = 1 << 15;
+/// Lines that the controller of devices has.
+const LINES: u8 = 24;
+
+/// The timer's steps in a microsecond.
+static PACE: AtomicU32 = AtomicU32::new(0);
+/// The controller of devices has one register to choose another by.
+static REDIRECTION: Mutex<()> = Mutex::new(());
+
+/// How a line says that its device wants attention.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Trigger {
+    /// By a change.
+    Edge,
+    /// As long as it does.
+    Level,
+}
+
+pub(crate) fn open() {
+    // The controllers of old are not asked.
+    for port in [0x21, 0xa1] {
+        // SAFETY: masks all of their lines.
+        unsafe { Port::new(port).write(0xff_u8) };
+    }
+    let mut base = Msr::new(BASE_MSR);
+    // SAFETY: switches the controller on, where it is; its table of vectors is loaded.
+    unsafe {
+        let value = base.read();
+        base.write(value | BASE_ENABLED);
+    }
+    write(SPURIOUS, SOFTWARE_ENABLED | u32::from(VECTOR_SPURIOUS));
+    write(TASK_PRIORITY, 0);
+    write(TIMER_DIVIDE, DIVIDE_BY_1);
+    write(TIMER, MASKED);
+}
+
+pub(crate) fn end_of_interrupt() {
+    write(END, 0);
+}
+
+/// Sets how fast the timer is.
+pub(crate) fn set_pace(steps_per_us: u32) {
+    PACE.store(steps_per_us.max(1), Ordering::Relaxed);
+}
+
+/// An interrupt after so many microseconds; the one that was to come before does not.
+pub(crate) fn start_timer(delay_us: u32) {
+    let steps = u64::from(delay_us.max(1)) * u64::from(PACE.load(Ordering::Relaxed));
+    write(TIMER, u32::from(VECTOR_TIMER));
+    write(TIMER_START, u32::try_from(steps).unwrap_or(u32::MAX));
+}
+
+/// Lets the timer run from the top, without an interrupt, to measure it.
+pub(crate) fn start_measuring() {
+    write(TIMER, MASKED | u32::from(VECTOR_TIMER));
+    write(TIMER_START, u32::MAX);
+}
+
+/// Its steps since then.
+pub(crate) fn measured() -> u32 {
+    u32::MAX - read(TIMER_NOW)
+}
+
+/// Lets the line interrupt (again).
+pub(crate) fn listen(line: u8, trigger: Trigger) {
+    let vector = u32::from(VECTOR_LINES + line);
+    let flags = match trigger {
+        Trigger::Edge => 0,
+        Trigger::Level => LEVEL,
+    };
+    redirect(line, vector | flags);
+}
+
+/// Keeps the line from interrupting.
+pub(crate) fn silence(line: u8) {
+    redirect(line, MASKED);
+}
+
+fn redirect(line: u8, low: u32) {
+    assert!(line < LINES, "the controller has lines below {LINES}");
+    x86_64::instructions::interrupts::without_interrupts(|| {
+        let _chosen = REDIRECTION.lock();
+        let register = 0x10 + 2 * u32::from(line);
+        for (register, value) in [(register + 1, 0), (register, low)] {
+            // SAFETY: the controller's two registers, which are mapped as a device's.
+            unsafe {
+                ptr::with_exposed_provenance_mut::<u32>(DEVICES).write_volatile(register);
+                ptr::with_exposed_provenance_mut::<u32>(DEVICES + 16).write_volatile(value);
+            }
+        }
+    });
+}
+
+fn read(register: usize) -> u32 {
+    // SAFETY: a register of the controller, which is mapped as a device's.
+    unsafe { ptr::with_exposed_provenance::<u32>(LOCAL + register).read_volatile() }
+}
+
+fn write(register: usize, value: u32) {
+    // SAFETY: as above; what is written there changes no memory.
+    unsafe { ptr::with_exposed_provenance_mut::<u32>(LOCAL + register).write_volatile(value) }
+}

@@ -1,0 +1,58 @@
+//! The machine below a node: an x86-64 computer with nothing on it.
+//!
+//! The only crate here with `unsafe`. What it offers is safe: whoever uses it cannot break
+//! memory, however wrong. [`boot`] is where the machine begins; then [`entry!`] calls the
+//! image's own function.
+//!
+//! | what | where |
+//! |---|---|
+//! | start, memory map, command line | [`boot`] |
+//! | heap, frames, page tables | `heap`, `frames`, `paging` |
+//! | interrupts and exceptions | `interrupt`, `segments`, `apic` |
+//! | time, randomness, waiting, reset | [`clock`], [`cpu`] |
+//! | memory of guests, and their faults | [`view`], `guest` |
+//! | what the WebAssembly runtime asks for | `runtime` |
+//! | devices | [`serial`], [`virtio`], [`ports`] |
+#![no_std]
+#![deny(missing_docs)]
+extern crate alloc;
+
+mod apic;
+pub mod boot;
+pub mod clock;
+pub mod cpu;
+mod frames;
+mod guest;
+mod heap;
+mod interrupt;
+mod paging;
+pub mod panic;
+pub mod ports;
+mod runtime;
+mod segments;
+pub mod serial;
+pub mod view;
+pub mod virtio;
+
+pub use heap::usage as heap_usage;
+pub use serial::print_line;
+
+/// Names the function `fn(Boot) -> !` that the machine calls when it is ready.
+#[macro_export]
+macro_rules! entry {
+    ($main:path) => {
+        const _: () = {
+            #[unsafe(no_mangle)]
+            extern "Rust" fn image_main(boot: $crate::boot::Boot) -> ! {
+                let main: fn($crate::boot::Boot) -> ! = $main;
+                main(boot)
+            }
+        };
+    };
+}
+
+/// Prints a line on the serial port.
+#[macro_export]
+macro_rules! say {
+    ($($part:tt)*) => { $crate::print_line(::core::format_args!($($part)*)) };
+}

@@ -1,0 +1,154 @@
+//! Which devices there are.
+use alloc::vec::Vec;
+use core::ptr::{self, NonNull};
+
+use virtio_drivers::device::rng::VirtIORng;
+use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
+use virtio_drivers::transport::pci::bus::{
+    Command, ConfigurationAccess, DeviceFunction, PciRoot,
+};
+use virtio_drivers::transport::pci::{PciTransport, virtio_device_type};
+use virtio_drivers::transport::{DeviceType, Transport as _};
+use x86_64::instructions::port::Port;
+
+use super::memory::OneToOne;
+use super::{Block, Line, Network, Transport};
+use crate::apic::Trigger;
+use crate::say;
+
+const PCI_ADDRESS: u16 = 0xcf8;
+const PCI_DATA: u16 = 0xcfc;
+const PCI_INTERRUPT: u8 = 0x3c;
+const OPTION: &str = "virtio_mmio.device=";
+/// Lines that the first controller of interrupts has.
+const LINES: u8 = 24;
+const MMIO_SIZE: usize = 512;
+/// Devices of that kind lie below this.
+const MMIO_END: usize = 4 << 30;
+
+/// The devices of the machine, in the order in which they were found.
+#[derive(Debug, Default)]
+pub struct Devices {
+    /// Networks.
+    pub networks: Vec<Network>,
+    /// Disks.
+    pub blocks: Vec<Block>,
+    /// Random bytes from whoever runs the machine.
+    pub randomness: Vec<u8>,
+}
+
+/// Looks for devices.
+#[must_use]
+pub fn find(command_line: &str) -> Devices {
+    let mut devices = Devices::default();
+    for option in command_line.split_ascii_whitespace() {
+        if let Some(place) = option.strip_prefix(OPTION) {
+            match named(place) {
+                Some((transport, line)) => devices.add(transport, line),
+                None => say!("plurix: expected {OPTION}512@ADDRESS:LINE, found {option}"),
+            }
+        }
+    }
+    if command_line.contains(OPTION) {
+        return devices;
+    }
+    let mut root = PciRoot::new(ConfigurationPorts);
+    let found: Vec<_> = root.enumerate_bus(0).collect();
+    for (function, info) in found {
+        if virtio_device_type(&info).is_none() {
+            continue;
+        }
+        let enabled = Command::IO_SPACE | Command::MEMORY_SPACE | Command::BUS_MASTER;
+        root.set_command(function, enabled);
+        let [number, ..] = ConfigurationPorts.read_word(function, PCI_INTERRUPT).to_le_bytes();
+        let line = (number > 0 && number < LINES).then_some(Line {
+            number,
+            trigger: Trigger::Level,
+        });
+        match PciTransport::new::<OneToOne, _>(&mut root, function) {
+            Ok(transport) => devices.add(Transport::from(transport), line),
+            Err(error) => say!("plurix: the device at {function}: {error}"),
+        }
+    }
+    devices
+}
+
+impl Devices {
+    fn add(&mut self, transport: Transport, line: Option<Line>) {
+        let kind = transport.device_type();
+        let added = match kind {
+            DeviceType::Network => {
+                Network::open(transport, line).map(|network| self.networks.push(network))
+            }
+            DeviceType::Block => Block::open(transport, line).map(|block| self.blocks.push(block)),
+            DeviceType::EntropySource => draw(transport).map(|bytes| self.randomness = bytes),
+            _ => Ok(()),
+        };
+        if let Err(error) = added {
+            say!("plurix: a device of kind {kind:?} is not used: {error}");
+        }
+    }
+}
+
+/// A seed's worth of randomness.
+fn draw(transport: Transport) -> virtio_drivers::Result<Vec<u8>> {
+    let mut source = VirtIORng::<OneToOne, _>::new(transport)?;
+    let mut bytes = alloc::vec![0; 32];
+    let count = source.request_entropy(&mut bytes)?;
+    bytes.truncate(count);
+    Ok(bytes)
+}
+
+/// A device that the command line names.
+fn named(place: &str) -> Option<(Transport, Option<Line>)> {
+    let (_, rest) = place.split_once('@')?;
+    let (address, line) = rest.split_once(':')?;
+    let line = line.split(':').next()?;
+    let address = usize::from_str_radix(address.strip_prefix("0x")?, 16).ok()?;
+    let number: u8 = line.parse().ok()?;
+    let is_plausible = address.is_multiple_of(MMIO_SIZE) && address < MMIO_END - MMIO_SIZE;
+    let header = NonNull::new(ptr::with_exposed_provenance_mut::<VirtIOHeader>(address))?;
+    if !is_plausible {
+        return None;
+    }
+    // SAFETY: (1) the loader says that such a device lies there, and nothing else does; (2)
+    // nobody else uses it: each is named once; (3) its registers are mapped.
+    let transport = unsafe { MmioTransport::new(header, MMIO_SIZE) }.ok()?;
+    let line = (number < LINES).then_some(Line {
+        number,
+        trigger: Trigger::Edge,
+    });
+    Some((Transport::from(transport), line))
+}
+
+/// The two ports by which PCI devices are set up.
+struct ConfigurationPorts;
+
+impl ConfigurationPorts {
+    fn choose(function: DeviceFunction, register: u8) -> Port<u32> {
+        let place = u32::from(function.bus) << 16
+            | u32::from(function.device) << 11
+            | u32::from(function.function) << 8
+            | u32::from(register & 0xfc);
+        // SAFETY: chooses what the other port is about.
+        unsafe { Port::new(PCI_ADDRESS).write(1 << 31 | place) };
+        Port::new(PCI_DATA)
+    }
+}
+
+impl ConfigurationAccess for ConfigurationPorts {
+    fn read_word(&self, function: DeviceFunction, register: u8) -> u32 {
+        // SAFETY: reading a device's settings changes no memory.
+        unsafe { Self::choose(function, register).read() }
+    }
+
+    fn write_word(&mut self, function: DeviceFunction, register: u8, value: u32) {
+        // SAFETY: only the functions above and the crate of drivers write, to devices that
+        // they own.
+        unsafe { Self::choose(function, register).write(value) };
+    }
+
+    unsafe fn unsafe_clone(&self) -> Self {
+        Self
+    }
+}

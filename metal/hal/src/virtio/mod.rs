@@ -1,0 +1,45 @@
+//! Devices made for guests of other systems: networks, disks, randomness.
+//!
+//! On machines with a PCI bus they are found there; on those without, the loader names them on
+//! the command line, as `virtio_mmio.device=SIZE@ADDRESS:LINE`.
+mod block;
+mod find;
+mod memory;
+mod network;
+
+use virtio_drivers::transport::{InterruptStatus, SomeTransport};
+
+pub use block::{Block, BlockError};
+pub use find::{Devices, find};
+pub use network::Network;
+
+use crate::apic::{self, Trigger};
+use crate::interrupt;
+
+/// How a device says that it wants attention.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Line {
+    number: u8,
+    trigger: Trigger,
+}
+
+impl Line {
+    /// Lets the device wake the processor. Whoever has looked after it calls this again.
+    pub fn listen(self) {
+        apic::listen(self.number, self.trigger);
+    }
+}
+
+/// Lines whose devices have asked for attention since the last call, as bits.
+#[must_use]
+pub fn take_lines() -> u32 {
+    interrupt::take_lines()
+}
+
+/// Tells the device that its interrupt has been seen, so that its line is quiet.
+fn quiet(status: InterruptStatus) {
+    // What it was for is found in the queues.
+    let _ = status;
+}
+
+type Transport = SomeTransport<'static>;

@@ -1,0 +1,25 @@
+//! What a node asks of its world, on bare metal: links over TCP, disks, time, memory.
+//!
+//! All here is safe: what only the machine can do is `hal`'s. [`MetalWorld`] is what the node
+//! runs in.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+extern crate alloc;
+
+mod clock;
+mod compiler;
+mod disk;
+mod entropy;
+mod network;
+mod settings;
+mod sockets;
+mod tcp;
+mod world;
+
+pub use clock::MetalClock;
+pub use disk::{BootDisk, MetalDisk};
+pub use entropy::MetalEntropy;
+pub use network::{Network, NetworkConfig, OpenError};
+pub use settings::{DiskPlace, EndWord, Settings, SettingsError};
+pub use world::MetalWorld;

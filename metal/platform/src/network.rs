@@ -1,0 +1,320 @@
+//! The one place where a node waits: links, tools, the disk, over one network.
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::SocketAddr;
+
+use links::{Exchange, LinkConfig, Token};
+use platform::{
+    Clock, ClusterId, Event, Events, JoinerId, LinkCounters, Links, ListenerId, Protocol,
+    RequestId, Requests, SocketId, Sockets, Wait,
+};
+use seal::Key;
+use types::{Duration, Instant, NodeId};
+use wire::Envelope;
+
+use crate::disk::DiskLines;
+use crate::sockets::Programs;
+use crate::tcp::{Addresses, Report, Socket, Tcp};
+use crate::{MetalClock, MetalEntropy};
+
+/// Tokens up to this are no connection's.
+const LAST_OWN: Token = Token(15);
+/// Callers that may come between two looks, at each door.
+const WAITING: usize = 4;
+/// Events given out between two polls at most, so that none starves.
+const EVENTS_PER_POLL: u32 = 256;
+/// Pause between two looks at a network that wakes nobody.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+/// The longest sleep: no deadline is that far away, and overflow is.
+const WAIT_MAX: Duration = Duration::from_millis(10_000);
+
+/// What a node's network is made from.
+#[derive(Clone, Debug)]
+pub struct NetworkConfig {
+    /// The cluster; processes of another one are turned away.
+    pub cluster: ClusterId,
+    /// Its key. Links are sealed with it.
+    pub key: Option<Key>,
+    /// Where peers reach us: perhaps an address of the machine that runs this one, which passes
+    /// on what comes to that port.
+    pub link: SocketAddr,
+    /// The port at which tools reach us.
+    pub tools: Option<u16>,
+    /// How long a peer's machine may leave unanswered what is sent to it.
+    pub silence: Duration,
+    /// This machine's own address, and the bits that it shares with its neighbours.
+    pub own: (core::net::Ipv4Addr, u8),
+    /// Who passes on what is for others.
+    pub gateway: Option<core::net::Ipv4Addr>,
+}
+
+/// Links and tools of one node.
+pub struct Network {
+    exchange: Exchange<Tcp>,
+    doors: Vec<Door>,
+    programs: Programs,
+    disks: DiskLines,
+    given_since_poll: u32,
+}
+
+/// A port at which callers are let in.
+#[derive(Debug)]
+struct Door {
+    port: u16,
+    whose: Whose,
+    waiting: Vec<Socket>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Whose {
+    Links,
+    Tools,
+}
+
+/// Why a network cannot be used.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OpenError {
+    /// Peers of other machines would reach the address, and there is no key.
+    NoKey(SocketAddr),
+}
+
+impl Network {
+    /// Opens the doors. Nobody is called yet.
+    ///
+    /// # Errors
+    /// If others than this machine's neighbours would reach it without a key.
+    pub fn open(
+        config: NetworkConfig,
+        device: hal::virtio::Network,
+        disks: DiskLines,
+        entropy: MetalEntropy,
+    ) -> Result<Self, OpenError> {
+        if config.key.is_none() && !config.link.ip().is_loopback() {
+            return Err(OpenError::NoKey(config.link));
+        }
+        let addresses = Addresses {
+            own: config.own.0,
+            prefix_bits: config.own.1,
+            gateway: config.gateway,
+        };
+        let mut tcp = Tcp::new(device, addresses, config.silence, entropy);
+        let mut door = |port, whose| Door {
+            port,
+            whose,
+            waiting: (0..WAITING).map(|_| tcp.listen(port)).collect(),
+        };
+        let mut doors = Vec::from([door(config.link.port(), Whose::Links)]);
+        doors.extend(config.tools.map(|port| door(port, Whose::Tools)));
+        let links = LinkConfig {
+            cluster: config.cluster,
+            key: config.key,
+            me: NodeId(0),
+            address: config.link,
+            silence: config.silence,
+        };
+        Ok(Self {
+            exchange: Exchange::new(links, tcp, LAST_OWN),
+            doors,
+            programs: Programs::default(),
+            disks,
+            given_since_poll: 0,
+        })
+    }
+
+    /// Flushes, waits, takes what is there: one bounded turn.
+    fn turn(&mut self, wait: Wait) {
+        self.given_since_poll = 0;
+        self.exchange.begin_turn();
+        self.tcp().poll();
+        self.wait(wait);
+        self.tcp().poll();
+        self.exchange.read();
+        for report in self.tcp().reports() {
+            match report {
+                Report::Writable(token) => self.exchange.on_writable(token),
+                Report::Readable(token, side) => self.exchange.on_readable(token, side),
+            }
+        }
+        self.let_in();
+        let now = MetalClock.now();
+        self.exchange.on_time(now);
+        let core = &mut self.exchange.core;
+        self.programs.turn(&mut core.machine, now, &mut core.events);
+        // What was said now goes at once.
+        self.tcp().poll();
+    }
+
+    fn let_in(&mut self) {
+        for door in &mut self.doors {
+            for waiting in &mut door.waiting {
+                let tcp = &mut self.exchange.core.machine;
+                if tcp.caller(*waiting, door.port).is_none() {
+                    continue;
+                }
+                match door.whose {
+                    Whose::Tools if !self.exchange.has_room_for_tool() => continue,
+                    Whose::Links | Whose::Tools => {}
+                }
+                let tcp = &mut self.exchange.core.machine;
+                let socket = core::mem::replace(waiting, tcp.listen(door.port));
+                match door.whose {
+                    Whose::Links => self.exchange.on_link(socket),
+                    Whose::Tools => self.exchange.on_tool(socket),
+                }
+            }
+        }
+    }
+
+    /// Sleeps until something happens, at most as long as is asked.
+    fn wait(&mut self, wait: Wait) {
+        let is_busy = !self.exchange.core.events.is_empty() || self.exchange.has_unread();
+        let now = MetalClock.now();
+        let until = match wait {
+            Wait::Until(until) if !is_busy => until.min(now + WAIT_MAX),
+            _ => now,
+        };
+        let deadlines = [
+            self.exchange.next_deadline(),
+            self.tcp().next_deadline(),
+            self.programs.next_deadline(),
+            (!self.tcp().network().wakes()).then_some(now + LOOK_EVERY),
+        ];
+        let until = deadlines.into_iter().flatten().fold(until, Instant::min);
+        if until > now && !self.tcp().network().has_frame() {
+            hal::clock::sleep_until_ns(until.as_nanos());
+        }
+        if hal::virtio::take_lines() != 0 {
+            self.tcp().network().listen();
+            self.disks.listen();
+            self.exchange.core.events.push_back(Event::Woken);
+        }
+    }
+
+    fn tcp(&mut self) -> &mut Tcp {
+        &mut self.exchange.core.machine
+    }
+}
+
+impl Events for Network {
+    fn next_event(&mut self, wait: Wait) -> Option<Event> {
+        while self.exchange.core.events.is_empty() || self.given_since_poll >= EVENTS_PER_POLL {
+            self.turn(wait);
+            let is_over = match wait {
+                Wait::No => true,
+                Wait::Until(until) => until <= MetalClock.now(),
+            };
+            if is_over {
+                break;
+            }
+        }
+        self.given_since_poll += 1;
+        self.exchange.next_event()
+    }
+}
+
+impl Links for Network {
+    fn become_node(&mut self, me: NodeId) {
+        self.exchange.become_node(me);
+    }
+
+    fn address(&self) -> String {
+        self.exchange.address()
+    }
+
+    fn call(&mut self, address: &str) -> JoinerId {
+        self.exchange.call(address)
+    }
+
+    fn connect(&mut self, node: NodeId, address: &str) {
+        self.exchange.connect(node, address);
+    }
+
+    fn disconnect(&mut self, node: NodeId) {
+        self.exchange.disconnect(node);
+    }
+
+    fn bind(&mut self, joiner: JoinerId, node: NodeId) {
+        self.exchange.bind(joiner, node);
+    }
+
+    fn send(&mut self, to: NodeId, envelope: &Envelope) {
+        self.exchange.send(to, envelope);
+    }
+
+    fn send_joiner(&mut self, joiner: JoinerId, envelope: &Envelope) {
+        self.exchange.send_joiner(joiner, envelope);
+    }
+
+    fn pending_bytes(&self, to: NodeId) -> usize {
+        self.exchange.pending_bytes(to)
+    }
+
+    fn flush(&mut self) {
+        self.exchange.flush();
+        self.tcp().poll();
+    }
+
+    fn counters(&self) -> LinkCounters {
+        self.exchange.counters()
+    }
+}
+
+impl Requests for Network {
+    fn reply(&mut self, id: RequestId, bytes: Vec<u8>) {
+        self.exchange.reply(id, bytes);
+    }
+}
+
+impl Sockets for Network {
+    fn listen(
+        &mut self,
+        protocol: Protocol,
+        address: SocketAddr,
+    ) -> Result<(ListenerId, SocketAddr), String> {
+        self.programs.listen(&mut self.exchange.core.machine, protocol, address)
+    }
+
+    fn unlisten(&mut self, listener: ListenerId) {
+        self.programs.unlisten(&mut self.exchange.core.machine, listener);
+    }
+
+    fn want(&mut self, socket: SocketId, bytes: usize) {
+        self.programs.want(socket, bytes);
+    }
+
+    fn write(&mut self, socket: SocketId, bytes: &[u8]) {
+        self.programs.write(socket, bytes);
+    }
+
+    fn finish(&mut self, socket: SocketId) {
+        self.programs.finish(socket, MetalClock.now());
+    }
+
+    fn break_off(&mut self, socket: SocketId) {
+        let core = &mut self.exchange.core;
+        self.programs.break_off(&mut core.machine, socket, &mut core.events);
+    }
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network")
+            .field("address", &self.exchange.link_address())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoKey(address) => write!(
+                f,
+                "expected a loopback address, found {address}: without the cluster's key links \
+                 are not encrypted"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for OpenError {}

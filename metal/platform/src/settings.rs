@@ -1,0 +1,193 @@
+//! What whoever boots the machine decides: words of the command line, and of the first file that
+//! the loader puts into memory (which others cannot read: the token belongs there).
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::fmt;
+use core::net::{Ipv4Addr, SocketAddr};
+
+use platform::ClusterId;
+use seal::{Key, Token};
+use types::{Duration, Durability};
+
+/// Every word that is understood.
+pub const WORDS: &str = "name=NAME token=TOKEN cluster=ID found join=IP:PORT link=IP:PORT \
+     tools=PORT own=IP/BITS gateway=IP members=N epoch=MS durability=disk|memory memory=MIB \
+     disk=device|memory end=reset|off";
+
+/// What a machine is to be.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Name of the node, for people.
+    pub name: String,
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// Its key; without it there are links to the machine that runs this one only.
+    pub key: Option<Key>,
+    /// Whether it begins a new cluster.
+    pub found: bool,
+    /// Any node of the cluster.
+    pub join: Option<SocketAddr>,
+    /// Where peers reach this node.
+    pub link: SocketAddr,
+    /// The port at which tools reach this node.
+    pub tools: Option<u16>,
+    /// The machine's address and the bits of its network; without it, it asks for one (DHCP).
+    pub own: Option<(Ipv4Addr, u8)>,
+    /// Who passes on what is for others.
+    pub gateway: Option<Ipv4Addr>,
+    /// Nodes that a new cluster waits for.
+    pub members: usize,
+    /// Length of an epoch.
+    pub epoch: Duration,
+    /// What makes work safe, where the cluster is started.
+    pub durability: Option<Durability>,
+    /// Memory that a program may use, in MiB.
+    pub memory_mib: u32,
+    /// Where the node's disks are.
+    pub disk: DiskPlace,
+    /// What the machine does that has found a defect.
+    pub end: EndWord,
+}
+
+/// Where a node's disks are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DiskPlace {
+    /// On the first block device; in memory if there is none.
+    Device,
+    /// In memory: a reset forgets them.
+    Memory,
+}
+
+/// What a machine does that cannot go on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EndWord {
+    /// It starts again.
+    Reset,
+    /// It switches itself off.
+    Off,
+}
+
+/// A word that is not understood: says what was expected and what was seen.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SettingsError(String);
+
+impl Settings {
+    /// Reads the words of both. Those with a dot before the value are the loader's own.
+    ///
+    /// # Errors
+    /// If a word is not understood or one is missing.
+    pub fn read(command_line: &str, file: &str) -> Result<Self, SettingsError> {
+        let mut this = Self {
+            name: String::from("metal"),
+            cluster: ClusterId(0),
+            key: None,
+            found: false,
+            join: None,
+            link: SocketAddr::from(([0, 0, 0, 0], 0)),
+            tools: None,
+            own: None,
+            gateway: None,
+            members: 1,
+            epoch: Duration::from_millis(100),
+            durability: None,
+            memory_mib: 64,
+            disk: DiskPlace::Device,
+            end: EndWord::Reset,
+        };
+        let words = command_line.split_ascii_whitespace();
+        for word in words.chain(file.split_ascii_whitespace()) {
+            let (name, value) = word.split_once('=').unwrap_or((word, ""));
+            if !name.contains('.') {
+                this.set(name, value)?;
+            }
+        }
+        if this.cluster == ClusterId(0) {
+            return Err(SettingsError("expected `token=` or `cluster=`, found neither".into()));
+        }
+        if this.link.port() == 0 {
+            return Err(SettingsError("expected `link=IP:PORT`, found none".into()));
+        }
+        Ok(this)
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), SettingsError> {
+        let is_on = |yes: &str, no: &str| match value {
+            _ if value == yes => Ok(true),
+            _ if value == no => Ok(false),
+            _ => Err(wrong(name, &format!("{yes} or {no}"), value)),
+        };
+        match name {
+            "name" => self.name = value.to_string(),
+            "token" => {
+                // The text is not shown: it may be a secret with a letter too many.
+                let token = value.parse::<Token>();
+                let token = token.map_err(|_| wrong(name, "a cluster's token", "another text"))?;
+                (self.cluster, self.key) = (token.cluster, Some(token.key));
+            }
+            "cluster" => {
+                let id = u64::from_str_radix(value, 16);
+                let id = id.map_err(|_| wrong(name, "16 hexadecimal digits", value))?;
+                self.cluster = ClusterId(id);
+            }
+            "found" => self.found = true,
+            "join" => self.join = Some(parsed(name, "IP:PORT", value)?),
+            "link" => self.link = parsed(name, "IP:PORT", value)?,
+            "tools" => self.tools = Some(parsed(name, "a port", value)?),
+            "own" => {
+                let (ip, bits) = value.split_once('/').unwrap_or((value, "24"));
+                let bits = parsed(name, "IP/BITS", bits)?;
+                if bits > 32 {
+                    return Err(wrong(name, "at most 32 bits", value));
+                }
+                self.own = Some((parsed(name, "IP/BITS", ip)?, bits));
+            }
+            "gateway" => self.gateway = Some(parsed(name, "IP", value)?),
+            "members" => self.members = parsed(name, "a number", value)?,
+            "epoch" => {
+                let ms: u64 = parsed(name, "milliseconds", value)?;
+                self.epoch = Duration::from_millis(ms.clamp(1, 60_000));
+            }
+            "memory" => self.memory_mib = parsed(name, "MiB", value)?,
+            "durability" => {
+                self.durability = Some(match is_on("disk", "memory")? {
+                    true => Durability::Disk,
+                    false => Durability::Memory,
+                });
+            }
+            "disk" => {
+                self.disk = match is_on("device", "memory")? {
+                    true => DiskPlace::Device,
+                    false => DiskPlace::Memory,
+                };
+            }
+            "end" => {
+                self.end = match is_on("reset", "off")? {
+                    true => EndWord::Reset,
+                    false => EndWord::Off,
+                };
+            }
+            _ => return Err(SettingsError(format!("expected some of {WORDS}, found `{name}`"))),
+        }
+        Ok(())
+    }
+}
+
+fn parsed<T: core::str::FromStr>(
+    name: &str,
+    expected: &str,
+    value: &str,
+) -> Result<T, SettingsError> {
+    value.parse().map_err(|_| wrong(name, expected, value))
+}
+
+fn wrong(name: &str, expected: &str, found: &str) -> SettingsError {
+    SettingsError(format!("`{name}`: expected {expected}, found `{found}`"))
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl core::error::Error for SettingsError {}

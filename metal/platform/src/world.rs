@@ -1,0 +1,159 @@
+//! All of the machine that a node uses, put together.
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use hal::view::{MetalViews, View};
+use platform::{
+    Clock, CompileJob, CompiledModule, Compiler, Entropy, Event, Events, JoinerId, LinkCounters,
+    Links, ListenerId, Protocol, RequestId, Requests, SocketId, Sockets, ViewError, Views, Wait,
+};
+use types::{Instant, NodeId};
+use wire::Envelope;
+
+use crate::compiler::NoCompiler;
+use crate::{MetalClock, MetalEntropy, Network};
+
+/// The world of one node.
+#[derive(Debug)]
+pub struct MetalWorld {
+    network: Network,
+    entropy: MetalEntropy,
+    views: MetalViews,
+    compiler: NoCompiler,
+}
+
+impl MetalWorld {
+    /// A world of these parts.
+    #[must_use]
+    pub fn new(network: Network, entropy: MetalEntropy) -> Self {
+        Self {
+            network,
+            entropy,
+            views: MetalViews,
+            compiler: NoCompiler::default(),
+        }
+    }
+}
+
+impl Clock for MetalWorld {
+    fn now(&self) -> Instant {
+        MetalClock.now()
+    }
+
+    fn wall_ns(&self) -> u64 {
+        MetalClock.wall_ns()
+    }
+}
+
+impl Entropy for MetalWorld {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        self.entropy.fill(bytes);
+    }
+}
+
+impl Events for MetalWorld {
+    fn next_event(&mut self, wait: Wait) -> Option<Event> {
+        self.network.next_event(wait)
+    }
+}
+
+impl Links for MetalWorld {
+    fn become_node(&mut self, me: NodeId) {
+        self.network.become_node(me);
+    }
+
+    fn address(&self) -> String {
+        self.network.address()
+    }
+
+    fn call(&mut self, address: &str) -> JoinerId {
+        self.network.call(address)
+    }
+
+    fn connect(&mut self, node: NodeId, address: &str) {
+        self.network.connect(node, address);
+    }
+
+    fn disconnect(&mut self, node: NodeId) {
+        self.network.disconnect(node);
+    }
+
+    fn bind(&mut self, joiner: JoinerId, node: NodeId) {
+        self.network.bind(joiner, node);
+    }
+
+    fn send(&mut self, to: NodeId, envelope: &Envelope) {
+        self.network.send(to, envelope);
+    }
+
+    fn send_joiner(&mut self, joiner: JoinerId, envelope: &Envelope) {
+        self.network.send_joiner(joiner, envelope);
+    }
+
+    fn pending_bytes(&self, to: NodeId) -> usize {
+        self.network.pending_bytes(to)
+    }
+
+    fn flush(&mut self) {
+        self.network.flush();
+    }
+
+    fn counters(&self) -> LinkCounters {
+        self.network.counters()
+    }
+}
+
+impl Requests for MetalWorld {
+    fn reply(&mut self, id: RequestId, bytes: Vec<u8>) {
+        self.network.reply(id, bytes);
+    }
+}
+
+impl Sockets for MetalWorld {
+    fn listen(
+        &mut self,
+        protocol: Protocol,
+        address: SocketAddr,
+    ) -> Result<(ListenerId, SocketAddr), String> {
+        self.network.listen(protocol, address)
+    }
+
+    fn unlisten(&mut self, listener: ListenerId) {
+        self.network.unlisten(listener);
+    }
+
+    fn want(&mut self, socket: SocketId, bytes: usize) {
+        self.network.want(socket, bytes);
+    }
+
+    fn write(&mut self, socket: SocketId, bytes: &[u8]) {
+        self.network.write(socket, bytes);
+    }
+
+    fn finish(&mut self, socket: SocketId) {
+        self.network.finish(socket);
+    }
+
+    fn break_off(&mut self, socket: SocketId) {
+        self.network.break_off(socket);
+    }
+}
+
+impl Views for MetalWorld {
+    type View = View;
+
+    fn create(&mut self) -> Result<View, ViewError> {
+        self.views.create()
+    }
+}
+
+impl Compiler for MetalWorld {
+    fn compile(&mut self, job: CompileJob, wasm: Vec<u8>) {
+        self.compiler.compile(job, wasm);
+    }
+
+    fn finished(&mut self) -> Option<(CompileJob, Result<CompiledModule, String>)> {
+        self.compiler.finished()
+    }
+}

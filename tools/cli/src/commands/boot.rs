@@ -1,0 +1,80 @@
+//! `plurix boot`: a cluster of machines with nothing but the image on them.
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{DataArg, DurabilityArg, up};
+use crate::cluster::{Metal, Plan};
+use crate::error::Error;
+use crate::interrupt;
+use crate::metal::{Image, Qemu, Screen};
+
+/// Start a cluster of machines on bare metal, made by QEMU; Ctrl-C stops it
+///
+/// Each machine boots the image and becomes a node; nodes on Linux may be among them. All state
+/// is kept in the data directory, as with `plurix up`.
+#[derive(Args, Debug)]
+pub(crate) struct BootArgs {
+    #[command(flatten)]
+    data: DataArg,
+    /// Machines
+    #[arg(
+        long, value_name = "N", default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=64)
+    )]
+    nodes: u32,
+    /// Nodes on Linux beside them, as processes of this machine
+    #[arg(
+        long, value_name = "LINUX", default_value_t = 0,
+        value_parser = clap::value_parser!(u32).range(0..=63)
+    )]
+    mixed: u32,
+    /// Machines have a screen, a keyboard and a mouse, in a window
+    #[arg(long)]
+    display: bool,
+    /// Machines have a screen, which is not shown: QEMU gives pictures of it
+    #[arg(long, conflicts_with = "display", hide = true)]
+    headless: bool,
+    /// The image; the one beside this command unless given
+    #[arg(long, value_name = "FILE")]
+    image: Option<PathBuf>,
+    /// Memory of a machine, in MiB
+    #[arg(
+        long, value_name = "MIB", default_value_t = 256,
+        value_parser = clap::value_parser!(u32).range(32..)
+    )]
+    memory: u32,
+    /// Length of an epoch in milliseconds: how often a snapshot is taken
+    #[arg(
+        long, value_name = "MS", default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(1..=60_000)
+    )]
+    epoch: u32,
+    /// When answers leave, as for `plurix up`
+    #[arg(long, value_name = "WHERE", value_enum)]
+    durability: Option<DurabilityArg>,
+}
+
+pub(crate) fn run(args: &BootArgs) -> Result<ExitCode, Error> {
+    interrupt::watch()?;
+    let screen = match (args.display, args.headless) {
+        (true, _) => Screen::Window,
+        (false, true) => Screen::Hidden,
+        (false, false) => Screen::None,
+    };
+    let image = Image::find(args.image.as_deref())?;
+    let qemu = Qemu::new(image, args.memory, screen)?;
+    let plan = Plan {
+        nodes: Some(args.nodes + args.mixed),
+        epoch_ms: args.epoch,
+        durability: args.durability,
+        memory_mib: args.memory,
+        metal: Some(Metal {
+            nodes: args.nodes,
+            qemu,
+        }),
+        ..Plan::new()?
+    };
+    up::keep_running(&args.data.data, plan)
+}

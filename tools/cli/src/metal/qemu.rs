@@ -1,0 +1,163 @@
+//! How a machine is made: the command line of QEMU.
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::data::write_secret;
+use crate::error::Error;
+use crate::metal::Image;
+
+const PROGRAM: &str = "qemu-system-x86_64";
+/// The machine's address in its own network, and this machine's.
+const OWN: &str = "10.0.2.15";
+const GATEWAY: &str = "10.0.2.2";
+/// Bytes of a new machine's disk. The file grows as it is written to.
+const DISK_BYTES: u64 = 8 << 30;
+
+/// Whether people look at the machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Screen {
+    /// It has no screen: the smallest machine there is, which starts at once.
+    None,
+    /// A window, with keyboard and mouse.
+    Window,
+    /// A screen that nobody sees, but who asks QEMU for a picture.
+    Hidden,
+}
+
+/// What all machines of a cluster have in common.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Qemu {
+    pub(crate) image: Image,
+    pub(crate) memory_mib: u32,
+    pub(crate) screen: Screen,
+    accelerator: &'static str,
+}
+
+/// One machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine<'a> {
+    /// Where its disk and its words are.
+    pub(crate) directory: &'a Path,
+    /// Where peers reach it: an address of this machine.
+    pub(crate) link: SocketAddr,
+    /// Where tools reach it.
+    pub(crate) tools: SocketAddr,
+    /// What it is told beyond where it is.
+    pub(crate) words: String,
+}
+
+impl Qemu {
+    /// Machines of this image.
+    ///
+    /// # Errors
+    /// If there is no QEMU on this machine.
+    pub(crate) fn new(image: Image, memory_mib: u32, screen: Screen) -> Result<Self, Error> {
+        let found = Command::new(PROGRAM).arg("--version").output();
+        if found.is_err() {
+            return Err(
+                Error::user(format!("expected {PROGRAM} on this machine, found none"))
+                    .hint("on Debian: apt-get install qemu-system-x86"),
+            );
+        }
+        Ok(Self {
+            image,
+            memory_mib,
+            screen,
+            accelerator: accelerator(),
+        })
+    }
+
+    /// The command that starts a machine, which lives as long as its process.
+    pub(crate) fn command(&self, machine: &Machine<'_>) -> Result<Command, Error> {
+        let disk = machine.directory.join("disk.img");
+        make_disk(&disk)?;
+        let words = machine.directory.join("words");
+        let (link, tools) = (machine.link, machine.tools.port());
+        let text = format!(
+            "link={link} tools={tools} own={OWN}/24 gateway={GATEWAY} {}\n",
+            machine.words
+        );
+        write_secret(&words, &text)?;
+        let mut command = Command::new(PROGRAM);
+        let (kind, bus) = match self.screen {
+            // So the loader names the devices on the command line: there is no bus to look at.
+            Screen::None => ("microvm,acpi=off", "device"),
+            Screen::Window | Screen::Hidden => ("q35", "pci"),
+        };
+        command
+            .args(["-nodefaults", "-no-user-config", "-serial", "stdio"])
+            .args(["-M", kind, "-accel", self.accelerator, "-cpu", "max"])
+            .args(["-m", &self.memory_mib.to_string()])
+            .arg("-kernel")
+            .arg(&self.image.0)
+            .arg("-initrd")
+            .arg(&words);
+        match self.screen {
+            Screen::None => command.args(["-display", "none"]),
+            Screen::Window => command.args(["-vga", "std", "-name", "Plurix"]),
+            Screen::Hidden => command.args(["-vga", "std", "-display", "none"]),
+        };
+        if self.screen != Screen::None {
+            let monitor = machine.directory.join("qmp");
+            let monitor = format!("unix:{},server=on,wait=off", monitor.display());
+            command.args(["-qmp", &monitor]);
+        }
+        let port = |address: SocketAddr| {
+            let (ip, port) = (address.ip(), address.port());
+            format!("hostfwd=tcp:{ip}:{port}-{OWN}:{port}")
+        };
+        let (peers, people) = (port(machine.link), port(machine.tools));
+        let drive = format!("if=none,id=disk,format=raw,file={}", disk.display());
+        command
+            .args(["-netdev", &format!("user,id=net,{peers},{people}")])
+            .args(["-device", &format!("virtio-net-{bus},netdev=net")])
+            .args(["-drive", &drive])
+            .args(["-device", &format!("virtio-blk-{bus},drive=disk")])
+            .args(["-device", &format!("virtio-rng-{bus}")]);
+        Ok(command)
+    }
+}
+
+/// Whether there is a machine's disk in the directory: then the node is on bare metal.
+pub(crate) fn has_disk(directory: &Path) -> bool {
+    directory.join("disk.img").exists()
+}
+
+/// The address itself, or a free port of its machine for port 0.
+pub(crate) fn concrete(address: SocketAddr) -> Result<SocketAddr, Error> {
+    let found = TcpListener::bind(address).and_then(|listener| listener.local_addr());
+    found.map_err(|error| Error::config(format!("listen at {address}: {error}")))
+}
+
+fn make_disk(path: &Path) -> Result<(), Error> {
+    if path.exists() {
+        return Ok(());
+    }
+    let made = File::create(path).and_then(|file| file.set_len(DISK_BYTES));
+    made.map_err(|error| {
+        // Half a disk would be taken for one the next time.
+        let _ = fs::remove_file(path);
+        Error::config(format!("make the disk {}: {error}", path.display()))
+    })
+}
+
+/// The processor's own help, where it is real: a processor that shows no flags of it has a
+/// stand-in at best, which runs kernels an instruction at a time.
+fn accelerator() -> &'static str {
+    let flags = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let has_flag = flags
+        .split_ascii_whitespace()
+        .any(|flag| flag == "vmx" || flag == "svm");
+    let may_use = File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/kvm")
+        .is_ok();
+    let is_stand_in = PathBuf::from("/sys/module/kvm_pvm").exists();
+    match has_flag && may_use && !is_stand_in {
+        true => "kvm",
+        false => "tcg",
+    }
+}
