@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 pub const SECTOR_SIZE: usize = 512;
 /// The same, as offsets on a device are counted.
 pub(crate) const SECTOR: u64 = SECTOR_SIZE as u64;
-/// No write is longer.
-pub const WRITE_BYTES_MAX: usize = 1 << 20;
+/// No write and no read is longer.
+pub const REQUEST_BYTES_MAX: usize = 1 << 20;
 
 /// Names a request in its completion; chosen by the caller, never twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -16,14 +16,15 @@ pub struct RequestToken(pub u64);
 /// What a device is asked to do in the background.
 #[derive(Clone, Debug)]
 pub enum Request {
-    /// Writes whole sectors, at most [`WRITE_BYTES_MAX`] bytes.
+    /// Writes whole sectors, at most [`REQUEST_BYTES_MAX`] bytes.
     Write {
         /// The first sector.
         sector: u64,
         /// What to write. The caller does not change them before the completion.
         bytes: Arc<Vec<u8>>,
     },
-    /// Makes durable whatever had completed when this was submitted.
+    /// Makes durable whatever had completed when this was submitted. Of a device that keeps
+    /// nothing in a cache it is done at once.
     Flush,
 }
 
@@ -65,7 +66,8 @@ pub trait BlockDevice {
         core::hint::spin_loop();
     }
 
-    /// Fills `buffer`, which is whole sectors, and waits for it. Sees all writes that have
+    /// Fills `buffer`, which is whole sectors and at most [`REQUEST_BYTES_MAX`] bytes, and waits
+    /// for it. Sees all writes that have
     /// completed; of a sector with a write on its way it gives what was before or comes after.
     ///
     /// # Errors
@@ -99,9 +101,22 @@ pub(crate) fn write<B: BlockDevice>(
     mut sector: u64,
     bytes: &[u8],
 ) -> Result<(), DeviceError> {
-    for piece in bytes.chunks(WRITE_BYTES_MAX) {
+    for piece in bytes.chunks(REQUEST_BYTES_MAX) {
         let bytes = Arc::new(piece.to_vec());
         perform(device, Request::Write { sector, bytes })?;
+        sector += piece.len() as u64 / SECTOR;
+    }
+    Ok(())
+}
+
+/// Reads whole sectors, as many as there are.
+pub(crate) fn read<B: BlockDevice>(
+    device: &mut B,
+    mut sector: u64,
+    bytes: &mut [u8],
+) -> Result<(), DeviceError> {
+    for piece in bytes.chunks_mut(REQUEST_BYTES_MAX) {
+        device.read(sector, piece)?;
         sector += piece.len() as u64 / SECTOR;
     }
     Ok(())

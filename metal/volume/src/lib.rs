@@ -24,7 +24,7 @@ mod superblock;
 mod volume;
 
 pub use device::{
-    BlockDevice, Completion, DeviceError, Request, RequestToken, SECTOR_SIZE, WRITE_BYTES_MAX,
+    BlockDevice, Completion, DeviceError, REQUEST_BYTES_MAX, Request, RequestToken, SECTOR_SIZE,
 };
 pub use error::OpenError;
 pub use portion::{Portion, divide};

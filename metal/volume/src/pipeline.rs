@@ -12,7 +12,7 @@ use platform::{DiskError, DiskOperation, SyncToken};
 
 use crate::blocks::Run;
 use crate::device::{
-    BlockDevice, Completion, DeviceError, Request, RequestToken, SECTOR, WRITE_BYTES_MAX, index,
+    BlockDevice, Completion, DeviceError, REQUEST_BYTES_MAX, Request, RequestToken, SECTOR, index,
 };
 use crate::error::disk_error;
 use crate::journal::Placed;
@@ -107,7 +107,7 @@ impl<B: BlockDevice> Pipeline<B> {
     pub(crate) fn write(&mut self, sector: u64, bytes: Vec<u8>) {
         if let Some(last) = self.waiting.back_mut()
             && last.end() == sector
-            && last.bytes.len() + bytes.len() <= WRITE_BYTES_MAX
+            && last.bytes.len() + bytes.len() <= REQUEST_BYTES_MAX
             && let Some(together) = Arc::get_mut(&mut last.bytes)
         {
             together.extend(bytes);
@@ -136,7 +136,7 @@ impl<B: BlockDevice> Pipeline<B> {
         };
         let mut pieces = VecDeque::new();
         if let Some(Placed { mut sector, bytes }) = record {
-            for piece in bytes.chunks(WRITE_BYTES_MAX) {
+            for piece in bytes.chunks(REQUEST_BYTES_MAX) {
                 let token = self.next_token();
                 pieces.push_back(Write {
                     token,

@@ -12,12 +12,15 @@ use crc32fast::Hasher;
 use platform::SegmentNumber;
 
 use crate::blocks::FreeBlocks;
-use crate::device::{BlockDevice, SECTOR, SECTOR_SIZE, index};
+use crate::device::{self, BlockDevice, SECTOR, SECTOR_SIZE, index};
 use crate::error::OpenError;
 use crate::file::File;
 use crate::journal::Journal;
 use crate::record::{Change, Head, Kind, Order};
 use crate::superblock::Superblock;
+
+/// No volume has so many checkpoints; the numbers of all that follow fit, too.
+const GENERATION_MAX: u64 = 1 << 62;
 
 /// Bytes that are read at a time.
 pub(crate) const READ_BYTES: u64 = 256 << 10;
@@ -116,6 +119,12 @@ fn read_log<B: BlockDevice>(
         if head.order != order {
             break;
         }
+        if generation > GENERATION_MAX {
+            return Err(OpenError::Damaged {
+                expected: "a checkpoint's generation",
+                sector: at,
+            });
+        }
         let senseless = OpenError::Damaged {
             expected: "a record that makes sense",
             sector: at,
@@ -177,7 +186,7 @@ impl<B: BlockDevice> Reader<'_, B> {
             let count = count.max(READ_BYTES / SECTOR).min(self.end - at);
             self.bytes.resize(index(count * SECTOR), 0);
             self.from = at;
-            let read = self.device.read(at, &mut self.bytes);
+            let read = device::read(self.device, at, &mut self.bytes);
             read.map_err(OpenError::read)?;
         }
         let start = index((at - self.from) * SECTOR);
@@ -197,12 +206,14 @@ fn replay(superblock: &Superblock, records: &[Found]) -> Result<State, OpenError
         free: FreeBlocks::new(superblock.blocks),
     };
     for record in records {
-        for change in &record.changes {
-            let applied = state.apply(superblock, change);
-            applied.ok_or(OpenError::Damaged {
+        let mut changes = record.changes.iter();
+        let fits = changes.all(|change| state.apply(superblock, change).is_some());
+        // As many as a checkpoint has room for.
+        if !fits || state.files.len() > superblock.blocks as usize {
+            return Err(OpenError::Damaged {
                 expected: "a record that fits those before it",
                 sector: record.sector,
-            })?;
+            });
         }
     }
     Ok(state)

@@ -43,6 +43,11 @@ pub(crate) struct Superblock {
 impl Superblock {
     /// Of a new volume that fills the device.
     pub(crate) fn new(id: VolumeId, sectors: u64, block_bytes: u32) -> Result<Self, OpenError> {
+        let sizes = BLOCK_BYTES_MIN..=BLOCK_BYTES_MAX;
+        assert!(
+            block_bytes.is_power_of_two() && sizes.contains(&block_bytes),
+            "blocks of {block_bytes} bytes"
+        );
         let of = |blocks| Self {
             id,
             block_bytes,

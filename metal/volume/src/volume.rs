@@ -8,7 +8,7 @@ use platform::{Disk, DiskError, DiskOperation, SegmentNumber, SyncToken};
 
 use crate::blocks::{FreeBlocks, Run};
 use crate::device::{
-    BlockDevice, Request, SECTOR, SECTOR_SIZE, WRITE_BYTES_MAX, index, perform, write,
+    BlockDevice, REQUEST_BYTES_MAX, Request, SECTOR, SECTOR_SIZE, index, perform, write,
 };
 use crate::error::{OpenError, disk_error};
 use crate::file::{File, Tail};
@@ -32,7 +32,7 @@ pub enum Found {
 /// The device's completions are taken, and what waits for them is begun, by any call of
 /// [`Disk::append`], [`Disk::sync`] and [`Disk::poll_completions`]. A sync takes several
 /// turns of the device, so whoever owns it calls the last one after each completion, not
-/// only when a sync is done.
+/// only when a sync is done. To drop a volume is like a crash: what is queued is not written.
 pub struct Volume<B> {
     superblock: Superblock,
     pipeline: Pipeline<B>,
@@ -80,10 +80,10 @@ impl<B: BlockDevice> Volume<B> {
             return Err(OpenError::Formatted);
         }
         let superblock = Superblock::new(id, device.sectors(), block_bytes)?;
-        let zeroes = vec![0; WRITE_BYTES_MAX];
+        let zeroes = vec![0; REQUEST_BYTES_MAX];
         let (mut sector, end) = (superblock.log_start(0), superblock.log_start(2));
         while sector < end {
-            let count = (end - sector).min(WRITE_BYTES_MAX as u64 / SECTOR);
+            let count = (end - sector).min(REQUEST_BYTES_MAX as u64 / SECTOR);
             let zeroes = &zeroes[..index(count * SECTOR)];
             write(device, sector, zeroes).map_err(OpenError::written)?;
             sector += count;
@@ -245,7 +245,7 @@ impl<B: BlockDevice> Volume<B> {
     fn write_at(&mut self, segment: SegmentNumber, mut offset: u64, mut bytes: Vec<u8>) {
         let file = self.files.get(&segment).expect("it is written to");
         while !bytes.is_empty() {
-            let length = bytes.len().min(WRITE_BYTES_MAX) as u64;
+            let length = bytes.len().min(REQUEST_BYTES_MAX) as u64;
             let stretch = file.locate(offset, length, self.superblock.block_bytes.into());
             let sector = self.superblock.block_start(stretch.block) + stretch.offset / SECTOR;
             let rest = bytes.split_off(index(stretch.length));

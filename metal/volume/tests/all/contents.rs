@@ -182,6 +182,37 @@ fn a_damaged_log_is_noticed() {
     assert_eq!(refused, 5);
 }
 
+/// Empty files beyond what a checkpoint has room for, and a checkpoint that none can follow.
+#[test]
+fn records_that_no_volume_has_written_are_refused() {
+    let record = |generation: u64, files: u32| {
+        let mut bytes = [7, generation, 0].map(u64::to_le_bytes).concat();
+        bytes.extend((files * 32).to_le_bytes());
+        bytes.extend(files.to_le_bytes());
+        for number in 0..files {
+            bytes.extend(number.to_le_bytes());
+            bytes.extend(1_u32.to_le_bytes());
+            bytes.extend([0; 24]);
+        }
+        [b"PXVR", &crc32(&bytes).to_le_bytes()[..], &bytes].concat()
+    };
+    let blocks = formatted().sector(0)[24..32].try_into().unwrap();
+    let blocks = u32::try_from(u64::from_le_bytes(blocks)).unwrap();
+    for (generation, files, is_refused) in [
+        (9, blocks, false),
+        (9, blocks + 1, true),
+        (u64::MAX, 1, true),
+    ] {
+        let mut device = formatted();
+        device.put(256, &record(generation, files));
+        let opened = Volume::open(device).map(|mut volume| volume.segments().unwrap().len());
+        match opened {
+            Ok(found) => assert!(!is_refused && found == files as usize),
+            Err(error) => assert!(is_refused && matches!(error, OpenError::Damaged { .. })),
+        }
+    }
+}
+
 /// Any bytes anywhere, under a checksum that is right or not: an error, or a volume.
 #[test]
 fn no_contents_make_it_panic() {
