@@ -40,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     targets::seal::TARGET,
     targets::store::TARGET,
     targets::token::TARGET,
+    targets::volume::TARGET,
     targets::wire::TARGET,
 ];
 

@@ -9,4 +9,5 @@ pub(crate) mod modules;
 pub(crate) mod seal;
 pub(crate) mod store;
 pub(crate) mod token;
+pub(crate) mod volume;
 pub(crate) mod wire;
