@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
-use links::{Exchange, LinkConfig, ReadSide, Token};
+use links::{Exchange, LinkConfig, Machine as _, ReadSide, Token};
 use mio::net::TcpListener;
 use mio::{Interest, Poll};
 use platform::{Clock, ClusterId, Event, Events, Wait};
@@ -21,6 +21,7 @@ use crate::tcp::Tcp;
 const WAKER: Token = Token(0);
 const LINK_LISTENER: Token = Token(1);
 const TOOL_LISTENER: Token = Token(2);
+/// Tokens of connections are above it.
 const LAST_OWN: Token = Token(16);
 /// Readiness reports per poll at most.
 const REPORTS_MAX: usize = 256;
@@ -116,16 +117,16 @@ impl Network {
         let poll = Poll::new().map_err(OpenError::Poll)?;
         let registry = poll.registry().try_clone().map_err(OpenError::Poll)?;
         let waker = mio::Waker::new(&registry, mio::Token(WAKER.0)).map_err(OpenError::Poll)?;
-        if config.key.is_none() && !config.listen.ip().is_loopback() {
+        let mut tcp = Tcp::new(registry);
+        if config.key.is_none() && !tcp.is_here(config.listen.ip()) {
             return Err(OpenError::NoKey(config.listen));
         }
         if config.listen.ip().is_unspecified() {
             return Err(OpenError::Unspecified(config.listen));
         }
-        let mut tcp = Tcp::new(registry);
         let (link_listener, address) = listen(&mut tcp, config.listen, LINK_LISTENER)?;
         let tool_listener = match config.tools {
-            Some(address) if !address.ip().is_loopback() => {
+            Some(address) if !tcp.is_here(address.ip()) => {
                 return Err(OpenError::ToolsNotLocal(address));
             }
             Some(address) => Some(listen(&mut tcp, address, TOOL_LISTENER)?.0),
