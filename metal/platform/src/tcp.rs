@@ -23,6 +23,8 @@ use crate::{MetalClock, MetalEntropy};
 const BUFFER_BYTES: usize = 128 << 10;
 /// Bytes of a frame without what the medium puts before it.
 const FRAME_BYTES: usize = 1514;
+/// So often the other end is asked in the time that it may be silent.
+const KEEP_ALIVES: u64 = 4;
 /// Ports from which is called.
 const PORTS: core::ops::Range<u16> = 49_152..65_535;
 
@@ -222,7 +224,10 @@ impl Tcp {
         let mut socket = tcp::Socket::new(buffer(), buffer());
         socket.set_nagle_enabled(false);
         socket.set_ack_delay(None);
+        // The time-out counts whatever comes, so whoever says nothing is asked now and then.
         socket.set_timeout(Some(duration(self.silence)));
+        let pause = Duration::from_nanos(self.silence.as_nanos() / KEEP_ALIVES);
+        socket.set_keep_alive(Some(duration(pause)));
         socket
     }
 

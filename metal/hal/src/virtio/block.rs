@@ -65,7 +65,9 @@ impl Block {
         transport.write_driver_features(features);
         transport.set_status(driver | DeviceStatus::FEATURES_OK);
         transport.set_guest_page_size(4096);
-        let sectors = transport.read_config_space::<u64>(CAPACITY_AT)?;
+        let low = transport.read_config_space::<u32>(CAPACITY_AT)?;
+        let high = transport.read_config_space::<u32>(CAPACITY_AT + 4)?;
+        let sectors = u64::from(high) << 32 | u64::from(low);
         let queue = VirtQueue::new(&mut transport, QUEUE, false, false)?;
         let ready = driver | DeviceStatus::FEATURES_OK | DeviceStatus::DRIVER_OK;
         transport.set_status(ready);
