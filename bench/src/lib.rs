@@ -6,12 +6,13 @@
 //! the memory and the engine as they are, in a node reduced to these (`site`);
 //! [`snapshot`], [`epochs`], [`durability`], [`space`], [`recovery`], [`restart`],
 //! [`peers_snapshot`], [`reset`], [`output`], [`input`] and [`resp`] measure clusters
-//! of real processes, which whoever calls them starts ([`Cluster`]).
+//! of real processes, which whoever calls them starts ([`Cluster`]); [`boot`] measures machines.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 mod bare;
 mod barrier;
+mod boot;
 mod caller;
 mod cluster;
 mod durability;
@@ -34,6 +35,7 @@ mod space;
 mod tx;
 
 pub use barrier::barrier;
+pub use boot::{Kernel, MachineKind, MakeMachine, boot};
 pub use cluster::{Cluster, Plan, Start};
 pub use durability::durability;
 pub use epochs::epochs;

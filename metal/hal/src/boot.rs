@@ -95,7 +95,10 @@ impl Ranges {
 
     fn add(&mut self, range: Range<usize>) {
         if range.start < range.end {
-            assert!(self.count < RANGES_MAX, "the memory map is longer than expected");
+            assert!(
+                self.count < RANGES_MAX,
+                "the memory map is longer than expected"
+            );
             self.ranges[self.count] = range;
             self.count += 1;
         }
@@ -136,7 +139,7 @@ extern "C" fn start(info: *const StartInfo) -> ! {
     paging::take_over(memory_end);
     heap::claim(&high.ranges[..high.count]);
     apic::open();
-    clock::calibrate();
+    clock::calibrate(boot.first_stamp);
     run(Box::new(boot))
 }
 

@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use x86_64::instructions::port::Port;
 use x86_64::instructions::{hlt, interrupts};
 
-use crate::{apic, cpu, guest, interrupt};
+use crate::{apic, cpu, guest, interrupt, watchdog};
 
 /// Steps of the interval timer in a second.
 const PIT_HZ: u64 = 1_193_182;
@@ -27,7 +27,7 @@ static BEGAN: AtomicU64 = AtomicU64::new(0);
 /// Nanoseconds since 1970 at that time.
 static WALL_NS: AtomicU64 = AtomicU64::new(0);
 
-/// Nanoseconds since the machine began, which never go back.
+/// Nanoseconds since the machine's first instruction, which never go back.
 #[must_use]
 pub fn now_ns() -> u64 {
     let steps = cpu::stamp().wrapping_sub(BEGAN.load(Ordering::Relaxed));
@@ -40,12 +40,6 @@ pub fn wall_ns() -> u64 {
     WALL_NS.load(Ordering::Relaxed) + now_ns()
 }
 
-/// Nanoseconds from the processor's first instruction to now, by its counter.
-#[must_use]
-pub fn since_ns(stamp: u64) -> u64 {
-    scaled(cpu::stamp().wrapping_sub(stamp), SCALE.load(Ordering::Relaxed))
-}
-
 /// Sleeps until a device wants attention, at most until then.
 pub fn sleep_until_ns(until: u64) {
     interrupts::disable();
@@ -54,13 +48,14 @@ pub fn sleep_until_ns(until: u64) {
         apic::start_timer(u32::try_from(left.min(DELAY_US_MAX)).expect("a second"));
         guest::timer_is_used();
         interrupts::enable_and_hlt();
+        watchdog::start();
     } else {
         interrupts::enable();
     }
 }
 
-/// Finds out how fast the counter is.
-pub(crate) fn calibrate() {
+/// Finds out how fast the counter is. Time began at this step of it.
+pub(crate) fn calibrate(began: u64) {
     let (steps, timer_steps, ns) = measure().unwrap_or_else(|| {
         // No interval timer: the processor's own is the clock.
         apic::start_measuring();
@@ -70,8 +65,9 @@ pub(crate) fn calibrate() {
     });
     SCALE.store((ns << 32) / steps.max(1), Ordering::Relaxed);
     apic::set_pace(u32::try_from(u64::from(timer_steps) * 1_000 / ns).expect("a pace in GHz"));
-    BEGAN.store(cpu::stamp(), Ordering::Relaxed);
-    WALL_NS.store(wall_seconds() * 1_000_000_000, Ordering::Relaxed);
+    BEGAN.store(began, Ordering::Relaxed);
+    let wall_ns = wall_seconds() * 1_000_000_000;
+    WALL_NS.store(wall_ns.saturating_sub(now_ns()), Ordering::Relaxed);
 }
 
 /// Steps of the counter, of the processor's timer, and nanoseconds, while the interval timer

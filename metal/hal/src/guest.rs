@@ -9,8 +9,8 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering, compiler_fe
 use platform::{GuestAnswer, GuestCode, GuestEvents};
 use types::{PAGE_SIZE, PageIndex};
 
-use crate::apic;
 use crate::interrupt::{Frame, News};
+use crate::{apic, watchdog};
 
 /// Time between two ticks.
 const TICK_US: u32 = 1_000;
@@ -84,7 +84,9 @@ pub(crate) fn on_tick(frame: &Frame) -> Option<News> {
     let step = STEP.load(Ordering::Relaxed);
     let seen = SEEN.swap(step, Ordering::Relaxed);
     IS_TICKING.store(step != NONE, Ordering::Relaxed);
+    watchdog::look();
     if step == NONE {
+        watchdog::start();
         return None;
     }
     apic::start_timer(TICK_US);
@@ -140,8 +142,7 @@ fn is_walkable(target: &Target<'_>, interrupted: &Frame) -> bool {
             return false;
         }
         // SAFETY: two aligned words of the executor's stack, as just checked.
-        let [older, caller] =
-            unsafe { ptr::with_exposed_provenance::<[usize; 2]>(frame).read() };
+        let [older, caller] = unsafe { ptr::with_exposed_provenance::<[usize; 2]>(frame).read() };
         if !target.code.text.contains(&caller) {
             return true; // The frame of the code that the host has called.
         }

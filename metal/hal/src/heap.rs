@@ -21,7 +21,10 @@ static CLAIMED: AtomicUsize = AtomicUsize::new(0);
 /// Bytes in use, and bytes that there are.
 #[must_use]
 pub fn usage() -> (usize, usize) {
-    (USED.load(Ordering::Relaxed), CLAIMED.load(Ordering::Relaxed))
+    (
+        USED.load(Ordering::Relaxed),
+        CLAIMED.load(Ordering::Relaxed),
+    )
 }
 
 /// Adds memory that is mapped and that nobody uses.

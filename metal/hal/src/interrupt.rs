@@ -2,10 +2,10 @@
 use core::arch::global_asm;
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use x86_64::VirtAddr;
 use x86_64::instructions::interrupts;
 use x86_64::registers::control::Cr2;
 use x86_64::structures::idt::InterruptDescriptorTable;
-use x86_64::VirtAddr;
 
 use crate::{apic, guest, panic, runtime, segments};
 
@@ -136,7 +136,9 @@ extern "C" fn on_vector(frame: &mut Frame, sse: &SseState) -> usize {
         }
         vector if vector == u64::from(VECTOR_SPURIOUS) => 0,
         vector => {
-            let line = vector.checked_sub(u64::from(VECTOR_LINES)).filter(|&line| line < 24);
+            let line = vector
+                .checked_sub(u64::from(VECTOR_LINES))
+                .filter(|&line| line < 24);
             if let Some(line) = line.and_then(|line| u8::try_from(line).ok()) {
                 apic::silence(line);
                 LINES.fetch_or(1 << line, Ordering::Relaxed);

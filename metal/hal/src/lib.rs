@@ -9,7 +9,7 @@
 //! | start, memory map, command line | [`boot`] |
 //! | heap, frames, page tables | `heap`, `frames`, `paging` |
 //! | interrupts and exceptions | `interrupt`, `segments`, `apic` |
-//! | time, randomness, waiting, reset | [`clock`], [`cpu`] |
+//! | time, randomness, waiting, reset | [`clock`], [`cpu`], [`watchdog`] |
 //! | memory of guests, and their faults | [`view`], `guest` |
 //! | what the WebAssembly runtime asks for | `runtime` |
 //! | devices | [`serial`], [`virtio`], [`ports`] |
@@ -33,9 +33,10 @@ mod segments;
 pub mod serial;
 pub mod view;
 pub mod virtio;
+pub mod watchdog;
 
 pub use heap::usage as heap_usage;
-pub use serial::print_line;
+pub use serial::{print_line, print_timed};
 
 /// Names the function `fn(Boot) -> !` that the machine calls when it is ready.
 #[macro_export]
@@ -51,8 +52,8 @@ macro_rules! entry {
     };
 }
 
-/// Prints a line on the serial port.
+/// Prints a line on the serial port, with the time before it.
 #[macro_export]
 macro_rules! say {
-    ($($part:tt)*) => { $crate::print_line(::core::format_args!($($part)*)) };
+    ($($part:tt)*) => { $crate::print_timed(::core::format_args!($($part)*)) };
 }

@@ -75,7 +75,10 @@ pub(crate) fn take_over(memory_end: usize) {
     for at in (0..end).step_by(LARGE) {
         let is_image = at < image.end && image.start < at + LARGE;
         if at == 0 || is_image {
-            for page in (at..at + LARGE).step_by(PAGE_SIZE).filter(|&page| page != 0) {
+            for page in (at..at + LARGE)
+                .step_by(PAGE_SIZE)
+                .filter(|&page| page != 0)
+            {
                 tables.set(page, FrameAddress(page), image_access(page).flags());
             }
         } else {
@@ -92,8 +95,12 @@ pub(crate) fn take_over(memory_end: usize) {
 }
 
 fn image_access(page: usize) -> Access {
-    let [start, rodata, data] =
-        [&raw const image_start, &raw const image_rodata, &raw const image_data].map(<*const u8>::addr);
+    let [start, rodata, data] = [
+        &raw const image_start,
+        &raw const image_rodata,
+        &raw const image_data,
+    ]
+    .map(<*const u8>::addr);
     if (start..rodata).contains(&page) {
         Access::Run
     } else if (rodata..data).contains(&page) {
@@ -112,7 +119,10 @@ pub(crate) fn reserve(bytes: usize) -> Range<usize> {
     }
     let start = tables.next;
     tables.next = (start + bytes).next_multiple_of(LARGE) + GAP;
-    assert!(tables.next <= RANGES_END, "there are addresses for thousands of guests");
+    assert!(
+        tables.next <= RANGES_END,
+        "there are addresses for thousands of guests"
+    );
     start..start + bytes
 }
 
@@ -171,13 +181,16 @@ pub(crate) unsafe fn unmap_all(range: Range<usize>) {
 /// # Safety
 /// Whoever uses them does no more than that.
 pub(crate) unsafe fn protect(range: Range<usize>, access: Access) {
-    TABLES.lock().each(range, |entry| entry.set_flags(access.flags()));
+    TABLES
+        .lock()
+        .each(range, |entry| entry.set_flags(access.flags()));
     tlb::flush_all();
 }
 
 impl Tables {
     fn set(&mut self, at: usize, frame: FrameAddress, flags: PageTableFlags) {
-        self.entry(at).set_addr(PhysAddr::new(frame.0 as u64), flags);
+        self.entry(at)
+            .set_addr(PhysAddr::new(frame.0 as u64), flags);
     }
 
     /// Two MiB one to one. What is no memory is a device's.

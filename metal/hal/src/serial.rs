@@ -5,6 +5,8 @@ use spin::Mutex;
 use x86_64::instructions::interrupts;
 use x86_64::instructions::port::Port;
 
+use crate::clock;
+
 const BASE: u16 = 0x3f8;
 const LINE_STATUS: u16 = BASE + 5;
 const DATA_READY: u8 = 1;
@@ -20,7 +22,15 @@ struct Serial;
 
 /// 115 200 bits a second, eight of them to a byte, with queues.
 pub(crate) fn open() {
-    let settings = [(1, 0), (3, 0x80), (0, 1), (1, 0), (3, 3), (2, 0xc7), (4, 0x0b)];
+    let settings = [
+        (1, 0),
+        (3, 0x80),
+        (0, 1),
+        (1, 0),
+        (3, 3),
+        (2, 0xc7),
+        (4, 0x0b),
+    ];
     for (register, value) in settings {
         write(BASE + register, value);
     }
@@ -30,6 +40,12 @@ pub(crate) fn open() {
 #[must_use]
 pub fn read_byte() -> Option<u8> {
     (read(LINE_STATUS) & DATA_READY != 0).then(|| read(BASE))
+}
+
+/// Prints a line with the time before it, in milliseconds since the machine began.
+pub fn print_timed(line: fmt::Arguments<'_>) {
+    let us = clock::now_ns() / 1_000;
+    print_line(format_args!("[{:6}.{:03}] {line}", us / 1_000, us % 1_000));
 }
 
 /// Prints a line.

@@ -97,7 +97,8 @@ impl Table {
     /// Blank frames everywhere.
     fn fill(&self) {
         let blank = self.blank.frame();
-        self.pages().for_each(|page| paging::map(page, blank, Access::Read));
+        self.pages()
+            .for_each(|page| paging::map(page, blank, Access::Read));
     }
 
     /// Blank frames everywhere again.
@@ -109,7 +110,11 @@ impl Table {
 
     /// Puts another frame at a page of the table: `next` of the one that is there, if that is
     /// the table's own. `None`: a blank one.
-    fn replace(&self, page: usize, next: impl FnOnce(Option<FrameAddress>) -> Option<FrameAddress>) {
+    fn replace(
+        &self,
+        page: usize,
+        next: impl FnOnce(Option<FrameAddress>) -> Option<FrameAddress>,
+    ) {
         let blank = self.blank.frame();
         // SAFETY: nobody holds a reference into a table.
         let old = unsafe { paging::unmap(page) }.expect("tables are mapped as a whole");
@@ -149,20 +154,30 @@ impl Table {
             assert!(own.is_none(), "the table's own frames are writable");
             let frame = frames::take();
             // SAFETY: a frame of ours, of this size.
-            unsafe { frame.pointer::<u8>().write_bytes(self.blank as u8, PAGE_SIZE) };
+            unsafe {
+                frame
+                    .pointer::<u8>()
+                    .write_bytes(self.blank as u8, PAGE_SIZE)
+            };
             Some(frame)
         });
     }
 
     fn address(&self, page: PageIndex) -> usize {
-        assert!(page.0 < LINEAR_PAGES_MAX, "page {page:?} is not linear memory");
+        assert!(
+            page.0 < LINEAR_PAGES_MAX,
+            "page {page:?} is not linear memory"
+        );
         self.at + page.0 as usize
     }
 }
 
 impl View {
     fn address(&self, page: PageIndex) -> usize {
-        assert!(page.0 < LINEAR_PAGES_MAX, "page {page:?} is not linear memory");
+        assert!(
+            page.0 < LINEAR_PAGES_MAX,
+            "page {page:?} is not linear memory"
+        );
         self.space.range.start + page.0 as usize * PAGE_SIZE
     }
 

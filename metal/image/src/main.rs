@@ -12,7 +12,7 @@ use engine::{Engine, Limits};
 use hal::boot::Boot;
 use hal::panic::{self, Then};
 use hal::virtio::Devices;
-use hal::{clock, cpu, say, virtio};
+use hal::{cpu, print_line, say, virtio};
 use metal_platform::{
     BootDisk, DiskPlace, EndWord, MetalClock, MetalDisk, MetalEntropy, MetalWorld, Network,
     NetworkConfig, Settings,
@@ -35,14 +35,14 @@ const JOIN_GRACE: Duration = Duration::from_millis(5_000);
 hal::entry!(main);
 
 fn main(boot: Boot) -> ! {
-    say!("plurix: kernel entered");
+    say!("kernel entered");
     match run(&boot) {
         Ok(reason) => {
-            say!("plurix: {reason}");
+            say!("{reason}");
             cpu::power_off(0)
         }
         Err(why) => {
-            say!("plurix: {why}");
+            say!("{why}");
             cpu::power_off(1)
         }
     }
@@ -58,10 +58,7 @@ fn run(boot: &Boot) -> Result<FatalReason, String> {
         EndWord::Off => Then::PowerOff,
     });
     let devices = virtio::find(&boot.command_line);
-    say!(
-        "plurix: drivers ready, {} us after the first instruction",
-        clock::since_ns(boot.first_stamp) / 1_000
-    );
+    say!("drivers ready");
     let mut node = make_node(settings, devices)?;
     Ok(node.run())
 }
@@ -85,9 +82,10 @@ fn make_node(
         cluster: settings.cluster,
         store: StoreId(random()),
     };
-    let store = Store::open(disks.store, identity).map_err(|error| format!("the store: {error}"))?;
+    let store =
+        Store::open(disks.store, identity).map_err(|error| format!("the store: {error}"))?;
     for damage in store.damage() {
-        say!("plurix: the store: {damage}");
+        say!("the store: {damage}");
     }
     let identity = Identity {
         cluster: settings.cluster,
@@ -113,12 +111,15 @@ fn make_node(
     let seed = random();
     let voter = Voter::new(control, Suffrage::Full, origin, log, seed, MetalClock.now())
         .map_err(|error| format!("the log of decisions: {error}"))?;
-    let network = devices.networks.pop().ok_or("expected a network (virtio-net), found none")?;
+    let network = devices
+        .networks
+        .pop()
+        .ok_or("expected a network (virtio-net), found none")?;
     let own = settings.own.ok_or("expected `own=IP/BITS`, found none")?;
-    let (link, tools) = (settings.link, settings.tools);
+    let (link, tools, key) = (settings.link, settings.tools, settings.key.clone());
     let config = NetworkConfig {
         cluster: settings.cluster,
-        key: settings.key,
+        key: settings.key.clone(),
         link: settings.link,
         tools: settings.tools,
         silence: SILENCE,
@@ -135,15 +136,16 @@ fn make_node(
         },
         failure_timeout: FAILURE_TIMEOUT,
         lease: LEASE,
-        note: |line| say!("plurix: {line}"),
+        note: |line| say!("{line}"),
         ..Config::default()
     };
     let engine = Engine::new().map_err(|error| error.to_string())?;
     if let Some(tools) = tools {
         // For whoever has started the machine.
-        say!("plurix-node ready link={link} tools={}", SocketAddr::new(link.ip(), tools));
+        let tools = SocketAddr::new(link.ip(), tools);
+        print_line(format_args!("plurix-node ready link={link} tools={tools}"));
     }
-    let world = MetalWorld::new(network, entropy);
+    let world = MetalWorld::new(network, entropy, key);
     let seed = settings.join.map(|address| address.to_string());
     Ok(Node::new(config, world, store, engine, voter, seed))
 }

@@ -125,6 +125,7 @@ impl Network {
     /// Flushes, waits, takes what is there: one bounded turn.
     fn turn(&mut self, wait: Wait) {
         self.given_since_poll = 0;
+        hal::watchdog::alive();
         self.exchange.begin_turn();
         self.tcp().poll();
         self.wait(wait);
@@ -272,11 +273,13 @@ impl Sockets for Network {
         protocol: Protocol,
         address: SocketAddr,
     ) -> Result<(ListenerId, SocketAddr), String> {
-        self.programs.listen(&mut self.exchange.core.machine, protocol, address)
+        self.programs
+            .listen(&mut self.exchange.core.machine, protocol, address)
     }
 
     fn unlisten(&mut self, listener: ListenerId) {
-        self.programs.unlisten(&mut self.exchange.core.machine, listener);
+        self.programs
+            .unlisten(&mut self.exchange.core.machine, listener);
     }
 
     fn want(&mut self, socket: SocketId, bytes: usize) {
@@ -293,7 +296,8 @@ impl Sockets for Network {
 
     fn break_off(&mut self, socket: SocketId) {
         let core = &mut self.exchange.core;
-        self.programs.break_off(&mut core.machine, socket, &mut core.events);
+        self.programs
+            .break_off(&mut core.machine, socket, &mut core.events);
     }
 }
 

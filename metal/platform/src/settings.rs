@@ -7,7 +7,7 @@ use core::net::{Ipv4Addr, SocketAddr};
 
 use platform::ClusterId;
 use seal::{Key, Token};
-use types::{Duration, Durability};
+use types::{Durability, Duration};
 
 /// Every word that is understood.
 pub const WORDS: &str = "name=NAME token=TOKEN cluster=ID found join=IP:PORT link=IP:PORT \
@@ -102,7 +102,9 @@ impl Settings {
             }
         }
         if this.cluster == ClusterId(0) {
-            return Err(SettingsError("expected `token=` or `cluster=`, found neither".into()));
+            return Err(SettingsError(
+                "expected `token=` or `cluster=`, found neither".into(),
+            ));
         }
         if this.link.port() == 0 {
             return Err(SettingsError("expected `link=IP:PORT`, found none".into()));
@@ -166,7 +168,11 @@ impl Settings {
                     false => EndWord::Off,
                 };
             }
-            _ => return Err(SettingsError(format!("expected some of {WORDS}, found `{name}`"))),
+            _ => {
+                return Err(SettingsError(format!(
+                    "expected some of {WORDS}, found `{name}`"
+                )));
+            }
         }
         Ok(())
     }

@@ -108,7 +108,9 @@ impl Programs {
     /// When to look again at the latest.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let connections = self.connections.values();
-        connections.filter_map(|connection| connection.finished).min()
+        connections
+            .filter_map(|connection| connection.finished)
+            .min()
     }
 
     /// Lets callers in, reads, writes.

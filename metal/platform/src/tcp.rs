@@ -126,7 +126,9 @@ impl Tcp {
     pub(crate) fn listen(&mut self, port: u16) -> Socket {
         let mut socket = self.socket();
         let endpoint = IpListenEndpoint::from(port);
-        socket.listen(endpoint).expect("a fresh socket may listen at any port but 0");
+        socket
+            .listen(endpoint)
+            .expect("a fresh socket may listen at any port but 0");
         Socket(self.sockets.add(socket))
     }
 
@@ -146,7 +148,8 @@ impl Tcp {
 
     /// Takes and sends what there is.
     pub(crate) fn poll(&mut self) {
-        self.interface.poll(now(), &mut self.device, &mut self.sockets);
+        self.interface
+            .poll(now(), &mut self.device, &mut self.sockets);
         let Self { sockets, dying, .. } = self;
         dying.retain(|&handle| {
             let state = sockets.get::<tcp::Socket<'_>>(handle).state();
@@ -269,7 +272,10 @@ impl Machine for Tcp {
     }
 
     fn has_reached(&mut self, socket: &mut Socket) -> bool {
-        matches!(self.at(*socket).state(), State::Established | State::CloseWait)
+        matches!(
+            self.at(*socket).state(),
+            State::Established | State::CloseWait
+        )
     }
 
     fn register(&mut self, socket: &mut Socket, token: Token) {

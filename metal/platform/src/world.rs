@@ -8,6 +8,7 @@ use platform::{
     Clock, CompileJob, CompiledModule, Compiler, Entropy, Event, Events, JoinerId, LinkCounters,
     Links, ListenerId, Protocol, RequestId, Requests, SocketId, Sockets, ViewError, Views, Wait,
 };
+use seal::Key;
 use types::{Instant, NodeId};
 use wire::Envelope;
 
@@ -26,12 +27,12 @@ pub struct MetalWorld {
 impl MetalWorld {
     /// A world of these parts.
     #[must_use]
-    pub fn new(network: Network, entropy: MetalEntropy) -> Self {
+    pub fn new(network: Network, entropy: MetalEntropy, key: Option<Key>) -> Self {
         Self {
             network,
             entropy,
             views: MetalViews,
-            compiler: NoCompiler::default(),
+            compiler: NoCompiler::new(key),
         }
     }
 }

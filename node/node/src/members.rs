@@ -320,7 +320,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             .retain(|node, _| view.member(*node).is_some());
         self.voter.leaderless_since = None;
         self.voter.replica.be_member(self.now);
-        self.figures.view_entered();
+        self.figures.view_entered(you, self.config.note);
         self.feed(Input::View {
             view: view.clone(),
             you,

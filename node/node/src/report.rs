@@ -1,8 +1,10 @@
 //! Figures of a node, for people: what it did and the longest pause it made.
+use alloc::format;
+
 use dtm::Counters;
 use platform::LinkCounters;
 use store::Stats;
-use types::{Duration, Instant};
+use types::{Duration, Instant, NodeId};
 use wire::NodeReport;
 
 /// What the node itself counts; the rest is counted where it happens.
@@ -13,6 +15,16 @@ pub(crate) struct Figures {
     reported_at: Instant,
     has_committed_in_view: bool,
     is_first_commit_untold: bool,
+    /// How far the node has come, as its operator knows.
+    beginning: Beginning,
+}
+
+/// How far a node has come since it was started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Beginning {
+    Started,
+    Member,
+    Commits,
 }
 
 impl Figures {
@@ -23,6 +35,7 @@ impl Figures {
             reported_at: now,
             has_committed_in_view: false,
             is_first_commit_untold: false,
+            beginning: Beginning::Started,
         }
     }
 
@@ -30,13 +43,23 @@ impl Figures {
         self.steps += 1;
     }
 
-    pub(crate) fn view_entered(&mut self) {
+    /// Tells the operator of the first one.
+    pub(crate) fn view_entered(&mut self, me: NodeId, note: fn(&str)) {
         self.has_committed_in_view = false;
         self.is_first_commit_untold = true;
+        if self.beginning == Beginning::Started {
+            self.beginning = Beginning::Member;
+            note(&format!("a member of the cluster, as node {me}"));
+        }
     }
 
-    pub(crate) fn committed(&mut self) {
+    /// Tells the operator of the first one.
+    pub(crate) fn committed(&mut self, note: fn(&str)) {
         self.has_committed_in_view = true;
+        if self.beginning == Beginning::Member {
+            self.beginning = Beginning::Commits;
+            note("the first transaction is committed");
+        }
     }
 
     /// Commits could not happen for this long.

@@ -103,7 +103,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
         loop {
             match self.dtm.transaction() {
                 TxnStatus::Committed(stamp) => {
-                    self.figures.committed();
+                    self.figures.committed(self.config.note);
                     return Ok(stamp);
                 }
                 TxnStatus::Marked(why) => {

@@ -20,6 +20,15 @@ pub struct CompiledModule {
     pub image: Vec<(u32, Vec<u8>)>,
 }
 
+/// Said by a node whose machine has no compiler, whoever asked it. Such a machine takes a module
+/// that was compiled elsewhere, as a [`CompiledModule`] that is signed with the cluster's key
+/// for this: machine code can do whatever the node can, so it must come from who could as well
+/// be a node.
+pub const NO_COMPILER: &str = "this machine has no compiler";
+
+/// What a signed module is signed for.
+pub const SIGNED_MODULE: &str = "a compiled module";
+
 /// Compiles modules beside the node's loop. A finished job wakes the loop.
 pub trait Compiler {
     /// Begins to validate, instrument and compile `wasm`.

@@ -20,7 +20,9 @@ extern crate alloc;
 mod handshake;
 mod key;
 mod session;
+mod signed;
 
 pub use handshake::{Caller, HANDSHAKE_SIZE, WrongKey, answer, call};
 pub use key::{Key, NotToken, Token};
 pub use session::{Forged, Opened, RECORD_PLAIN_MAX, Session};
+pub use signed::{sign, signed};

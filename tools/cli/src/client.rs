@@ -10,7 +10,10 @@ use admin::{
     Request, Response, Reviving, SnapshotInfo, Status, Watched,
 };
 
-use crate::data::DataDir;
+use engine::Engine;
+use platform::{NO_COMPILER, SIGNED_MODULE};
+
+use crate::data::{DataDir, read_token};
 use crate::error::Error;
 use crate::interrupt;
 
@@ -260,6 +263,16 @@ impl Client {
     /// # Errors
     /// See [`Client::ask`].
     pub fn deploy(&mut self, name: &str, wasm: Vec<u8>) -> Result<u32, ClientError> {
+        let compiled = match self.deploy_as_is(name, wasm.clone()) {
+            Err(ClientError::Failed(failure)) if failure.message == NO_COMPILER => {
+                self.compiled(&wasm)?
+            }
+            deployed => return deployed,
+        };
+        self.deploy_as_is(name, compiled)
+    }
+
+    fn deploy_as_is(&mut self, name: &str, wasm: Vec<u8>) -> Result<u32, ClientError> {
         match self.ask(&Request::Deploy {
             name: name.to_owned(),
             wasm,
@@ -267,6 +280,22 @@ impl Client {
             Response::Deployed { module } => Ok(module),
             other => Err(unexpected("deployed", &other)),
         }
+    }
+
+    /// The module as nodes take it that have no compiler. Whoever may read the token may be a
+    /// node, and make machine code for others.
+    fn compiled(&self, wasm: &[u8]) -> Result<Vec<u8>, ClientError> {
+        let refused = |message: String| {
+            let kind = FailureKind::Refused;
+            ClientError::Failed(Failure { kind, message })
+        };
+        let data = self.data.as_ref();
+        let data = data.ok_or_else(|| refused(NO_COMPILER.into()))?;
+        let token = read_token(&data.token_file()).map_err(|error| refused(error.to_string()))?;
+        let engine = Engine::new().map_err(|error| refused(error.to_string()))?;
+        let module = linux::compile(&engine, wasm).map_err(refused)?;
+        let module = postcard::to_allocvec(&module).expect("plain data can be encoded");
+        Ok(seal::sign(&token.key, SIGNED_MODULE, &module))
     }
 
     /// Starts a deployed module as a program of the same name; returns its process.

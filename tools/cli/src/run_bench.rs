@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::cluster::{Cluster, Hosts, Plan};
 use crate::data::DataDir;
 use crate::error::Error;
+use crate::metal::{Image, Machine, Qemu, Screen, concrete};
 use crate::network::{Break, Network};
 use crate::peers::redis_benchmark;
 use crate::{examples, peers, ui};
@@ -39,9 +40,10 @@ pub(crate) const IN_NETWORK: &str = "--in-network";
 /// This one draws a plot.
 const EPOCHS: &str = "epochs";
 
-/// Not among `all`: the first two measure other systems, too, if they are installed, the third
-/// takes a quarter of an hour.
-const APART: [&str; 3] = [PEERS_SNAPSHOT, RESP, SPACE];
+/// Not among `all`: the first needs QEMU, the next two measure other systems, too, if they are
+/// installed, the last takes a quarter of an hour.
+const APART: [&str; 4] = [BOOT, PEERS_SNAPSHOT, RESP, SPACE];
+const BOOT: &str = "boot";
 const RESP: &str = "resp";
 const PEERS_SNAPSHOT: &str = "peers-snapshot";
 const SPACE: &str = "space";
@@ -54,6 +56,9 @@ pub(crate) enum Format {
     /// A line of JSON per benchmark.
     Json,
 }
+
+/// Memory of a machine that is measured.
+const MACHINE_MIB: u32 = 128;
 
 /// Where this process runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -129,6 +134,7 @@ fn measure(name: &str, sizes_mib: &[u32]) -> Result<Report, Error> {
             let sizes = or_default(sizes_mib, &[16, 128, 512]);
             with_plot(bench::peers_snapshot(&start, &peers::systems(), sizes))
         }
+        BOOT => boot(),
         RESP => resp(example("resp").wasm).map_err(Error::config),
         EPOCHS => with_plot(bench::epochs(&start, bank)),
         SPACE => bench::space(&start_lean, bank, sizes_mib).map_err(Error::config),
@@ -139,6 +145,37 @@ fn measure(name: &str, sizes_mib: &[u32]) -> Result<Report, Error> {
         SILENCE => bench::silence(&start_apart, bank).map_err(Error::config),
         _ => bench::recovery(&start, bank).map_err(Error::config),
     }
+}
+
+fn boot() -> Result<Report, Error> {
+    let scratch =
+        Directory(std::env::temp_dir().join(format!("plurix-boot-{}", std::process::id())));
+    let text = |error: Error| error.to_string();
+    std::fs::create_dir_all(&scratch.0)
+        .map_err(|error| Error::config(format!("make {}: {error}", scratch.0.display())))?;
+    let image = Image::find(None)?;
+    let make = |kind, kernel: bench::Kernel<'_>| {
+        let screen = match kind {
+            bench::MachineKind::Microvm => Screen::None,
+            bench::MachineKind::Q35 => Screen::Hidden,
+        };
+        let image = match kernel {
+            bench::Kernel::Node => image.clone(),
+            bench::Kernel::Other(path) => Image(path.to_owned()),
+        };
+        let qemu = Qemu::new(image, MACHINE_MIB, screen).map_err(text)?;
+        let here = || concrete(([127, 0, 0, 1], 0).into()).map_err(text);
+        let machine = Machine {
+            directory: &scratch.0,
+            link: here()?,
+            tools: here()?,
+            words: "cluster=1 found end=off".into(),
+        };
+        let mut command = qemu.command(&machine).map_err(text)?;
+        command.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
+        Ok(command)
+    };
+    bench::boot(&make, &scratch.0).map_err(Error::config)
 }
 
 fn resp(module: &[u8]) -> Result<Report, String> {

@@ -127,7 +127,9 @@ impl Block {
     pub fn poll(&mut self) -> Option<(u64, Result<Vec<u8>, BlockError>)> {
         let number = self.queue.peek_used()?;
         let mut request = self.under_way.remove(&number)?;
-        let Request { head, data, status, .. } = &mut *request;
+        let Request {
+            head, data, status, ..
+        } = &mut *request;
         // SAFETY: these are the buffers that `submit` has added under this number; they have not
         // moved since.
         let popped = unsafe {
@@ -157,7 +159,9 @@ impl Block {
             data,
             status: [NOT_ANSWERED],
         });
-        let Request { head, data, status, .. } = &mut *request;
+        let Request {
+            head, data, status, ..
+        } = &mut *request;
         // SAFETY: the request, with all that it owns, is kept where it is, and nobody looks at
         // it, until `poll` takes it back.
         let added = unsafe {

@@ -4,9 +4,7 @@ use core::ptr::{self, NonNull};
 
 use virtio_drivers::device::rng::VirtIORng;
 use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
-use virtio_drivers::transport::pci::bus::{
-    Command, ConfigurationAccess, DeviceFunction, PciRoot,
-};
+use virtio_drivers::transport::pci::bus::{Command, ConfigurationAccess, DeviceFunction, PciRoot};
 use virtio_drivers::transport::pci::{PciTransport, virtio_device_type};
 use virtio_drivers::transport::{DeviceType, Transport as _};
 use x86_64::instructions::port::Port;
@@ -45,7 +43,7 @@ pub fn find(command_line: &str) -> Devices {
         if let Some(place) = option.strip_prefix(OPTION) {
             match named(place) {
                 Some((transport, line)) => devices.add(transport, line),
-                None => say!("plurix: expected {OPTION}512@ADDRESS:LINE, found {option}"),
+                None => say!("expected {OPTION}512@ADDRESS:LINE, found {option}"),
             }
         }
     }
@@ -60,14 +58,16 @@ pub fn find(command_line: &str) -> Devices {
         }
         let enabled = Command::IO_SPACE | Command::MEMORY_SPACE | Command::BUS_MASTER;
         root.set_command(function, enabled);
-        let [number, ..] = ConfigurationPorts.read_word(function, PCI_INTERRUPT).to_le_bytes();
+        let [number, ..] = ConfigurationPorts
+            .read_word(function, PCI_INTERRUPT)
+            .to_le_bytes();
         let line = (number > 0 && number < LINES).then_some(Line {
             number,
             trigger: Trigger::Level,
         });
         match PciTransport::new::<OneToOne, _>(&mut root, function) {
             Ok(transport) => devices.add(Transport::from(transport), line),
-            Err(error) => say!("plurix: the device at {function}: {error}"),
+            Err(error) => say!("the device at {function}: {error}"),
         }
     }
     devices
@@ -85,7 +85,7 @@ impl Devices {
             _ => Ok(()),
         };
         if let Err(error) = added {
-            say!("plurix: a device of kind {kind:?} is not used: {error}");
+            say!("a device of kind {kind:?} is not used: {error}");
         }
     }
 }

@@ -86,7 +86,11 @@ impl Qemu {
             Screen::None => ("microvm,acpi=off", "device"),
             Screen::Window | Screen::Hidden => ("q35", "pci"),
         };
+        // By this word of its command line a machine's process is known.
+        let name = machine.directory.file_name().unwrap_or_default();
         command
+            .arg("-name")
+            .arg(name)
             .args(["-nodefaults", "-no-user-config", "-serial", "stdio"])
             .args(["-M", kind, "-accel", self.accelerator, "-cpu", "max"])
             .args(["-m", &self.memory_mib.to_string()])
@@ -96,7 +100,7 @@ impl Qemu {
             .arg(&words);
         match self.screen {
             Screen::None => command.args(["-display", "none"]),
-            Screen::Window => command.args(["-vga", "std", "-name", "Plurix"]),
+            Screen::Window => command.args(["-vga", "std"]),
             Screen::Hidden => command.args(["-vga", "std", "-display", "none"]),
         };
         if self.screen != Screen::None {

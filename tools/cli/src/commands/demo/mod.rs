@@ -13,10 +13,11 @@ use clap::Args;
 
 use super::scratch::Scratch;
 use crate::client::Client;
-use crate::cluster::{Cluster, Plan};
+use crate::cluster::{Cluster, Metal, Plan};
 use crate::error::Error;
 use crate::examples::DEMO_SCENE;
 use crate::interrupt;
+use crate::metal::{Image, Qemu, Screen};
 use crate::program::Program;
 use crate::ui::{self, Teller};
 use figures::Figures;
@@ -46,6 +47,10 @@ pub(crate) struct DemoArgs {
         value_parser = clap::value_parser!(u8).range(0..100)
     )]
     kill_at: u8,
+    /// All nodes but the first are on bare metal: machines that boot the image; one of them is
+    /// killed
+    #[arg(long)]
+    metal: bool,
     /// Keep the data directory
     #[arg(long)]
     keep: bool,
@@ -56,6 +61,9 @@ pub(crate) struct DemoArgs {
     #[arg(long)]
     json: bool,
 }
+
+/// Memory of a machine.
+const MACHINE_MIB: u32 = 128;
 
 pub(crate) fn run(args: DemoArgs) -> Result<ExitCode, Error> {
     interrupt::watch()?;
@@ -100,11 +108,19 @@ fn show(
     scene: &str,
     scratch: &Scratch,
 ) -> Result<Figures, Error> {
-    let begin = Instant::now();
+    let metal = match args.metal {
+        true => Some(Metal {
+            nodes: args.nodes - 1,
+            qemu: Qemu::new(Image::find(None)?, MACHINE_MIB, Screen::None)?,
+        }),
+        false => None,
+    };
     let plan = Plan {
         nodes: Some(args.nodes),
+        metal,
         ..Plan::new()?
     };
+    let begin = Instant::now();
     let mut cluster = Cluster::start(scratch.path(), plan)?;
     let start_ms = figures::ms(begin.elapsed());
     teller.tell(format!("{} nodes are up after {start_ms} ms", args.nodes));

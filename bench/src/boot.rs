@@ -1,0 +1,184 @@
+//! How long a machine takes from nothing to a node that commits, against a kernel that does
+//! nothing but end, and against a kernel of Linux that comes to its first program.
+//!
+//! Times are those of whoever starts QEMU, from its start to the line on the serial port that
+//! tells of it; so they include QEMU itself.
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::report::{Better, Goal, Outcome, Report};
+use crate::rounds::{machine, median};
+
+const ROUNDS: usize = 9;
+const PATIENCE: Duration = Duration::from_secs(60);
+const COMMIT_GOAL_MS: f64 = 100.0;
+/// What the machine says, and what that is.
+const MARKS: [(&str, &str); 4] = [
+    ("kernel entered", "kernel entry"),
+    ("drivers ready", "drivers ready"),
+    ("a member of the cluster", "member"),
+    ("the first transaction is committed", "first commit"),
+];
+
+/// What a machine boots.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kernel<'a> {
+    /// A node, which has been the only one of its cluster before.
+    Node,
+    /// Another one.
+    Other(&'a Path),
+}
+
+/// Kinds of machines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MachineKind {
+    /// The smallest.
+    Microvm,
+    /// A computer with firmware and a bus.
+    Q35,
+}
+
+/// How machines are made: the command that does.
+pub type MakeMachine<'a> = &'a dyn Fn(MachineKind, Kernel<'_>) -> Result<Command, String>;
+
+/// Runs all of it.
+///
+/// # Errors
+/// Why a machine could not be measured.
+pub fn boot(make: MakeMachine<'_>, scratch: &Path) -> Result<Report, String> {
+    let mut report = Report {
+        bench: "boot".to_owned(),
+        machine: machine(),
+        results: Vec::new(),
+        goals: Vec::new(),
+        notes: Vec::new(),
+    };
+    let floor = scratch.join("floor");
+    std::fs::write(&floor, smallest_kernel()).map_err(|error| error.to_string())?;
+    for (kind, name) in [(MachineKind::Microvm, "microvm"), (MachineKind::Q35, "q35")] {
+        // The first one makes the disk ready.
+        marks(make(kind, Kernel::Node)?)?;
+        let mut floors = Vec::new();
+        let mut found = MARKS.map(|_| Vec::new());
+        for _ in 0..ROUNDS {
+            floors.push(until_end(make(kind, Kernel::Other(&floor))?)?);
+            for (times, ms) in found.iter_mut().zip(marks(make(kind, Kernel::Node)?)?) {
+                times.push(ms);
+            }
+        }
+        let floor_ms = median(floors);
+        report
+            .results
+            .push(Outcome::new(&format!("{name}: floor"), floor_ms, "ms"));
+        let found = found.map(median);
+        for ((_, what), ms) in MARKS.iter().zip(found) {
+            let outcome = Outcome::new(&format!("{name}: {what}"), ms, "ms");
+            report.results.push(outcome);
+        }
+        if kind == MachineKind::Microvm {
+            let over = found[MARKS.len() - 1] - floor_ms;
+            let goal = "microvm: first commit - floor, ms";
+            report
+                .goals
+                .push(Goal::new(goal, over, COMMIT_GOAL_MS, Better::Lower));
+        }
+    }
+    Ok(report)
+}
+
+/// Milliseconds from the start to each of the marks; then the machine is switched off.
+fn marks(mut command: Command) -> Result<[f64; MARKS.len()], String> {
+    let begin = Instant::now();
+    let mut machine = start(&mut command)?;
+    let output = machine.0.stdout.take().expect("it was asked for");
+    let mut times = [None; MARKS.len()];
+    let mut said = String::new();
+    for line in BufReader::new(output).lines() {
+        let line = line.map_err(|error| error.to_string())?;
+        let ms = begin.elapsed().as_secs_f64() * 1e3;
+        for ((mark, _), time) in MARKS.iter().zip(&mut times) {
+            if line.contains(mark) {
+                time.get_or_insert(ms);
+            }
+        }
+        said = said + &line + "\n";
+        if times.iter().all(Option::is_some) || begin.elapsed() > PATIENCE {
+            break;
+        }
+    }
+    let missing = || format!("the machine did not become a node; it said:\n{said}");
+    let all: Option<Vec<f64>> = times.into_iter().collect();
+    let all = all.ok_or_else(missing)?;
+    Ok(all.try_into().expect("as many as there are marks"))
+}
+
+/// Milliseconds from the start of a machine to its end.
+fn until_end(mut command: Command) -> Result<f64, String> {
+    let begin = Instant::now();
+    let mut machine = start(&mut command)?;
+    machine.0.wait().map_err(|error| error.to_string())?;
+    Ok(begin.elapsed().as_secs_f64() * 1e3)
+}
+
+fn start(command: &mut Command) -> Result<Machine, String> {
+    let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let child = command
+        .spawn()
+        .map_err(|error| format!("start QEMU: {error}"))?;
+    Ok(Machine(child))
+}
+
+/// A machine, switched off when this is dropped.
+struct Machine(Child);
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A kernel that ends the machine with its third instruction, as an ELF file for PVH loaders.
+fn smallest_kernel() -> Vec<u8> {
+    const AT: u32 = 0x20_0000;
+    const CODE_AT: u32 = 0xd0;
+    // mov dx, 0xf4; xor eax, eax; out dx, eax; jmp $
+    let code = [
+        0x66, 0xba, 0xf4, 0x00, 0x31, 0xc0, 0xef, 0xeb, 0xfe, 0, 0, 0,
+    ];
+    let entry = u64::from(AT + CODE_AT);
+    let mut file = Vec::new();
+    file.extend(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
+    file.extend([2, 0, 62, 0, 1, 0, 0, 0]);
+    file.extend(entry.to_le_bytes());
+    file.extend(64_u64.to_le_bytes()); // program headers
+    file.extend(0_u64.to_le_bytes()); // no sections
+    file.extend(0_u32.to_le_bytes());
+    for short in [64_u16, 56, 2, 64, 0, 0] {
+        file.extend(short.to_le_bytes());
+    }
+    let header = |kind: u32, offset: u32, bytes: u32| {
+        let mut header = Vec::new();
+        header.extend(kind.to_le_bytes());
+        header.extend(5_u32.to_le_bytes());
+        for word in [offset, AT + offset, AT + offset, bytes, bytes, 4] {
+            header.extend(u64::from(word).to_le_bytes());
+        }
+        header
+    };
+    let note_at = 64 + 2 * 56;
+    let code_bytes = u32::try_from(code.len()).expect("a few bytes");
+    file.extend(header(1, 0, CODE_AT + code_bytes));
+    file.extend(header(4, note_at, 24));
+    file.extend(4_u32.to_le_bytes());
+    file.extend(8_u32.to_le_bytes());
+    file.extend(18_u32.to_le_bytes());
+    file.extend(b"Xen\0");
+    file.extend(entry.to_le_bytes());
+    file.resize(CODE_AT as usize, 0);
+    file.extend(code);
+    file
+}
