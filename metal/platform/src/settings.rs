@@ -10,7 +10,7 @@ use seal::{Key, Token};
 use types::{Durability, Duration};
 
 /// Every word that is understood.
-pub const WORDS: &str = "name=NAME token=TOKEN cluster=ID found join=IP:PORT link=IP:PORT \
+const WORDS: &str = "name=NAME token=TOKEN cluster=ID found join=IP:PORT link=IP:PORT \
      tools=PORT own=IP/BITS gateway=IP members=N epoch=MS durability=disk|memory memory=MIB \
      disk=device|memory end=reset|off";
 

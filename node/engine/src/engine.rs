@@ -1,7 +1,8 @@
 //! The runtime and its settings: compiling and loading of modules.
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::sync::Arc;
+#[cfg(feature = "compiler")]
 use alloc::vec::Vec;
 use core::fmt;
 use core::num::NonZeroUsize;
@@ -168,7 +169,7 @@ impl fmt::Debug for Engine {
 impl fmt::Display for CompileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("cannot compile the module: ")?;
-        f.write_str(&self.0.to_string())
+        f.write_str(&self.0)
     }
 }
 
