@@ -7,7 +7,11 @@
 //!
 //! What a voter says after it has asked for a record to be made durable is held until
 //! that is so ([`Replica::persisted`]); decisions are applied under the same rule, for
-//! a voter that votes alone decides before its disk knows.
+//! a voter that votes alone decides before its disk knows. A leader's decisions go to the
+//! others before its own disk has them, so that all disks write at once. The library counts
+//! the leader's log as soon as it is in memory, so two things see to it that nothing is
+//! decided before a majority of *disks* has it: the leader applies nothing, and tells nobody
+//! that anything is decided, but what its own disk has.
 mod election;
 mod repeats;
 mod saying;
@@ -105,6 +109,8 @@ pub struct Replica {
     recorded: u64,
     durable: u64,
     ballot_at: u64,
+    /// Records of entries that are not durable yet, and the entry before each.
+    writing: VecDeque<(u64, u64)>,
     records: VecDeque<Record>,
     held: VecDeque<(u64, Held)>,
     /// When to ask for votes, or to show that this leader is alive.
@@ -185,6 +191,7 @@ impl Replica {
             recorded: 0,
             durable: 0,
             ballot_at: 0,
+            writing: VecDeque::new(),
             records: VecDeque::new(),
             held: VecDeque::new(),
             deadline: now,
@@ -264,6 +271,12 @@ impl Replica {
     pub fn persisted(&mut self, count: u64) {
         self.durable += count;
         assert!(self.durable <= self.recorded, "promised-is-durable");
+        let durable = self.durable;
+        while self
+            .writing
+            .pop_front_if(|(record, _)| *record <= durable)
+            .is_some()
+        {}
     }
 
     /// Time has passed.
@@ -551,7 +564,9 @@ impl Replica {
                 Action::AppendLogEntries(entries) => {
                     self.note_commands(&entries, incoming);
                     let entries = self.with_commands(&entries);
+                    let before = entries.after.index;
                     self.record(Record::Entries(entries));
+                    self.writing.push_back((self.recorded, before));
                 }
                 Action::BroadcastMessage(message) => {
                     let peers: Vec<VoterId> = self.node.peers().map(VoterId::from).collect();

@@ -1,6 +1,6 @@
 //! What voters say to each other, and when it may leave.
 use alloc::boxed::Box;
-use noraft::{LogIndex, Message, Term};
+use noraft::{LogEntry, LogIndex, Message, Term};
 use types::{Duration, Instant};
 
 use super::{Held, Replica};
@@ -51,13 +51,17 @@ impl Replica {
             } => {
                 let mut entries = entries.clone();
                 entries.truncate(ENTRIES_PER_PACKET);
-                if entries.is_empty() {
-                    // A sign of life promises nothing about the leader's own log.
+                let mut commit = commit_index.get();
+                if entries.iter().all(|entry| entry == LogEntry::Command) {
+                    // It promises nothing about the leader's own log. An electorate does: it
+                    // counts from the moment at which it is in a log, so the one before must
+                    // be there for sure.
                     after = self.ballot_at;
+                    commit = commit.min(self.durable_entries());
                 }
                 Packet::Append {
                     term: term.get(),
-                    commit: commit_index.get(),
+                    commit,
                     entries: self.with_commands(&entries),
                     stamp_ns: now.as_nanos(),
                 }
@@ -73,6 +77,12 @@ impl Replica {
             },
         };
         self.send(to, packet, after);
+    }
+
+    /// The last entry of this voter's log up to which its disk has all.
+    fn durable_entries(&self) -> u64 {
+        let before = self.writing.iter().map(|(_, before)| *before);
+        before.min().unwrap_or(u64::MAX)
     }
 
     pub(super) fn send_snapshot(&mut self, now: Instant, to: VoterId) {

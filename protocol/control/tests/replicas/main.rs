@@ -2,6 +2,8 @@
 #[cfg(test)]
 mod deaths;
 #[cfg(test)]
+mod early;
+#[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod silence;

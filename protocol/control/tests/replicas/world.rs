@@ -60,6 +60,8 @@ pub(crate) struct World {
     pub(crate) news: Vec<(u64, u64, News)>,
     /// How long disks take.
     pub(crate) sync_ms: u64,
+    /// Whose disks do not get done.
+    pub(crate) stuck: BTreeSet<u64>,
     pub(crate) truth: BTreeMap<u64, Command>,
     /// Epoch proposed last; each is proposed once.
     pub(crate) proposed: u64,
@@ -81,6 +83,7 @@ impl World {
             cut: BTreeSet::new(),
             news: Vec::new(),
             sync_ms: SYNC_MS,
+            stuck: BTreeSet::new(),
             truth: BTreeMap::new(),
             proposed: 0,
             leaders: BTreeMap::new(),
@@ -350,11 +353,13 @@ impl World {
 
     pub(crate) fn turn(&mut self, id: u64) {
         let (now, now_ms) = (self.now_at(id), self.now_ms);
+        let is_stuck = self.stuck.contains(&id);
         let host = self.hosts.get_mut(&id).unwrap();
         let replica = host.replica.as_mut().unwrap();
         replica.tick(now);
         let mut outputs = VecDeque::new();
-        if let Some((_, count)) = host.disk.syncing.take_if(|(at, _)| *at <= now_ms) {
+        let syncing = &mut host.disk.syncing;
+        if let Some((_, count)) = syncing.take_if(|(at, _)| !is_stuck && *at <= now_ms) {
             host.disk.durable.extend(host.disk.written.drain(..count));
             replica.persisted(count as u64);
         }
