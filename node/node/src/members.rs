@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use control::{Fate, Follower, Process, VoterId};
 use dtm::Input;
 use platform::{Disk, JoinerId, LostWhy};
-use types::{Duration, Epoch, Extent, Instant, NodeId, View, ViewNumber, placement};
+use types::{Duration, Epoch, Extent, Instant, Member, NodeId, View, ViewNumber, placement};
 use wire::{Envelope, Message};
 
 use crate::core::Core;
@@ -283,13 +283,17 @@ impl<P: Platform, D: Disk> Core<P, D> {
 
     /// Enters a view: what it undoes is dropped, everything else stays.
     fn enter(&mut self, view: &View, you: NodeId, addresses: &[String], retained: &[Epoch]) {
-        let left: Vec<NodeId> = self.dtm.view().map_or_else(Vec::new, |old| {
-            old.nodes()
-                .filter(|node| view.member(*node).is_none())
-                .collect()
+        let left: Vec<Member> = self.dtm.view().map_or_else(Vec::new, |old| {
+            let members = old.members.iter();
+            let left = members.filter(|member| view.member(member.node).is_none());
+            left.copied().collect()
         });
-        for node in left {
-            self.note_end(node, Fate::Unknown);
+        for Member { node, store } in left {
+            // Where its process has been started again that one votes now, and has seen no
+            // connection end: to doubt it would cost this node its leadership for nothing.
+            if view.members.iter().all(|member| member.store != store) {
+                self.note_end(node, Fate::Unknown);
+            }
             self.platform.disconnect(node);
         }
         self.platform.become_node(you);
