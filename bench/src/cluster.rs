@@ -13,10 +13,21 @@ pub struct Plan {
     pub nodes: u32,
     /// Length of an epoch.
     pub epoch_ms: u32,
+    /// What ends one.
+    pub epochs_end: EpochsEnd,
     /// Memory per node.
     pub memory_mib: u32,
     /// What makes work safe.
     pub durability: Durability,
+}
+
+/// What ends an epoch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EpochsEnd {
+    /// Time alone.
+    ByTheClock,
+    /// Time, or who waits for it, as is usual.
+    OnDemand,
 }
 
 /// A running cluster with a data directory of its own on a disk; both are gone when it

@@ -1,7 +1,7 @@
 //! How long an answer waits until it is safe: on disks, and in memories.
 use types::{Durability, Prng};
 
-use crate::cluster::{Plan, Start, rest_within_epoch, run, timed_call};
+use crate::cluster::{EpochsEnd, Plan, Start, rest_within_epoch, run, timed_call};
 use crate::report::{Outcome, Report};
 use crate::rounds::{machine, median};
 
@@ -37,6 +37,7 @@ fn answers(
         let mut cluster = start(Plan {
             nodes: 3,
             epoch_ms,
+            epochs_end: EpochsEnd::ByTheClock,
             memory_mib: 256,
             durability,
         })?;

@@ -2,7 +2,7 @@
 //! how long a call that writes waits for its answer, which leaves when what it tells is stable.
 use types::{Durability, Prng};
 
-use crate::cluster::{Cluster, Plan, Start, rate, rest_within_epoch, run, timed_call};
+use crate::cluster::{Cluster, EpochsEnd, Plan, Start, rate, rest_within_epoch, run, timed_call};
 use crate::plot::{Line, Panel, svg};
 use crate::report::{Outcome, Report};
 use crate::rounds::{machine, median, percentile};
@@ -37,6 +37,7 @@ pub fn epochs(start: Start<'_>, bank: &[u8]) -> Result<(Report, String), String>
             let mut cluster = start(Plan {
                 nodes: 1,
                 epoch_ms,
+                epochs_end: EpochsEnd::ByTheClock,
                 memory_mib: 256,
                 durability: Durability::Disk,
             })?;

@@ -9,7 +9,7 @@ use devices::Intake;
 use types::{Durability, Epoch, PAGE_SIZE, PageBytes};
 
 use crate::caller::{Caller, free_address};
-use crate::cluster::{Plan, Start, run};
+use crate::cluster::{EpochsEnd, Plan, Start, run};
 use crate::report::{Outcome, Report};
 use crate::rounds::{interleaved, machine, median, ratio};
 
@@ -109,6 +109,7 @@ fn streamed(start: Start<'_>, turnstile: &[u8]) -> Result<f64, String> {
     let mut cluster = start(Plan {
         nodes: 1,
         epoch_ms: 100,
+        epochs_end: EpochsEnd::OnDemand,
         memory_mib: 256,
         durability: Durability::Disk,
     })?;

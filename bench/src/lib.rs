@@ -36,7 +36,7 @@ mod tx;
 
 pub use barrier::barrier;
 pub use boot::{Kernel, MachineKind, MakeMachine, boot};
-pub use cluster::{Cluster, Plan, Start};
+pub use cluster::{Cluster, EpochsEnd, Plan, Start};
 pub use durability::durability;
 pub use epochs::epochs;
 pub use input::input;

@@ -1,5 +1,6 @@
 //! How long whoever asks a program over TCP waits for an answer that nothing can undo: for the
-//! rest of the epoch, and until that is on the disks.
+//! rest of the epoch, and until that is on the disks; or, if epochs end on demand, only for the
+//! disks.
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -8,13 +9,20 @@ use std::time::{Duration, Instant};
 use types::Durability;
 
 use crate::caller::{Caller, free_address};
-use crate::cluster::{Plan, Start, run};
+use crate::cluster::{EpochsEnd, Plan, Start, run};
 use crate::report::{Better, Goal, Outcome, Report};
 use crate::rounds::{machine, median, percentile};
 
-/// Lengths of epochs in milliseconds, and callers: so many that some hundred requests come in
-/// a second.
-const EPOCHS: [(u32, u64); 4] = [(1, 4), (5, 8), (10, 16), (100, 64)];
+/// Lengths of epochs in milliseconds, what ends them, and callers: so many that some hundred
+/// requests come in a second; and once fewer.
+const WAYS: [Way; 6] = [
+    Way::new(1, EpochsEnd::ByTheClock, 4),
+    Way::new(5, EpochsEnd::ByTheClock, 8),
+    Way::new(10, EpochsEnd::ByTheClock, 16),
+    Way::new(100, EpochsEnd::ByTheClock, 64),
+    Way::new(100, EpochsEnd::OnDemand, 64),
+    Way::new(100, EpochsEnd::OnDemand, 4),
+];
 const NODES: u32 = 3;
 const WARMED: Duration = Duration::from_millis(500);
 const MEASURED: Duration = Duration::from_secs(12);
@@ -28,33 +36,52 @@ const APPENDED: [u8; 4096] = [7; 4096];
 const HALF_GOAL_MS: f64 = 2.0;
 const MOST_GOAL_MS: f64 = 10.0;
 
-/// What was found with one length of epochs, in milliseconds.
-struct Found {
+/// How epochs end and who waits for them.
+#[derive(Clone, Copy)]
+struct Way {
     epoch_ms: u32,
+    epochs_end: EpochsEnd,
+    callers: u64,
+}
+
+impl Way {
+    const fn new(epoch_ms: u32, epochs_end: EpochsEnd, callers: u64) -> Self {
+        Self {
+            epoch_ms,
+            epochs_end,
+            callers,
+        }
+    }
+}
+
+/// What was found one way, in milliseconds.
+struct Found {
+    way: Way,
     stable: Vec<f64>,
     commit: Vec<f64>,
     syncs: Vec<f64>,
 }
 
-/// Measures each length of epochs; `turnstile` is the module that answers.
+/// Measures each way; `turnstile` is the module that answers.
 ///
 /// # Errors
 /// Why the clusters could not be measured.
 pub fn output(start: Start<'_>, turnstile: &[u8]) -> Result<Report, String> {
-    let found = EPOCHS.map(|(epoch_ms, callers)| measure(start, turnstile, epoch_ms, callers));
+    let found = WAYS.map(|way| measure(start, turnstile, way));
     let found: Result<Vec<Found>, String> = found.into_iter().collect();
     Ok(report(&found?))
 }
 
-fn measure(
-    start: Start<'_>,
-    turnstile: &[u8],
-    epoch_ms: u32,
-    callers: u64,
-) -> Result<Found, String> {
+fn measure(start: Start<'_>, turnstile: &[u8], way: Way) -> Result<Found, String> {
+    let Way {
+        epoch_ms,
+        epochs_end,
+        callers,
+    } = way;
     let mut cluster = start(Plan {
         nodes: NODES,
         epoch_ms,
+        epochs_end,
         memory_mib: 256,
         durability: Durability::Disk,
     })?;
@@ -72,7 +99,7 @@ fn measure(
     // What the disk takes when nobody else is at it.
     cluster.stop();
     Ok(Found {
-        epoch_ms,
+        way,
         stable,
         commit,
         syncs: syncs(&cluster.directory())?,
@@ -108,7 +135,15 @@ fn syncs(directory: &Path) -> Result<Vec<f64>, String> {
 fn report(found: &[Found]) -> Report {
     let (mut results, mut goals) = (Vec::new(), Vec::new());
     for found in found {
-        let epochs = format!("epochs of {} ms", found.epoch_ms);
+        let Way {
+            epoch_ms,
+            epochs_end,
+            callers,
+        } = found.way;
+        let epochs = match epochs_end {
+            EpochsEnd::ByTheClock => format!("epochs of {epoch_ms} ms"),
+            EpochsEnd::OnDemand => format!("on demand, {callers} callers"),
+        };
         let mut put = |what: &str, times: &[f64]| {
             let (half, most) = (median(times.to_vec()), percentile(times.to_vec(), 99));
             let name = format!("{epochs}: {what}, median");
@@ -120,7 +155,11 @@ fn report(found: &[Found]) -> Report {
         let stable = put("stable answer", &found.stable);
         put("committed answer", &found.commit);
         let sync = put("sync of the disk", &found.syncs);
-        let epoch = f64::from(found.epoch_ms);
+        if epochs_end == EpochsEnd::OnDemand {
+            // There is no epoch of which half would be waited for.
+            continue;
+        }
+        let epoch = f64::from(epoch_ms);
         let mut judge = |what: &str, time, goal| {
             let name = format!("{epochs}: stable answer, {what}, ms");
             goals.push(Goal::new(&name, time, goal, Better::Lower));
@@ -143,12 +182,12 @@ fn report(found: &[Found]) -> Report {
 
 #[cfg(test)]
 mod tests {
-    use super::{Found, report};
+    use super::{EpochsEnd, Found, Way, report};
 
     #[test]
     fn an_answer_may_take_its_part_of_an_epoch_and_a_sync() {
         let found = |epoch_ms, time| Found {
-            epoch_ms,
+            way: Way::new(epoch_ms, EpochsEnd::ByTheClock, 1),
             stable: vec![time; 100],
             commit: vec![0.1; 10],
             syncs: vec![1.0; 100],

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use types::Durability;
 
-use crate::cluster::{Cluster, Plan, Start, run, status, until, until_full};
+use crate::cluster::{Cluster, EpochsEnd, Plan, Start, run, status, until, until_full};
 use crate::guests;
 use crate::plot::{Line, Panel, svg};
 use crate::report::{Better, Goal, Outcome, Report};
@@ -256,6 +256,7 @@ impl Ours {
         let mut cluster = start(Plan {
             nodes: 1,
             epoch_ms: 100,
+            epochs_end: EpochsEnd::OnDemand,
             memory_mib: load.mib + 512,
             durability: Durability::Disk,
         })?;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use admin::Status;
 
-use crate::cluster::{Plan, Start, run, status, until, until_full};
+use crate::cluster::{EpochsEnd, Plan, Start, run, status, until, until_full};
 use crate::guests;
 use crate::report::{Better, Goal, Outcome, Report};
 use crate::rounds::{machine, median};
@@ -29,6 +29,7 @@ const PAUSE_NS: u32 = 381_000;
 const PLAN: Plan = Plan {
     nodes: NODES,
     epoch_ms: 100,
+    epochs_end: EpochsEnd::OnDemand,
     memory_mib: 2048,
     durability: Durability::Disk,
 };

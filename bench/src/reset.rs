@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use admin::{Request, Response, Status};
 
-use crate::cluster::{Cluster, Plan, Start, run, status, until};
+use crate::cluster::{Cluster, EpochsEnd, Plan, Start, run, status, until};
 use crate::guests::{self, Sharing};
 use crate::report::{Better, Goal, Outcome, Report};
 use crate::rounds::{machine, median};
@@ -211,6 +211,7 @@ fn kill(start: Start<'_>, nodes: u32, sharing: Sharing, dead: u32) -> Result<Kil
     let plan = Plan {
         nodes,
         epoch_ms: 100,
+        epochs_end: EpochsEnd::OnDemand,
         memory_mib: 256,
         durability: Durability::Disk,
     };

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use types::Durability;
 
 use crate::caller::{Caller, free_address};
-use crate::cluster::{Cluster, Plan, Start, run};
+use crate::cluster::{Cluster, EpochsEnd, Plan, Start, run};
 use crate::report::{Better, Goal, Outcome, Report};
 use crate::rounds::{machine, median};
 
@@ -30,11 +30,21 @@ const AT_STABLE: &str = "plurix, at stable";
 pub const NO_PERSISTENCE: &str = "redis, no persistence";
 /// It syncs its log before it answers.
 pub const ALWAYS_SYNCED: &str = "redis, log synced always";
-/// What our servers are: how they are started, and lengths of epochs in milliseconds.
-const OURS: [(&str, &str, u32); 3] = [
-    (AT_COMMIT, "commit", 100),
-    (AT_STABLE, "stable", 100),
-    ("plurix, at stable, epochs of 1 ms", "stable", 1),
+/// What our servers are: how they are started, lengths of epochs in milliseconds, and what
+/// ends these.
+const OURS: [(&str, &str, (u32, EpochsEnd)); 4] = [
+    (AT_COMMIT, "commit", (100, EpochsEnd::OnDemand)),
+    (AT_STABLE, "stable", (100, EpochsEnd::OnDemand)),
+    (
+        "plurix, at stable, by the clock, 100 ms",
+        "stable",
+        (100, EpochsEnd::ByTheClock),
+    ),
+    (
+        "plurix, at stable, by the clock, 1 ms",
+        "stable",
+        (1, EpochsEnd::ByTheClock),
+    ),
 ];
 const AT_COMMIT_GOAL: f64 = 0.5;
 const AT_STABLE_GOAL: f64 = 3.0;
@@ -96,9 +106,9 @@ pub fn resp(
     others: Vec<Server<'_>>,
     ask: Ask<'_>,
 ) -> Result<Report, String> {
-    let ours = OURS.map(|(name, release, epoch_ms)| Server {
+    let ours = OURS.map(|(name, release, epochs)| Server {
         name,
-        start: Box::new(move || Ok(Box::new(Ours::start(start, module, release, epoch_ms)?))),
+        start: Box::new(move || Ok(Box::new(Ours::start(start, module, release, epochs)?))),
     });
     let servers: Vec<Server<'_>> = ours.into_iter().chain(others).collect();
     let mut found: Vec<Found> = Vec::new();
@@ -216,11 +226,12 @@ impl Ours {
         start: Start<'_>,
         module: &[u8],
         release: &str,
-        epoch_ms: u32,
+        (epoch_ms, epochs_end): (u32, EpochsEnd),
     ) -> Result<Self, String> {
         let mut cluster = start(Plan {
             nodes: 1,
             epoch_ms,
+            epochs_end,
             memory_mib: 1024,
             durability: Durability::Disk,
         })?;

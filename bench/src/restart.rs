@@ -14,7 +14,7 @@ use admin::{Request, Response};
 use rustix::fs::{Advice, fadvise, statvfs};
 use types::Durability;
 
-use crate::cluster::{Cluster, Plan, Start, run, status, until, until_full};
+use crate::cluster::{Cluster, EpochsEnd, Plan, Start, run, status, until, until_full};
 use crate::guests;
 use crate::report::{Better, Goal, Outcome, Report};
 use crate::rounds::{machine, median};
@@ -112,6 +112,7 @@ fn measure(start: Start<'_>, mib: u32, report: &mut Report) -> Result<(), String
     let mut cluster = start(Plan {
         nodes: 1,
         epoch_ms: 100,
+        epochs_end: EpochsEnd::OnDemand,
         memory_mib: mib + 512,
         durability: Durability::Disk,
     })?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use engine::Engine;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::cluster::{Cluster, Plan, Start, rate, run, status, until, until_full};
+use crate::cluster::{Cluster, EpochsEnd, Plan, Start, rate, run, status, until, until_full};
 use crate::guests;
 use crate::report::{Better, Goal, Outcome, Report};
 use crate::rounds::{machine, median};
@@ -109,6 +109,7 @@ fn throughput(
             let plan = Plan {
                 nodes: 1,
                 epoch_ms: *epoch_ms,
+                epochs_end: EpochsEnd::ByTheClock,
                 memory_mib: 2048,
                 durability: Durability::Disk,
             };

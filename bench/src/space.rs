@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use admin::NodeInfo;
 use types::Durability;
 
-use crate::cluster::{Cluster, Plan, Start, run, status, until, until_full};
+use crate::cluster::{Cluster, EpochsEnd, Plan, Start, run, status, until, until_full};
 use crate::guests;
 use crate::peers::{Load, begin_writing};
 use crate::report::{Better, Goal, Outcome, Report};
@@ -96,6 +96,7 @@ fn cluster(start: Start<'_>, memory_mib: u32) -> Result<Box<dyn Cluster>, String
     start(Plan {
         nodes: 1,
         epoch_ms: 100,
+        epochs_end: EpochsEnd::OnDemand,
         memory_mib,
         durability: Durability::Disk,
     })

@@ -23,6 +23,8 @@ pub(crate) enum Event {
         epoch: Epoch,
     },
     Epoch,
+    /// Somebody waits for the present epoch: it ends before its time.
+    EndEarly,
     Fault(Fault),
     Decide,
     Fence {
@@ -76,6 +78,7 @@ impl Event {
             | Self::LinkLost { at: node, .. }
             | Self::Expelled(node) => Some(node),
             Self::Epoch
+            | Self::EndEarly
             | Self::Fault(_)
             | Self::Decide
             | Self::Return(_)

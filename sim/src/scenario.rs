@@ -31,6 +31,8 @@ pub(crate) struct Scenario {
     /// Of a hundred announcements of an epoch, how many are not forgotten.
     pub(crate) heartbeats_percent: u64,
     pub(crate) epoch_length: Duration,
+    /// Epochs end before their time now and then, when the one before is stable.
+    pub(crate) ends_early: bool,
     /// Between the steps of a program.
     pub(crate) think_max: Duration,
     /// Until a waiting program notices that something has happened.
@@ -130,6 +132,8 @@ impl Scenario {
             },
             heartbeats_percent: pick_number(prng, &[100, 80, 30, 2]),
             epoch_length: pick(prng, &[100, 300, 1000, 5000, 20_000]),
+            // Drawn apart from everything else.
+            ends_early: Prng::new(!prng.clone().next_u64()).chance(1, 2),
             think_max: pick(prng, &[0, 10, 100, 400]),
             wake_max: pick(prng, &[0, 20, 300]),
             sync_max: pick(prng, &[0, 300, 5000]),
@@ -147,6 +151,7 @@ impl Scenario {
             heal_at,
         };
         if let Some(plant) = options.plant {
+            scenario.ends_early = false;
             plant.prepare(&mut scenario);
         } else {
             scenario.patience = pick(prng, &[500, 2000, 6000]);
@@ -195,6 +200,7 @@ impl Scenario {
             },
             heartbeats_percent: 100,
             epoch_length,
+            ends_early: false,
             think_max: Duration::ZERO,
             wake_max: Duration::ZERO,
             sync_max: Duration::from_millis(5),

@@ -183,6 +183,7 @@ impl World {
                 epoch,
             } => self.on_synced(at, view, to, epoch),
             Event::Epoch => self.on_epoch(),
+            Event::EndEarly => self.end_epoch(),
             Event::Fault(fault) => self.on_fault(fault),
             Event::Decide => self.on_decide(),
             Event::Fence { node, number } => self.on_fence(node, number),
@@ -408,9 +409,14 @@ impl World {
     }
 
     fn on_epoch(&mut self) {
-        let leader = self.leader.view().leader;
         let length = self.common.scenario.epoch_length;
         self.push(length, Event::Epoch);
+        self.end_epoch();
+    }
+
+    /// The leader's node enters the next epoch, if it can.
+    fn end_epoch(&mut self) {
+        let leader = self.leader.view().leader;
         let number = self.leader.view().number;
         let leads = |node: &&Node| node.view() == Some(number) && node.asleep_until().is_none();
         let is_leading = self.nodes.get(&leader).filter(leads).is_some();
@@ -458,6 +464,9 @@ impl World {
         self.common.recorder.stable(stable);
         for to in view.nodes() {
             self.say(view.leader, to, Message::Stable { epoch: stable });
+        }
+        if self.common.scenario.ends_early && self.common.prng.chance(1, 2) {
+            self.push(Duration::ZERO, Event::EndEarly);
         }
         self.release();
     }
@@ -552,6 +561,7 @@ fn is_for_surroundings(message: &Message) -> bool {
         Message::StoreRead { .. }
             | Message::StoreFrame { .. }
             | Message::PartEnd { .. }
+            | Message::Awaited { .. }
             | Message::EpochStored { .. }
             | Message::EpochHeld { .. }
     )

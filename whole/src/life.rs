@@ -43,6 +43,7 @@ pub(crate) struct Plan {
     pub(crate) join: Option<String>,
     pub(crate) members: usize,
     pub(crate) epoch_length: Duration,
+    pub(crate) epoch_min: Duration,
     pub(crate) durability: Durability,
 }
 
@@ -115,6 +116,7 @@ fn make_node(
         store: store.id(),
         expected: plan.members,
         epoch_length: plan.epoch_length,
+        epoch_min: plan.epoch_min,
         failure_timeout: FAILURE_TIMEOUT,
         lease: LEASE,
         join_grace: JOIN_GRACE,

@@ -259,6 +259,7 @@ mod tests {
             scenario.delays.jitter = Duration::from_micros(11);
             scenario.syncs.more = ms(13);
             scenario.epoch_length = ms(35);
+            scenario.epoch_min = ms(35);
             scenario.faults = vec![(ms(896), flap), (ms(1_657), pause)];
             let played = play(seed, &options, prng, scenario);
             assert!(played.is_ok(), "seed {seed}: {}", played.unwrap_err());

@@ -64,6 +64,8 @@ pub(crate) struct Scenario {
     /// Somebody types.
     pub(crate) typist: Option<Typing>,
     pub(crate) epoch_length: Duration,
+    /// After so long an epoch ends that somebody waits for.
+    pub(crate) epoch_min: Duration,
     pub(crate) delays: Delays,
     pub(crate) syncs: Syncs,
     /// Clocks run so much too fast or slow at most.
@@ -125,6 +127,7 @@ impl Scenario {
             answers_at_commit: prng.chance(1, 4),
             typist: Typing::draw(prng, options.types).filter(|_| base_min < SLOW_US),
             epoch_length: ms(prng, [20, 100]),
+            epoch_min: epoch_min(prng),
             delays: Delays {
                 base_min: Duration::from_micros(base_min),
                 base_more: Duration::from_micros(prng.below(2 * base_min)),
@@ -300,6 +303,15 @@ fn is_for_one(kind: FaultKind) -> bool {
 
 fn ms(prng: &mut Prng, [least, most]: [u64; 2]) -> Duration {
     Duration::from_micros(1_000 * least + prng.below(1_000 * (most - least)))
+}
+
+/// Draws apart from everything else. In one run of four nothing but time ends epochs.
+fn epoch_min(prng: &Prng) -> Duration {
+    let mut prng = Prng::new(prng.clone().next_u64().rotate_left(32));
+    match prng.chance(1, 4) {
+        true => Duration::from_millis(1_000),
+        false => ms(&mut prng, [1, 10]),
+    }
 }
 
 fn index_below(bound: usize, prng: &mut Prng) -> usize {

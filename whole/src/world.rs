@@ -453,6 +453,7 @@ impl World {
             join,
             members: self.scenario.nodes,
             epoch_length: self.scenario.epoch_length,
+            epoch_min: self.scenario.epoch_min,
             durability: self.scenario.durability,
         };
         let stage = self.stage.upgrade().expect("the stage is there in a run");

@@ -98,6 +98,21 @@ impl Outlet {
         }
     }
 
+    /// The epoch that must be safe before all that was collected may leave, its end included;
+    /// `None` if nothing waits for one.
+    #[must_use]
+    pub fn awaits(&self) -> Option<Epoch> {
+        if self.rule == Rule::AtCommit {
+            return None;
+        }
+        let taking = self.takings.back().map(|(epoch, _)| *epoch);
+        let end = match self.end {
+            End::Closed(since) => Some(since),
+            End::Open | End::Safe => None,
+        };
+        taking.max(end)
+    }
+
     /// Whether everything has left, and the end of it may be told.
     #[must_use]
     pub fn ends(&self) -> bool {
@@ -210,11 +225,13 @@ mod tests {
     #[test]
     fn at_stable_nothing_leaves_that_may_be_undone() {
         let mut outlet = Outlet::new(Rule::AtStable);
+        assert_eq!(outlet.awaits(), None);
         outlet.take(b"abc", E(1)).unwrap();
         outlet.take(b"def", E(2)).unwrap();
         assert_eq!(outlet.leave(99), b"");
         outlet.safe(E(1));
         assert_eq!(outlet.leave(99), b"abc");
+        assert_eq!(outlet.awaits(), Some(E(2)));
         outlet.rewind(4).unwrap();
         assert_eq!(outlet.taken(), 3);
         outlet.take(b"xy", E(3)).unwrap();
@@ -237,14 +254,17 @@ mod tests {
         assert!(!outlet.is_waiting());
         outlet.close(E(2)).unwrap();
         assert!(outlet.is_waiting() && !outlet.ends());
+        assert_eq!(outlet.awaits(), Some(E(2)));
         outlet.safe(E(2));
         assert!(!outlet.is_waiting() && outlet.ends());
+        assert_eq!(outlet.awaits(), None);
     }
 
     #[test]
     fn at_commit_what_has_left_must_be_written_again() {
         let mut outlet = Outlet::new(Rule::AtCommit);
         outlet.take(b"abcdef", E(1)).unwrap();
+        assert_eq!(outlet.awaits(), None);
         assert_eq!(outlet.leave(99), b"abcdef");
         outlet.rewind(0).unwrap();
         let undone = outlet.clone();

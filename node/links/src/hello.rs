@@ -28,7 +28,7 @@ use seal::HANDSHAKE_SIZE;
 use types::NodeId;
 
 /// Version of what nodes say to each other; nodes of different versions do not talk.
-pub const PROTOCOL_VERSION: u32 = 7;
+pub const PROTOCOL_VERSION: u32 = 8;
 /// Bytes of a hello.
 pub const HELLO_SIZE: usize = 32;
 /// What a handshake binds the session to, of what was said before it in the open.

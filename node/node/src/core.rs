@@ -12,7 +12,7 @@ use dtm::{Dtm, Input, Output};
 use kernel::ProcessId;
 use platform::{Disk, Event, LostWhy, RequestId, SocketEvent, Wait};
 use store::Store;
-use types::{Duration, Instant, NodeId, ViewNumber};
+use types::{Duration, Epoch, Instant, NodeId, ViewNumber};
 use wire::{Envelope, Message, NodeReport};
 
 use crate::cleaning::Cleaning;
@@ -59,6 +59,8 @@ pub(crate) struct Core<P: Platform, D: Disk> {
     pub(crate) steps: BTreeMap<ProcessId, u64>,
     /// Answers to tools that wait for their epoch to be stable.
     pub(crate) replies: Vec<Reply>,
+    /// The epoch of which the leader was told last that somebody waits for it.
+    pub(crate) awaited: Epoch,
     /// Copies that other stores should have.
     pub(crate) copies: Copies,
     /// When the store is cleaned.
@@ -118,6 +120,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             is_rung: false,
             steps: BTreeMap::new(),
             replies: Vec::new(),
+            awaited: Epoch(0),
             copies: Copies::new(now),
             cleaning: Cleaning::new(now),
             past: Past::default(),
@@ -250,7 +253,8 @@ impl<P: Platform, D: Disk> Core<P, D> {
             Message::StoreRead { .. } | Message::StoreFrame { .. } | Message::PartEnd { .. } => {
                 self.on_store_message(envelope);
             }
-            Message::EpochStored { .. }
+            Message::Awaited { .. }
+            | Message::EpochStored { .. }
             | Message::EpochHeld { .. }
             | Message::Report(_)
             | Message::Unreachable { .. }
@@ -455,6 +459,7 @@ fn is_of_control(message: &Message) -> bool {
         message,
         Message::NewView { .. }
             | Message::Heartbeat
+            | Message::Awaited { .. }
             | Message::EpochStored { .. }
             | Message::EpochHeld { .. }
             | Message::Held { .. }

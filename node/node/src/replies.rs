@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use admin::Response;
 use devices::machine::Machine;
 use platform::{Disk, RequestId};
-use types::{Stamp, View};
+use types::{Epoch, Stamp, View};
+use wire::Message;
 
 use crate::Platform;
 use crate::core::Core;
@@ -33,8 +34,22 @@ impl<P: Platform, D: Disk> Core<P, D> {
 
     /// Answers when the epoch is safe.
     pub(crate) fn reply_when_safe(&mut self, reply: Reply) {
+        let epoch = reply.stamp.epoch();
+        if !is_glance(&reply.response) {
+            self.await_epoch(epoch);
+        }
         self.replies.push(reply);
         self.release_replies();
+    }
+
+    /// Somebody waits until what was done in this epoch is safe: the leader may end it before
+    /// its time. It is told once in an epoch; if that is lost, the epoch ends by the clock.
+    pub(crate) fn await_epoch(&mut self, epoch: Epoch) {
+        if epoch > self.awaited && epoch == self.dtm.epoch() {
+            self.awaited = epoch;
+            let leader = self.leader();
+            self.say(leader, Message::Awaited { epoch });
+        }
     }
 
     /// Sends the answers whose time has come.
@@ -58,5 +73,15 @@ impl<P: Platform, D: Disk> Core<P, D> {
         for reply in undone.into_iter().rev() {
             self.requests.push_front((reply.request, reply.bytes));
         }
+    }
+}
+
+/// Whether it answers one who looks again and again while a program runs: he is in no hurry, and
+/// programs should not run otherwise because somebody looks on.
+fn is_glance(response: &Response) -> bool {
+    match response {
+        Response::Watched(watched) => !watched.state.is_final(),
+        Response::Processes(_) | Response::Channels(_) | Response::Devices(_) => true,
+        _ => false,
     }
 }

@@ -183,7 +183,9 @@ impl<P: Platform, D: Disk> Node<P, D> {
         if self.core.leadership.is_none() {
             return Err(unavailable("only the leader stops the cluster".to_string()));
         }
-        self.desk.down = Some((id, self.core.dtm.epoch()));
+        let epoch = self.core.dtm.epoch();
+        self.core.await_epoch(epoch);
+        self.desk.down = Some((id, epoch));
         Err(Unserved::Later)
     }
 

@@ -3,6 +3,7 @@
 //! One decision at a time is on its way to the voters. When it is taken it is applied
 //! and told, and what is due next is worked out afresh from what is known then: first
 //! who must leave or may join, then what has become stable.
+mod epochs;
 pub(crate) mod orders;
 mod telling;
 
@@ -38,6 +39,9 @@ pub struct Config {
     pub expected: usize,
     /// Time from one epoch to the next.
     pub epoch_length: Duration,
+    /// An epoch that somebody waits for ends sooner, but not before it has lasted so long;
+    /// if that is not less, nothing but time ends epochs.
+    pub epoch_min: Duration,
     /// Silence after which a member is given up.
     pub failure_timeout: Duration,
     /// Silence for which a member keeps what it has, whatever happens to its links, as
@@ -190,6 +194,9 @@ pub struct Leader {
     /// Whose votes count, once that is known.
     pub(crate) voters: Option<BTreeSet<VoterId>>,
     epoch: Epoch,
+    epoch_began: Instant,
+    /// The newest epoch that a member waits for.
+    awaited: Epoch,
     is_stopped: bool,
     /// Told in this view to be in the memories of all stores' nodes.
     held: Epoch,
@@ -210,7 +217,6 @@ pub struct Leader {
     missing: Vec<StoreId>,
     /// Until when a restart waits for disks that it could do without.
     grace_ends: Option<Instant>,
-    next_epoch: Instant,
     next_heartbeat: Instant,
     outputs: VecDeque<Output>,
 }
@@ -239,6 +245,8 @@ impl Leader {
             leaving: BTreeSet::new(),
             voters: None,
             epoch: Epoch(0),
+            epoch_began: now,
+            awaited: Epoch(0),
             is_stopped: false,
             held: Epoch(0),
             gather: None,
@@ -249,7 +257,6 @@ impl Leader {
             told_kept: Vec::new(),
             deciding: None,
             missing: Vec::new(),
-            next_epoch: now,
             next_heartbeat: now,
             outputs: VecDeque::new(),
         }
@@ -324,7 +331,7 @@ impl Leader {
             Phase::Gathering => self.grace_ends.filter(|_| self.state.view().is_some()),
             Phase::TakingOver => silence,
             Phase::Running => {
-                let timers = [Some(self.next_epoch), Some(self.next_heartbeat), silence];
+                let timers = [Some(self.epoch_ends()), Some(self.next_heartbeat), silence];
                 timers.into_iter().flatten().min()
             }
         }
@@ -411,8 +418,8 @@ impl Leader {
         let Envelope {
             from,
             view,
+            epoch: epoch_there,
             ref message,
-            ..
         } = *envelope;
         let is_current = self.view().is_some_and(|current| current.number == view);
         if !is_current || !self.roll.is_well(from) {
@@ -420,9 +427,9 @@ impl Leader {
         }
         self.roll.hear(now, from);
         match *message {
-            Message::Heartbeat if self.roll.on_answer(from) => {
-                let message = Message::Heartbeat;
-                self.outputs.push_back(Output::Send { to: from, message });
+            Message::Heartbeat => self.on_heartbeat(from, epoch_there),
+            Message::Awaited { epoch } if epoch <= self.epoch => {
+                self.awaited = epoch.max(self.awaited);
             }
             // A member leaves an epoch only when it hears of a later one from us.
             Message::EpochStored { epoch } if epoch < self.epoch => {
@@ -440,6 +447,16 @@ impl Leader {
                 }
             }
             _ => (),
+        }
+    }
+
+    /// A member has answered.
+    fn on_heartbeat(&mut self, from: NodeId, epoch: Epoch) {
+        // Of an epoch that began meanwhile nobody was told who had still to answer.
+        let is_behind = epoch < self.epoch;
+        if self.roll.on_answer(from) || (is_behind && self.roll.ask_one(from)) {
+            let message = Message::Heartbeat;
+            self.outputs.push_back(Output::Send { to: from, message });
         }
     }
 
@@ -480,8 +497,8 @@ impl Leader {
             return;
         }
         let mut is_due = self.next_heartbeat <= now;
-        if self.next_epoch <= now {
-            self.next_epoch = now + self.config.epoch_length;
+        if self.epoch_ends() <= now {
+            self.epoch_began = now;
             is_due |= self.advance_epoch();
         }
         if is_due {
@@ -494,20 +511,6 @@ impl Leader {
                 });
             }
         }
-    }
-
-    /// Whether a new epoch has begun.
-    fn advance_epoch(&mut self) -> bool {
-        let is_stopped = self.epoch >= self.state.epoch_limit();
-        if is_stopped && !self.is_stopped {
-            self.event(Event::EpochsStopped { epoch: self.epoch });
-        }
-        self.is_stopped = is_stopped;
-        if !is_stopped {
-            self.epoch = self.epoch.next();
-            self.outputs.push_back(Output::AdvanceEpoch(self.epoch));
-        }
-        !is_stopped
     }
 
     /// Takes the next decision, if none is on its way and one is due.
@@ -710,7 +713,7 @@ impl Leader {
         self.is_stopped = false;
         self.held = Epoch(0);
         self.epoch = view.first_epoch;
-        self.next_epoch = now + self.config.epoch_length;
+        self.epoch_began = now;
         self.next_heartbeat = now;
         self.roll.begin(now, view);
         self.leaving.retain(|&node| view.member(node).is_some());

@@ -137,6 +137,13 @@ impl Roll {
         self.entries.get(&node).is_some_and(|entry| entry.is_heard)
     }
 
+    /// Whether a heartbeat goes to this member now: it is well, and has answered the last one.
+    pub(crate) fn ask_one(&mut self, node: NodeId) -> bool {
+        let is_well = self.is_well(node);
+        let entry = self.entries.get_mut(&node).filter(|_| is_well);
+        entry.is_some_and(|entry| !core::mem::replace(&mut entry.is_asked, true))
+    }
+
     /// Members to whom a heartbeat goes now: those that have answered the last one.
     pub(crate) fn ask(&mut self) -> Vec<NodeId> {
         let mut asked = Vec::new();

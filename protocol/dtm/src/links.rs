@@ -102,6 +102,7 @@ fn is_for_the_node(message: &Message) -> bool {
         Message::StoreRead { .. }
             | Message::StoreFrame { .. }
             | Message::PartEnd { .. }
+            | Message::Awaited { .. }
             | Message::EpochStored { .. }
             | Message::EpochHeld { .. }
     )

@@ -435,6 +435,11 @@ pub enum Message {
     /// Leader to members: a new epoch has begun (it is in the envelope). Member to
     /// leader: an answer, so that silence shows. Doubles as heartbeat.
     Heartbeat,
+    /// Member to leader: somebody waits here for this epoch to be safe, so end it soon.
+    Awaited {
+        /// The member's epoch.
+        epoch: Epoch,
+    },
     /// Member to leader: my part of this epoch and all before is at all its stores.
     EpochStored {
         /// The member's epoch, which it has left.

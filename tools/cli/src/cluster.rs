@@ -41,6 +41,8 @@ pub struct Plan {
     pub nodes: Option<u32>,
     /// Length of an epoch.
     pub epoch_ms: u32,
+    /// After so long an epoch ends that somebody waits for.
+    pub epoch_min_ms: u32,
     /// What makes work safe; `None` = what did before, disks for a new cluster.
     pub durability: Option<DurabilityArg>,
     /// How long snapshots without names are kept; `None` = as before.
@@ -112,11 +114,13 @@ impl Plan {
     pub fn new() -> Result<Self, Error> {
         let program = std::env::current_exe()
             .map_err(|error| Error::config(format!("find my own executable: {error}")))?;
-        let (epoch_ms, cores, memory_mib, step_limit_ms) = (100, 1, 1024, 10_000);
+        let (epoch_ms, epoch_min_ms) = (100, 1);
+        let (cores, memory_mib, step_limit_ms) = (1, 1024, 10_000);
         Ok(Self {
             program,
             nodes: None,
             epoch_ms,
+            epoch_min_ms,
             durability: None,
             retain: None,
             cores,
@@ -352,6 +356,7 @@ impl Cluster {
             cluster: None,
             members: self.file.count() * self.plan.cores,
             epoch: self.plan.epoch_ms,
+            epoch_min: self.plan.epoch_min_ms,
             durability: self.plan.durability,
             retain: self.plan.retain.clone(),
             cores: self.plan.cores,

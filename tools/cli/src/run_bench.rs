@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use admin::{Request, Response};
-use bench::{Better, Report, Waiting};
+use bench::{Better, EpochsEnd, Report, Waiting};
 use control::Ladder;
 
 use crate::client::Client;
@@ -338,9 +338,14 @@ fn start_as(
     let name = format!("plurix-bench-{}-{number}", std::process::id());
     let path = std::env::temp_dir().join(name);
     let directory = Directory(path);
+    let epoch_min_ms = match plan.epochs_end {
+        EpochsEnd::ByTheClock => plan.epoch_ms,
+        EpochsEnd::OnDemand => usual.epoch_min_ms,
+    };
     let plan = Plan {
         nodes: Some(plan.nodes),
         epoch_ms: plan.epoch_ms,
+        epoch_min_ms,
         memory_mib: plan.memory_mib,
         durability: Some(plan.durability.into()),
         ..usual

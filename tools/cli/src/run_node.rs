@@ -214,6 +214,7 @@ fn open_voter(
         store: store.id(),
         expected: args.members as usize,
         epoch_length: Duration::from_millis(u64::from(args.epoch)),
+        epoch_min: Duration::from_millis(u64::from(args.epoch_min)),
         failure_timeout: FAILURE_TIMEOUT,
         lease: LEASE,
         join_grace: JOIN_GRACE,

@@ -92,6 +92,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
             let outside = &mut self.core.outside();
             self.channels.apply(outside, exchanged, stamp.epoch(), note);
         }
+        self.core.await_epoch(self.channels.awaited);
         match is_nothing {
             true => Ran::Nothing,
             false => Ran::Something,
@@ -218,8 +219,12 @@ impl Channels {
             &mut OurEnd::Connection(socket) => {
                 let connection = self.connections.get_mut(&socket);
                 let connection = connection.expect("a known connection is there");
-                if connection.apply(&told, epoch).is_err() {
-                    self.break_off(sockets, socket);
+                match connection.apply(&told, epoch) {
+                    Ok(()) => {
+                        let awaits = connection.outlet.awaits().unwrap_or_default();
+                        self.awaited = self.awaited.max(awaits);
+                    }
+                    Err(devices::Contradiction) => self.break_off(sockets, socket),
                 }
                 self.held.insert(socket);
             }

@@ -8,6 +8,8 @@ mod held;
 #[cfg(test)]
 mod leases;
 #[cfg(test)]
+mod on_demand;
+#[cfg(test)]
 mod resumed;
 #[cfg(test)]
 mod scenarios;

@@ -8,6 +8,7 @@ use types::{Durability, Duration, Epoch, Instant, NodeId, StoreId, View, ViewNum
 use wire::{Envelope, IntervalEdges, Message, Testimony};
 
 pub(crate) const EPOCH: Duration = Duration::from_millis(100);
+pub(crate) const EPOCH_MIN: Duration = Duration::from_millis(2);
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(1000);
 pub(crate) const LEASE: Duration = Duration::from_millis(120);
 pub(crate) const GRACE: Duration = Duration::from_millis(5000);
@@ -58,6 +59,7 @@ pub(crate) fn config_of(store: u64) -> Config {
         store: StoreId(store),
         expected: 3,
         epoch_length: EPOCH,
+        epoch_min: EPOCH_MIN,
         failure_timeout: TIMEOUT,
         lease: LEASE,
         join_grace: GRACE,
@@ -212,12 +214,16 @@ impl World {
     }
 
     pub(crate) fn say(&mut self, from: NodeId, message: Message) {
+        self.say_in(self.leader.epoch(), from, message);
+    }
+
+    /// A member says something in this epoch.
+    pub(crate) fn say_in(&mut self, epoch: Epoch, from: NodeId, message: Message) {
         let view = self
             .leader
             .state()
             .view()
             .map_or(ViewNumber(0), |view| view.number);
-        let epoch = self.leader.epoch();
         self.input(Input::Message(Envelope {
             from,
             view,
@@ -267,6 +273,12 @@ impl World {
 
     pub(crate) fn stored(&mut self, node: NodeId, epoch: Epoch) {
         self.say(node, Message::EpochStored { epoch });
+    }
+
+    /// Somebody waits at this member for the present epoch.
+    pub(crate) fn awaits(&mut self, node: NodeId) {
+        let epoch = self.leader.epoch();
+        self.say(node, Message::Awaited { epoch });
     }
 
     /// Time passes; members answer every heartbeat, except those.

@@ -173,6 +173,7 @@ mod tests {
             cluster: None,
             members: 5,
             epoch: 7,
+            epoch_min: 3,
             durability: None,
             retain: None,
             cores: 2,

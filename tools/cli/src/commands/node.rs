@@ -49,6 +49,13 @@ pub struct NodeArgs {
         value_parser = clap::value_parser!(u32).range(1..=60_000)
     )]
     pub epoch: u32,
+    /// Shortest length of an epoch that somebody waits for, in milliseconds; as long as others,
+    /// and nothing but time ends epochs
+    #[arg(
+        long, value_name = "MS", default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=60_000)
+    )]
+    pub epoch_min: u32,
     /// When answers leave: when what they tell is on disks, or in memories; as before unless
     /// given. It counts where the cluster is started
     #[arg(long, value_name = "WHERE", value_enum)]
@@ -92,6 +99,7 @@ impl NodeArgs {
         option("--tools", self.tools.to_string().into());
         option("--members", self.members.to_string().into());
         option("--epoch", self.epoch.to_string().into());
+        option("--epoch-min", self.epoch_min.to_string().into());
         option("--cores", self.cores.to_string().into());
         option("--name", self.name.clone().into());
         option("--memory", self.memory.to_string().into());

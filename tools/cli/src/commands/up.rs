@@ -33,6 +33,13 @@ pub(crate) struct UpArgs {
         value_parser = clap::value_parser!(u32).range(1..=60_000)
     )]
     epoch: u32,
+    /// An epoch that somebody waits for ends sooner, but not before so many milliseconds; if
+    /// that is not less than its length, nothing but time ends epochs
+    #[arg(
+        long, value_name = "MS", default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=60_000)
+    )]
+    epoch_min: u32,
     /// When answers leave: when two nodes have what they tell on disk (which survives
     /// whatever one disk survives), or when they have it in memory (which is sooner, and
     /// survives the loss of one node at a time). As before unless given; `disk` at first
@@ -77,6 +84,7 @@ pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Error> {
     let plan = Plan {
         nodes: args.nodes,
         epoch_ms: args.epoch,
+        epoch_min_ms: args.epoch_min,
         durability: args.durability,
         retain: args.retain,
         cores: args.cores,
