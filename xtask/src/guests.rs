@@ -29,6 +29,7 @@ const MODULES: &[&str] = &[
     "lists",
     "raytracer",
     "resp",
+    "scribe",
     "shell",
     "tally",
     "turnstile",

@@ -13,6 +13,7 @@ mod devices;
 mod drain;
 mod ends;
 mod far;
+mod files;
 mod fork;
 mod hostile;
 mod joining;

@@ -81,6 +81,7 @@ pub const IMPORTS: &[Import] = &[
     // listen(address, length, release, event) -> channel: listens at an address (text,
     // ip:port). The channel gives the numbers of the channels of its connections. With
     // `UDP_PREFIX` before the address: of its one line, on which datagrams are frames.
+    // `FILE_PREFIX` before a name: what is written to the channel is appended to the file.
     import("listen", &[I32, I32, I32, I64], Some(I64)),
     // timer(first, period, event) -> channel: ticks at the time `first`, ns since 1970, and
     // then every `period` ns, if that is not 0. The channel gives the times of the ticks.
@@ -143,6 +144,9 @@ pub mod channel {
 
 /// Before an address: datagrams instead of connections.
 pub const UDP_PREFIX: &str = "udp:";
+
+/// Before the name of a file: to append to it.
+pub const FILE_PREFIX: &str = "file:";
 
 /// Custom section of a module in which it declares the devices that it drives: their names, a
 /// line each.

@@ -71,6 +71,11 @@ impl Listener {
         Self(unsafe { raw::listen(text, length, release.number(), event.0) })
     }
 
+    /// The channel as one that is written to itself.
+    pub(crate) fn into_connection(self) -> Connection {
+        Connection(self.0)
+    }
+
     /// The next connection, if there is one. The step that takes it says what its event is.
     pub fn accept(self, event: impl FnOnce(Connection) -> Event) -> Option<Connection> {
         accept(self.0, event)

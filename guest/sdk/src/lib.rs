@@ -39,6 +39,7 @@ extern crate std;
 mod allocator;
 mod channel;
 mod driver;
+mod file;
 #[cfg(any(target_arch = "wasm32", test))]
 mod heap;
 mod host;
@@ -56,6 +57,7 @@ mod work;
 pub use allocator::share;
 pub use channel::{Connection, Listener, Lost, Received, Release, Stream, Timer};
 pub use driver::{Client, Device, Driver, Io, Object, Running};
+pub use file::File;
 pub use host::{
     Input, arguments, clock_ns, exit, input, inputs, node, node_count, progress, random,
     result_write, signal, spawn, worker,

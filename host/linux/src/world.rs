@@ -8,7 +8,7 @@ use platform::{
 use types::{Instant, NodeId};
 use wire::Envelope;
 
-use crate::{LinuxClock, LinuxCompiler, LinuxEntropy, LinuxViews, Network, View};
+use crate::{LinuxClock, LinuxCompiler, LinuxEntropy, LinuxFiles, LinuxViews, Network, View};
 
 /// The world of one node.
 #[derive(Debug)]
@@ -16,16 +16,23 @@ pub struct LinuxWorld {
     network: Network,
     views: LinuxViews,
     compiler: LinuxCompiler,
+    files: LinuxFiles,
 }
 
 impl LinuxWorld {
     /// A world of these parts.
     #[must_use]
-    pub fn new(network: Network, views: LinuxViews, compiler: LinuxCompiler) -> Self {
+    pub fn new(
+        network: Network,
+        views: LinuxViews,
+        compiler: LinuxCompiler,
+        files: LinuxFiles,
+    ) -> Self {
         Self {
             network,
             views,
             compiler,
+            files,
         }
     }
 }
@@ -48,6 +55,9 @@ impl Entropy for LinuxWorld {
 
 impl Events for LinuxWorld {
     fn next_event(&mut self, wait: Wait) -> Option<Event> {
+        if let Some(event) = self.files.next_event() {
+            return Some(Event::Socket(event));
+        }
         self.network.next_event(wait)
     }
 }
@@ -125,12 +135,23 @@ impl Sockets for LinuxWorld {
         self.network.write(socket, bytes);
     }
 
+    fn open_file(&mut self, name: &str) -> Result<(SocketId, u64), String> {
+        self.files.open(name)
+    }
+
+    fn write_at(&mut self, file: SocketId, place: u64, bytes: &[u8]) {
+        self.files.write_at(file, place, bytes);
+    }
+
     fn finish(&mut self, socket: SocketId) {
         self.network.finish(socket);
     }
 
     fn break_off(&mut self, socket: SocketId) {
-        self.network.break_off(socket);
+        match LinuxFiles::is_file(socket) {
+            true => self.files.close(socket),
+            false => self.network.break_off(socket),
+        }
     }
 }
 

@@ -351,6 +351,8 @@ pub enum ChannelKind {
     Service(String),
     /// One end of a session with another program.
     Session,
+    /// It appends to the file of this name.
+    File(String),
 }
 
 /// How a channel stands.

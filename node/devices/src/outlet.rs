@@ -70,6 +70,24 @@ impl Outlet {
         }
     }
 
+    /// Nothing is to be collected before this position: others have brought that out.
+    #[must_use]
+    pub fn starting_at(rule: Rule, first: u64) -> Self {
+        Self {
+            first,
+            taken: first,
+            safe: first,
+            left: first,
+            ..Self::new(rule)
+        }
+    }
+
+    /// The position of what leaves next.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+
     /// From where on bytes are to be collected.
     #[must_use]
     pub fn taken(&self) -> u64 {
@@ -221,6 +239,17 @@ mod tests {
     use super::*;
 
     const E: fn(u64) -> Epoch = Epoch;
+
+    #[test]
+    fn another_goes_on_where_one_has_come_to() {
+        let mut outlet = Outlet::starting_at(Rule::AtStable, 7);
+        assert!(!outlet.is_waiting());
+        assert_eq!(outlet.taken(), 7);
+        outlet.take(b"abc", E(1)).unwrap();
+        outlet.safe(E(1));
+        assert_eq!((outlet.left(), outlet.leave(2)), (7, b"ab".to_vec()));
+        assert_eq!((outlet.left(), outlet.forgotten()), (9, 9));
+    }
 
     #[test]
     fn at_stable_nothing_leaves_that_may_be_undone() {

@@ -8,7 +8,7 @@ use admin::{
     OutputPiece, ProcessInfo, ProcessState, Response, Watched,
 };
 use kernel::channels::home::{self, State};
-use kernel::channels::{Channel, Kind, Release, device};
+use kernel::channels::{Channel, Kind, Release, device, file};
 use kernel::{ChannelId, ProcessId, Slot, blobs, output, processes};
 use platform::Disk;
 
@@ -62,9 +62,11 @@ impl<P: Platform, D: Disk> Core<P, D> {
     }
 
     pub(crate) fn channels(&mut self) -> Served {
-        let seen = self.transact(|pages| Ok(home::of_everybody(pages, CHANNELS_MAX)?));
-        let (list, stamp) = seen?;
-        let list = list.iter().map(channel_info).collect();
+        let (list, stamp) = self.transact(|pages| {
+            let all = home::of_everybody(pages, CHANNELS_MAX)?;
+            let infos = all.iter().map(|one| channel_info(pages, one));
+            Ok(infos.collect::<Result<Vec<ChannelInfo>, kernel::Stop>>()?)
+        })?;
         Ok((Response::Channels(list), Some(stamp)))
     }
 
@@ -169,7 +171,10 @@ pub(crate) fn state_of(state: ProcessState) -> processes::ProcessState {
     }
 }
 
-fn channel_info((id, channel, state): &(ChannelId, Channel, State)) -> ChannelInfo {
+fn channel_info(
+    pages: &mut impl kernel::Pages,
+    (id, channel, state): &(ChannelId, Channel, State),
+) -> Result<ChannelInfo, kernel::Stop> {
     let kind = match channel.kind {
         Kind::Listener => ChannelKind::Listener(channel.address().get().to_string()),
         Kind::Connection => ChannelKind::Connection(channel.address().get().to_string()),
@@ -179,9 +184,10 @@ fn channel_info((id, channel, state): &(ChannelId, Channel, State)) -> ChannelIn
         Kind::Line => ChannelKind::Line(channel.label().as_str().into()),
         Kind::Service => ChannelKind::Service(channel.label().as_str().into()),
         Kind::Session => ChannelKind::Session,
+        Kind::File => ChannelKind::File(file::name(pages, (*id, channel))?),
         Kind::Free => unreachable!("a free place is no channel"),
     };
-    ChannelInfo {
+    Ok(ChannelInfo {
         channel: id.0,
         kind,
         process: channel.process.0,
@@ -198,5 +204,5 @@ fn channel_info((id, channel, state): &(ChannelId, Channel, State)) -> ChannelIn
         received: state.delivered,
         written: state.written,
         sent: state.sent,
-    }
+    })
 }

@@ -1,4 +1,5 @@
-//! Sockets: byte streams between programs and the world outside of the cluster.
+//! Sockets: byte streams between programs and the world outside of the cluster. Files that are
+//! appended to are such, too.
 //!
 //! Everything goes by credit. A world reads from a connection no more than it was asked to,
 //! so a peer that writes faster than programs read is stopped by its own system; it says how
@@ -58,6 +59,13 @@ pub enum SocketEvent {
         /// How many, at least one.
         bytes: usize,
     },
+    /// A file cannot be written any more; `Gone` follows.
+    Failed {
+        /// This file.
+        socket: SocketId,
+        /// Why, for people.
+        why: String,
+    },
     /// The connection is over: the other end broke it, or both ends have ended, or it was
     /// broken here. Its number is forgotten.
     Gone {
@@ -92,7 +100,19 @@ pub trait Sockets {
     /// has ended, too, or does not within a few seconds, the connection is gone.
     fn finish(&mut self, socket: SocketId);
 
+    /// Opens a file of the directory that the operator has named, makes it if there is none, and
+    /// gives its length. It has a number as connections have.
+    ///
+    /// # Errors
+    /// Why it cannot, for people.
+    fn open_file(&mut self, name: &str) -> Result<(SocketId, u64), String>;
+
+    /// Writes at this place of a file, behind all that was to be written before; says `Written`
+    /// when that is on the disk. What is there already must be the same, which is written again
+    /// after whatever has happened, and the file must be that long.
+    fn write_at(&mut self, file: SocketId, place: u64, bytes: &[u8]);
+
     /// Breaks the connection: what was not sent is lost, and the other end sees that it was
-    /// broken.
+    /// broken. Of a file, nothing more is written than what was to be.
     fn break_off(&mut self, socket: SocketId);
 }

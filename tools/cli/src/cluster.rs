@@ -47,6 +47,8 @@ pub struct Plan {
     pub durability: Option<DurabilityArg>,
     /// How long snapshots without names are kept; `None` = as before.
     pub retain: Option<Ladder>,
+    /// Where programs may append to files, if anywhere.
+    pub files: Option<PathBuf>,
     /// Nodes per process.
     pub cores: u32,
     /// By which addresses of this machine peers reach the nodes.
@@ -123,6 +125,7 @@ impl Plan {
             epoch_min_ms,
             durability: None,
             retain: None,
+            files: None,
             cores,
             hosts: Hosts::Same(Ipv4Addr::LOCALHOST.into()),
             port: None,
@@ -359,6 +362,7 @@ impl Cluster {
             epoch_min: self.plan.epoch_min_ms,
             durability: self.plan.durability,
             retain: self.plan.retain.clone(),
+            files: self.plan.files.clone(),
             cores: self.plan.cores,
             name: format!("node-{number}"),
             memory: self.plan.memory_mib,

@@ -48,6 +48,10 @@ pub const EXAMPLES: &[Example] = &[
         wasm: include_bytes!("../../../guest/modules/resp.wasm"),
     },
     Example {
+        name: "scribe",
+        wasm: include_bytes!("../../../guest/modules/scribe.wasm"),
+    },
+    Example {
         name: "shell",
         wasm: include_bytes!("../../../guest/modules/shell.wasm"),
     },

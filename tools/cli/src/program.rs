@@ -126,7 +126,7 @@ mod tests {
             error.hints(),
             [
                 "examples: bank, board, console, display, input, kv, lists, raytracer, resp, \
-                 shell, tally, wordcount"
+                 scribe, shell, tally, wordcount"
             ]
         );
         let error = Program::find("Cargo.toml").unwrap_err();

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use engine::{Engine, Limits};
 use linux::{
-    DiskWaker, LinuxClock, LinuxCompiler, LinuxDisk, LinuxEntropy, LinuxViews, LinuxWorld, Network,
-    NetworkConfig, Ticker,
+    DiskWaker, LinuxClock, LinuxCompiler, LinuxDisk, LinuxEntropy, LinuxFiles, LinuxViews,
+    LinuxWorld, Network, NetworkConfig, Ticker, Waker,
 };
 use node::{Config, FatalReason, Node, Origin, Suffrage, Voter};
 use platform::{Clock, ClusterId, DiskError, Entropy};
@@ -125,6 +125,16 @@ fn check_reachable(args: &NodeArgs) -> Result<(), Error> {
     Err(Error::user(message).hint("give one of this machine's: --listen IP:0"))
 }
 
+/// The files that programs append to.
+fn open_files(args: &NodeArgs, waker: Waker) -> Result<LinuxFiles, Error> {
+    if let Some(path) = args.files.as_ref().filter(|path| !path.is_dir()) {
+        let message = format!("expected a directory for files, found {}", path.display());
+        return Err(Error::user(message).hint("make it, or give another one with --files"));
+    }
+    LinuxFiles::start(args.files.clone(), waker)
+        .map_err(|error| Error::config(format!("start the thread of files: {error}")))
+}
+
 fn open_network(args: &NodeArgs, home: &Home, tools: Option<SocketAddr>) -> Result<Network, Error> {
     let config = NetworkConfig {
         cluster: home.cluster,
@@ -158,6 +168,7 @@ fn make_node(
         let waker = waker.clone();
         Arc::new(move || waker.wake())
     };
+    let files = open_files(args, waker.clone())?;
     let compiler = LinuxCompiler::start(engine.clone(), waker)
         .map_err(|error| Error::config(format!("start the compiler: {error}")))?;
     let identity = Identity {
@@ -180,7 +191,7 @@ fn make_node(
         note: |line| crate::ui::note(line),
         ..Config::default()
     };
-    let world = LinuxWorld::new(network, LinuxViews::new(), compiler);
+    let world = LinuxWorld::new(network, LinuxViews::new(), compiler, files);
     let seed = args.join.map(|address| address.to_string());
     Ok(Node::new(config, world, store, engine, voter, seed))
 }

@@ -92,6 +92,7 @@ fn channel(kind: &ChannelKind) -> String {
         ChannelKind::Line(name) => format!("line to {name}"),
         ChannelKind::Service(label) => format!("serves as {label}"),
         ChannelKind::Session => "session".to_string(),
+        ChannelKind::File(name) => format!("appends to {name}"),
     }
 }
 

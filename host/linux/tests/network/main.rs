@@ -4,6 +4,7 @@
     reason = "an integration test is nothing but tests"
 )]
 mod common;
+mod files;
 mod links;
 mod ports;
 mod requests;

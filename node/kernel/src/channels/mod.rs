@@ -17,9 +17,11 @@
 //!
 //! A channel that listens is one like others: what comes in are the numbers of the channels of
 //! its connections, 8 bytes each. A timer is one, too: what comes in are the times of its ticks.
+//! So is a [`file`] that is appended to: nothing comes in but, perhaps, why that has failed.
 pub mod device;
 mod direction;
 mod doorbell;
+pub mod file;
 pub mod home;
 mod label;
 pub mod program;
@@ -55,7 +57,8 @@ record! {
         pub socket: u64,
         /// What is signalled when something happens to it.
         pub event: Event,
-        /// What belongs to its kind: see [`Channel::address`] and [`Channel::schedule`].
+        /// What belongs to its kind: see [`Channel::address`], [`Channel::schedule`] and
+        /// [`Channel::file_start`].
         pub(crate) detail: [u8; 18],
     }
 }
@@ -119,11 +122,13 @@ pub enum Kind {
     Session,
     /// A port for datagrams, which has lines as a device has.
     Port,
+    /// A file to which the program appends.
+    File,
 }
 
 impl Kind {
     /// All of them; a kind's number is its place here.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Free,
         Self::Listener,
         Self::Connection,
@@ -133,12 +138,19 @@ impl Kind {
         Self::Service,
         Self::Session,
         Self::Port,
+        Self::File,
     ];
 
     /// Whether it gives the program numbers of other channels, whose other ends come from outside.
     #[must_use]
     pub const fn is_listener(self) -> bool {
         matches!(self, Self::Listener | Self::Device | Self::Port)
+    }
+
+    /// Whether programs write to it what its home takes out.
+    #[must_use]
+    pub const fn is_written(self) -> bool {
+        self.is_connection() || matches!(self, Self::File)
     }
 
     /// Whether its other end is outside, and may be lost.
@@ -215,7 +227,7 @@ pub(crate) fn inherit(
                 table::update(pages, id, |channel| channel.process = to)?;
                 doorbell::ring(pages, channel.home.0, at)?;
             }
-            Kind::Free | Kind::Connection | Kind::Line | Kind::Session => {}
+            Kind::Free | Kind::Connection | Kind::Line | Kind::Session | Kind::File => {}
         }
     }
     Ok(())
@@ -255,7 +267,7 @@ impl Value for Kind {
 
     fn load(bytes: &[u8]) -> Self {
         let kind = Self::ALL.get(usize::from(bytes[0]));
-        *kind.unwrap_or_else(|| panic!("channel of kind {}, expected 0 to 8", bytes[0]))
+        *kind.unwrap_or_else(|| panic!("channel of kind {}, expected 0 to 9", bytes[0]))
     }
 
     fn store(&self, bytes: &mut [u8]) {

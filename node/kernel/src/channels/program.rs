@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 use types::NodeId;
 
 use super::direction::{self, RING_BYTES, Ring};
+use super::file::Placed;
 use super::{Address, Channel, Home, Kind, Release, Schedule, doorbell, service, table};
 use crate::{ChannelId, Event, Failure, Pages, ProcessId, Station, Stop};
 
@@ -65,7 +66,7 @@ pub fn set_timer(
     make(pages, at, (Kind::Timer, detail), Release::AtStable, event)
 }
 
-fn make(
+pub(super) fn make(
     pages: &mut impl Pages,
     at: Place,
     (kind, detail): (Kind, [u8; 18]),
@@ -125,6 +126,9 @@ pub fn read(
     if ours.is_closed == 1 {
         return Ok(Passed::Lost);
     }
+    if channel.kind == Kind::File {
+        ours.read = ours.read.max(Placed::of(&channel).name_bytes.into());
+    }
     let there = inward.span.end - ours.read;
     if there == 0 {
         return Ok(match (inward.is_lost, inward.is_ended) {
@@ -167,7 +171,7 @@ pub fn write(
     let inward = direction::inward(id.place()).get(pages)?;
     let outward = direction::outward(id.place());
     let mut ours = outward.get(pages)?;
-    if inward.is_lost == 1 || ours.is_closed == 1 || !channel.kind.is_connection() {
+    if inward.is_lost == 1 || ours.is_closed == 1 || !channel.kind.is_written() {
         return Ok(Passed::Lost);
     }
     let ring = Ring::outward(id.place());

@@ -2,6 +2,7 @@
 use core::fmt;
 
 use super::device::OBJECT_BYTES_MAX;
+use super::file::FILE_NAME_BYTES_MAX;
 use super::label::LABEL_BYTES_MAX;
 use super::service::SERVICES_MAX;
 use crate::region::{CHANNELS_PER_SLOT, DEVICES_MAX};
@@ -16,6 +17,8 @@ pub enum ChannelRefusal {
         /// Its length in bytes.
         found: usize,
     },
+    /// The name of a file is none.
+    FileName,
     /// There are as many devices as there can be.
     TooManyDevices,
     /// There are as many services as there can be.
@@ -37,6 +40,11 @@ impl fmt::Display for ChannelRefusal {
                 f,
                 "the name of a device or service has {found} bytes, \
                  expected 1 to {LABEL_BYTES_MAX} and no zero"
+            ),
+            Self::FileName => write!(
+                f,
+                "not the name of a file, expected 1 to {FILE_NAME_BYTES_MAX} letters, digits, \
+                 dots, hyphens and underscores, no dot first"
             ),
             Self::TooManyDevices => {
                 write!(f, "too many devices, expected at most {DEVICES_MAX}")

@@ -3,6 +3,7 @@ mod blobs;
 mod channels;
 mod counts;
 mod devices;
+mod files;
 mod living;
 mod memory;
 mod program;

@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use engine::{GuestFault, Stop};
 use kernel::channels::program::{self, Passed, Place};
-use kernel::channels::{Kind, Release, Schedule};
+use kernel::channels::{Kind, Release, Schedule, file};
 use kernel::{ChannelId, Event, Failure};
 use platform::Disk;
 
@@ -14,6 +14,9 @@ use crate::transaction::Transaction;
 
 impl<P: Platform, D: Disk> Running<'_, P, D> {
     pub(crate) fn listen(&mut self, address: &str, release: i32, event: i64) -> Result<i64, Stop> {
+        if let Some(name) = address.strip_prefix(abi::FILE_PREFIX) {
+            return self.append(name, release, event);
+        }
         let refused = |why: &str| Stop::from(GuestFault::refused(why));
         let (kind, text) = match address.strip_prefix(abi::UDP_PREFIX) {
             Some(text) => (Kind::Port, text),
@@ -21,13 +24,25 @@ impl<P: Platform, D: Disk> Running<'_, P, D> {
         };
         let parsed: SocketAddr = text.parse().map_err(|_| {
             refused(&format!(
-                "listen at `{address}`, expected an address and port, as in 127.0.0.1:8080, or \
-                 udp:127.0.0.1:8080"
+                "listen at `{address}`, expected an address and port, as in 127.0.0.1:8080, \
+                 udp:127.0.0.1:8080, or file:NAME"
             ))
         })?;
         let (at, release) = (self.place(), release_of(release)?);
         let pages = &mut Transaction { core: self.core };
         let made = program::listen(pages, at, (kind, parsed), release, Event(event));
+        self.core.is_rung = true;
+        Ok(self.done(made)?.0.cast_signed())
+    }
+
+    fn append(&mut self, name: &str, release: i32, event: i64) -> Result<i64, Stop> {
+        if release_of(release)? != Release::AtStable {
+            let why = "append to a file at commit, expected at stable: a file takes nothing back";
+            return Err(GuestFault::refused(why).into());
+        }
+        let at = self.place();
+        let pages = &mut Transaction { core: self.core };
+        let made = file::append(pages, at, name, Event(event));
         self.core.is_rung = true;
         Ok(self.done(made)?.0.cast_signed())
     }

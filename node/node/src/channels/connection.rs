@@ -5,6 +5,7 @@ use kernel::channels::{Address, RING_BYTES, Release};
 use platform::{SocketId, Sockets};
 use types::Epoch;
 
+use super::file::FileEnd;
 use super::{Channels, OurEnd};
 
 /// Bytes of input that a node keeps of all its connections together, about.
@@ -39,6 +40,8 @@ pub(super) struct Connection {
     pub(super) is_finished: bool,
     /// There is no connection any more.
     pub(super) is_gone: bool,
+    /// It is a file.
+    pub(super) file: Option<FileEnd>,
 }
 
 impl Connection {
@@ -58,13 +61,14 @@ impl Connection {
             is_ended: false,
             is_finished: false,
             is_gone: false,
+            file: None,
         }
     }
 
     /// Whether the memory should hear how much was sent, or that all was.
     pub(super) fn has_news(&self) -> bool {
-        let sent = self.outlet.forgotten() - self.sent;
-        sent >= SENT_STEP || (self.is_blocked && sent > 0) || self.outlet.is_done()
+        let sent = self.settled() - self.sent;
+        sent >= SENT_STEP || (self.is_blocked && sent > 0) || self.is_done()
     }
 }
 
@@ -87,7 +91,8 @@ impl Channels {
             return;
         };
         let outstanding = connection.wanted - connection.intake.forgotten();
-        if !connection.is_gone && outstanding <= window / 2 {
+        let is_read = !connection.is_gone && connection.file.is_none();
+        if is_read && outstanding <= window / 2 {
             let more = window - outstanding;
             connection.wanted += more;
             let more = usize::try_from(more).expect("at most a window");
@@ -118,12 +123,16 @@ impl Channels {
         let _ = intake.safe(self.safe);
         outlet.safe(self.safe);
         if !connection.is_gone {
+            let left = outlet.left();
             let bytes = outlet.leave(UNWRITTEN_MAX - connection.unwritten);
             if !bytes.is_empty() {
                 connection.unwritten += bytes.len();
-                sockets.write(socket, &bytes);
+                match &connection.file {
+                    Some(file) => sockets.write_at(socket, file.place_of(left), &bytes),
+                    None => sockets.write(socket, &bytes),
+                }
             }
-            if outlet.ends() && !connection.is_finished {
+            if outlet.ends() && connection.file.is_none() && !connection.is_finished {
                 connection.is_finished = true;
                 sockets.finish(socket);
             }

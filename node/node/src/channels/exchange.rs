@@ -10,6 +10,7 @@ use platform::{Disk, SocketId};
 use types::{Epoch, NodeId};
 
 use super::connection::Connection;
+use super::file::{self, Wanted};
 use super::listener::Listening;
 use super::outside::Outside;
 use super::{Channels, Known, OurEnd};
@@ -33,10 +34,10 @@ enum Exchanged {
     Told(ChannelId, Told),
 }
 
-struct Told {
-    channel: Channel,
+pub(super) struct Told {
+    pub(super) channel: Channel,
     /// How far it was before this.
-    state: State,
+    pub(super) state: State,
     /// How much was delivered.
     delivered: u64,
     /// Whether its program has heard all that there is.
@@ -48,6 +49,8 @@ struct Told {
     sent: u64,
     /// When it ticks next.
     next_tick: u64,
+    /// What its file needs.
+    pub(super) wanted: Option<Wanted>,
 }
 
 impl<P: Platform, D: Disk> Node<P, D> {
@@ -122,6 +125,7 @@ impl Channels {
             connected: Vec::new(),
             sent: state.sent,
             next_tick: u64::MAX,
+            wanted: None,
         };
         let end = self.known.get(&id).map(|known| &known.end);
         let is_freed = match (channel.kind, end) {
@@ -132,8 +136,12 @@ impl Channels {
             (_, Some(OurEnd::Connection(socket))) => {
                 let connection = &self.connections[socket];
                 exchange_connection(pages, station, (id, &channel), connection, &mut told)?;
-                state.is_closed && (connection.outlet.is_done() || connection.is_gone)
+                state.is_closed && (connection.is_done() || connection.is_gone)
             }
+            (Kind::File, Some(OurEnd::Failed(why))) => {
+                file::exchange_failed(pages, station, (id, &channel), why, &told)?
+            }
+            (Kind::File, _) => file::exchange_closed(pages, (id, &channel), &mut told)?,
             (Kind::Timer, _) => {
                 told.next_tick = home::tick(pages, station, (id, &channel), self.wall_ns)?;
                 state.is_closed
@@ -190,7 +198,7 @@ impl Channels {
         epoch: Epoch,
         note: fn(&str),
     ) {
-        let (id, told) = match exchanged {
+        let (id, mut told) = match exchanged {
             Exchanged::Not(id) | Exchanged::Freed(id) => return self.forget(sockets, id),
             Exchanged::Told(id, told) => (id, told),
         };
@@ -211,7 +219,7 @@ impl Channels {
         match &mut known.end {
             OurEnd::Listener(listening) => {
                 listening.waiting.deliver(told.delivered, epoch);
-                for (socket, id, channel) in told.connected {
+                for (socket, id, channel) in core::mem::take(&mut told.connected) {
                     self.connect(sockets, socket, (id, channel));
                 }
                 self.open_listener(sockets, id, note);
@@ -233,7 +241,10 @@ impl Channels {
                 *next = told.next_tick;
                 self.ticks.insert((*next, id));
             }
-            OurEnd::Nothing => {}
+            OurEnd::Failed(_) | OurEnd::Nothing => {}
+        }
+        if told.channel.kind == Kind::File {
+            self.serve_file(sockets, id, &told);
         }
         if !told.is_all {
             self.due.insert(id);
@@ -266,6 +277,11 @@ fn exchange_connection(
     told: &mut Told,
 ) -> Result<(), Stop> {
     let state = told.state;
+    if let Some(end) = &connection.file
+        && !file::exchange_opened(pages, station, (id, channel), end, told)?
+    {
+        return Ok(());
+    }
     let intake = &connection.intake;
     assert!(
         state.delivered == intake.delivered(),
@@ -289,7 +305,7 @@ fn exchange_connection(
         told.collected = home::collect(pages, id, taken, BYTES)?;
         told.is_all &= taken + told.collected.len() as u64 == state.written;
     }
-    let sent = connection.outlet.forgotten();
+    let sent = connection.settled();
     if sent > state.sent && (connection.has_news() || told.delivered > 0) {
         home::set_sent(pages, station, (id, channel), sent)?;
         told.sent = sent;

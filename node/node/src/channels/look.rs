@@ -88,7 +88,8 @@ impl Channels {
                 }
                 // It is looked at when it is due, and that is now.
                 Kind::Timer => OurEnd::Timer { next: 0 },
-                Kind::Service | Kind::Session => OurEnd::Nothing,
+                // A file is opened again, where the memory says.
+                Kind::Service | Kind::Session | Kind::File => OurEnd::Nothing,
                 _ => self.follow_connection(sockets, (id, &channel), &state, epoch),
             };
             self.known.insert(id, Known { channel, end });

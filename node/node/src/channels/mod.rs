@@ -10,6 +10,7 @@ mod calls;
 mod connection;
 mod drivers;
 mod exchange;
+mod file;
 mod listener;
 mod look;
 mod outside;
@@ -17,6 +18,7 @@ mod tidy;
 mod timer;
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use kernel::ChannelId;
@@ -69,6 +71,8 @@ enum OurEnd {
     Timer {
         next: u64,
     },
+    /// A file that cannot be written, and why.
+    Failed(String),
     /// Nothing: its socket is gone, or was another node's.
     Nothing,
 }
@@ -100,6 +104,9 @@ impl Channels {
             }
             SocketEvent::Ended { socket } => {
                 self.news(socket, |connection| connection.is_ended = true);
+            }
+            SocketEvent::Failed { socket, why } => {
+                self.news(socket, |connection| connection.fail(why));
             }
             SocketEvent::Gone { socket } => {
                 self.news(socket, |connection| connection.is_gone = true);
@@ -149,7 +156,7 @@ impl Channels {
                 }
             }
             OurEnd::Timer { next } => drop(self.ticks.remove(&(next, id))),
-            OurEnd::Nothing => {}
+            OurEnd::Failed(_) | OurEnd::Nothing => {}
         }
     }
 }

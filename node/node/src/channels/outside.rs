@@ -77,6 +77,14 @@ impl<P: Sockets> Sockets for World<'_, P> {
         }
     }
 
+    fn open_file(&mut self, name: &str) -> Result<(SocketId, u64), String> {
+        self.platform.open_file(name)
+    }
+
+    fn write_at(&mut self, file: SocketId, place: u64, bytes: &[u8]) {
+        self.platform.write_at(file, place, bytes);
+    }
+
     fn break_off(&mut self, socket: SocketId) {
         match Machine::is_line(socket) {
             true => self.machine.break_off(socket),

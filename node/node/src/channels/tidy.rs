@@ -26,6 +26,7 @@ impl<P: Platform, D: Disk> Node<P, D> {
         }
         self.channels.next_tidying = Some(now + TIDY_EVERY);
         self.channels.look_at_waiting();
+        self.channels.look_at_files();
         let mut known: Vec<(ChannelId, Channel)> = self
             .channels
             .known

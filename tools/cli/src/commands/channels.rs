@@ -56,6 +56,7 @@ fn row(channel: &ChannelInfo, program: String, node: String) -> Vec<String> {
         ChannelKind::Line(name) => format!("line to {name}"),
         ChannelKind::Service(label) => format!("serves as {label}"),
         ChannelKind::Session => "with a program".to_owned(),
+        ChannelKind::File(name) => format!("appends to {name}"),
     };
     let is_connection = matches!(channel.kind, ChannelKind::Connection(_));
     let leaves = match (is_connection, channel.is_at_commit) {

@@ -176,6 +176,7 @@ mod tests {
             epoch_min: 3,
             durability: None,
             retain: None,
+            files: Some("some files".into()),
             cores: 2,
             name: "node-2".into(),
             memory: 64,

@@ -64,6 +64,9 @@ pub struct NodeArgs {
     /// It counts where the cluster is started
     #[arg(long, value_name = "LADDER")]
     pub retain: Option<Ladder>,
+    /// Directory in which programs may append to files; without it they may not
+    #[arg(long, value_name = "DIR")]
+    pub files: Option<PathBuf>,
     /// Nodes in this process, a thread each
     #[arg(
         long, value_name = "K", default_value_t = 1,
@@ -110,6 +113,9 @@ impl NodeArgs {
         }
         if let Some(ladder) = &self.retain {
             option("--retain", ladder.to_string().into());
+        }
+        if let Some(files) = &self.files {
+            option("--files", files.clone().into());
         }
         if let Some(address) = self.join {
             option("--join", address.to_string().into());

@@ -1,7 +1,7 @@
 //! `plurix up`: starts a cluster and watches over it.
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -49,6 +49,9 @@ pub(crate) struct UpArgs {
     /// 1s:1m,1m:1h, or `none`. As before unless given; 10s:1m,1m:10m at first
     #[arg(long, value_name = "LADDER")]
     retain: Option<Ladder>,
+    /// Directory in which programs may append to files; without it they may not
+    #[arg(long, value_name = "DIR")]
+    files: Option<PathBuf>,
     /// Cores per process, a node each
     #[arg(
         long, value_name = "K", default_value_t = 1,
@@ -87,6 +90,7 @@ pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Error> {
         epoch_min_ms: args.epoch_min,
         durability: args.durability,
         retain: args.retain,
+        files: args.files,
         cores: args.cores,
         hosts: Hosts::Same(args.listen),
         port: args.port,

@@ -1,0 +1,133 @@
+//! Files that programs append to: what is written again changes nothing, and what does not fit
+//! is told.
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use linux::{LinuxFiles, Network};
+use platform::{SocketEvent, SocketId};
+
+use crate::common::open;
+
+struct Files {
+    directory: PathBuf,
+    files: LinuxFiles,
+    _node: Network,
+}
+
+impl Files {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("plurix-files-{}-{number}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        fs::create_dir_all(&directory).unwrap();
+        let node = open(1);
+        let files = LinuxFiles::start(Some(directory.clone()), node.waker()).unwrap();
+        Self {
+            directory,
+            files,
+            _node: node,
+        }
+    }
+
+    fn write(&mut self, file: SocketId, place: u64, bytes: &[u8]) -> SocketEvent {
+        self.files.write_at(file, place, bytes);
+        let begun = Instant::now();
+        loop {
+            if let Some(event) = self.files.next_event() {
+                return event;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "nothing is done");
+            std::thread::yield_now();
+        }
+    }
+
+    fn written(&mut self, file: SocketId, place: u64, bytes: &[u8]) {
+        let done = self.write(file, place, bytes);
+        let (socket, bytes) = (file, bytes.len());
+        assert_eq!(done, SocketEvent::Written { socket, bytes });
+    }
+
+    fn refused(&mut self, file: SocketId, place: u64, bytes: &[u8], expected: &str) {
+        match self.write(file, place, bytes) {
+            SocketEvent::Failed { socket, why } if socket == file => {
+                assert!(why.contains(expected), "{why}");
+            }
+            other => panic!("expected a failure, found {other:?}"),
+        }
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.directory.join(name)).unwrap()
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+#[test]
+fn what_is_written_again_is_there_once() {
+    let mut files = Files::new();
+    fs::write(files.directory.join("log"), "before\n").unwrap();
+    let (file, length) = files.files.open("log").unwrap();
+    assert_eq!(length, 7);
+    files.written(file, 7, b"one\ntwo\n");
+    // Another home, that knows of the first line only, or of nothing.
+    for known in [11, 7] {
+        let (again, _) = files.files.open("log").unwrap();
+        let all = b"one\ntwo\nthree\n";
+        let from = usize::try_from(known - 7).unwrap();
+        files.written(again, known, &all[from..]);
+        files.files.close(again);
+        assert_eq!(files.read("log"), "before\none\ntwo\nthree\n");
+    }
+}
+
+#[test]
+fn what_a_crash_has_left_as_zeros_is_written() {
+    let mut files = Files::new();
+    fs::write(files.directory.join("log"), b"a\0\0\0").unwrap();
+    let (file, _) = files.files.open("log").unwrap();
+    files.written(file, 0, b"abcdef");
+    assert_eq!(files.read("log"), "abcdef");
+}
+
+#[test]
+fn a_file_that_was_cut_or_changed_is_told_of_and_left_alone() {
+    let mut files = Files::new();
+    let (file, _) = files.files.open("log").unwrap();
+    files.written(file, 0, b"abc");
+    fs::write(files.directory.join("log"), "a").unwrap();
+    files.refused(file, 3, b"def", "it has 1 bytes, expected at least the 3");
+    assert_eq!(files.read("log"), "a");
+    let (file, _) = files.files.open("log").unwrap();
+    files.refused(
+        file,
+        0,
+        b"xyz",
+        "byte 0 is not what was or is to be written",
+    );
+    assert_eq!(files.read("log"), "a");
+}
+
+#[test]
+fn files_are_those_of_the_directory() {
+    let mut files = Files::new();
+    let outside = files.directory.join("elsewhere");
+    fs::write(&outside, "secret").unwrap();
+    std::os::unix::fs::symlink(&outside, files.directory.join("link")).unwrap();
+    fs::create_dir(files.directory.join("folder")).unwrap();
+    for name in ["../log", "/etc/passwd", ".hidden", "", "link", "folder"] {
+        let refused = files.files.open(name).unwrap_err();
+        assert!(refused.starts_with("append to the file "), "{refused}");
+    }
+    let node = open(2);
+    let mut none = LinuxFiles::start(None, node.waker()).unwrap();
+    let refused = none.open("log").unwrap_err();
+    assert!(refused.contains("--files DIR"), "{refused}");
+}

@@ -1,0 +1,143 @@
+//! Files that programs append to: each byte has its place, whoever writes it, and a file has one
+//! writer at a time.
+use types::NodeId;
+
+use super::memory::{Memory, Stops, station};
+use crate::channels::home::{self, State};
+use crate::channels::program::{self, Passed, Place};
+use crate::channels::{Channel, ChannelRefusal, file};
+use crate::{ChannelId, Event, ProcessId, Refusal};
+
+const ME: NodeId = NodeId(7);
+const HEIR: NodeId = NodeId(8);
+
+fn at(process: ProcessId) -> Place {
+    Place {
+        process,
+        node: ME,
+        station: station(0),
+    }
+}
+
+fn program() -> (Memory, ProcessId) {
+    let (mut memory, module) = Memory::with_module(Stops::Every(3));
+    let process = memory.start(station(0), module);
+    (memory, process)
+}
+
+fn append(memory: &mut Memory, process: ProcessId, name: &str) -> Result<ChannelId, Refusal> {
+    memory.run(|pages| file::append(pages, at(process), name, Event(1)))
+}
+
+fn find(memory: &mut Memory, id: ChannelId) -> Channel {
+    memory.run(|pages| home::find(pages, id)).unwrap().unwrap()
+}
+
+fn state(memory: &mut Memory, id: ChannelId) -> State {
+    memory.run(|pages| home::state(pages, id)).unwrap()
+}
+
+/// Where the file is placed, if it may be.
+fn placed(memory: &mut Memory, id: ChannelId, length: u64) -> Option<u64> {
+    let channel = find(memory, id);
+    let placed = memory.run(|pages| file::place(pages, (id, &channel), length));
+    placed.unwrap().and_then(|channel| channel.file_start())
+}
+
+fn write(memory: &mut Memory, process: ProcessId, id: ChannelId, bytes: &[u8]) -> Passed {
+    let written = memory.run(|pages| program::write(pages, at(process), id, bytes));
+    written.unwrap()
+}
+
+#[test]
+fn names_lead_nowhere_else() {
+    let (mut memory, process) = program();
+    for name in ["", ".", "..", ".hidden", "a/b", "/etc/passwd", "a\0b", "ä"] {
+        let refused = append(&mut memory, process, name);
+        let expected = Refusal::Channel(ChannelRefusal::FileName);
+        assert_eq!(refused, Err(expected), "{name}");
+    }
+    let longest = "x".repeat(file::FILE_NAME_BYTES_MAX);
+    for name in ["results.txt", "a-b_c.1", longest.as_str()] {
+        let id = append(&mut memory, process, name).unwrap();
+        let channel = find(&mut memory, id);
+        let found = memory.run(|pages| file::name(pages, (id, &channel)));
+        assert_eq!(found.unwrap(), name);
+    }
+    assert!(append(&mut memory, process, &(longest + "x")).is_err());
+}
+
+#[test]
+fn who_takes_a_file_over_knows_where_its_bytes_belong() {
+    let (mut memory, process) = program();
+    let id = append(&mut memory, process, "log").unwrap();
+    assert_eq!(placed(&mut memory, id, 100), Some(100));
+    assert_eq!(write(&mut memory, process, id, b"abcdef"), Passed::Bytes(6));
+    let channel = find(&mut memory, id);
+    memory
+        .run(|pages| home::set_sent(pages, station(0), (id, &channel), 4))
+        .unwrap();
+    let adopted = memory
+        .run(|pages| home::adopt(pages, station(0), HEIR, |node| node == HEIR, 0))
+        .unwrap();
+    assert_eq!(adopted.channels, [id]);
+    let channel = find(&mut memory, id);
+    assert_eq!((channel.home.0, channel.file_start()), (HEIR, Some(100)));
+    let State {
+        sent,
+        written,
+        is_lost,
+        ..
+    } = state(&mut memory, id);
+    assert_eq!((sent, written, is_lost), (4, 6, false));
+    let rest = memory.run(|pages| home::collect(pages, id, sent, 99));
+    assert_eq!(rest.unwrap(), b"ef");
+    // It stays where it is, whatever the length is there.
+    assert_eq!(placed(&mut memory, id, 104), Some(104));
+}
+
+#[test]
+fn a_file_has_one_writer_at_a_time() {
+    let (mut memory, process) = program();
+    let first = append(&mut memory, process, "log").unwrap();
+    let second = append(&mut memory, process, "log").unwrap();
+    let other = append(&mut memory, process, "log.1").unwrap();
+    assert_eq!(placed(&mut memory, first, 0), Some(0));
+    assert_eq!(placed(&mut memory, second, 0), None);
+    assert_eq!(placed(&mut memory, other, 0), Some(0));
+    memory
+        .run(|pages| {
+            program::close(pages, at(process), first)?;
+            home::free(pages, first)
+        })
+        .unwrap();
+    assert_eq!(placed(&mut memory, second, 9), Some(9));
+}
+
+#[test]
+fn the_program_reads_why_its_file_cannot_be_written() {
+    let (mut memory, process) = program();
+    let id = append(&mut memory, process, "log").unwrap();
+    let read = |memory: &mut Memory| {
+        let mut buffer = [0; 99];
+        let passed = memory
+            .run(|pages| program::read(pages, at(process), id, &mut buffer))
+            .unwrap();
+        (passed, buffer)
+    };
+    assert_eq!(read(&mut memory).0, Passed::Bytes(0), "its name is no news");
+    for why in ["the disk is full", "and something else"] {
+        let channel = find(&mut memory, id);
+        memory
+            .run(|pages| file::fail(pages, station(0), (id, &channel), why))
+            .unwrap();
+    }
+    assert_eq!(write(&mut memory, process, id, b"more"), Passed::Lost);
+    let (passed, buffer) = read(&mut memory);
+    assert_eq!(passed, Passed::Bytes(16));
+    assert_eq!(&buffer[..16], b"the disk is full");
+    assert_eq!(read(&mut memory).0, Passed::Lost);
+    let channel = find(&mut memory, id);
+    let name = memory.run(|pages| file::name(pages, (id, &channel)));
+    assert_eq!(name.unwrap(), "log");
+}
