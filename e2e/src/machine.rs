@@ -55,7 +55,20 @@ impl Machine {
     /// # Panics
     /// If it does not start.
     pub fn up(&mut self, options: &[&str]) {
-        let mut started = self.start_up(options);
+        let started = self.start_up(options);
+        self.wait_ready(started);
+    }
+
+    /// Starts a cluster with nodes on bare metal; returns when it is ready.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn boot(&mut self, options: &[&str]) {
+        let started = self.start(&[&["boot", "--epoch", "50"][..], options].concat());
+        self.wait_ready(started);
+    }
+
+    fn wait_ready(&mut self, mut started: Started) {
         let is_ready = eventually("the cluster is ready or has ended", || {
             let is_ready = started.out().contains("\nready; ");
             (is_ready || !started.is_running()).then_some(is_ready)

@@ -2,6 +2,7 @@
 mod browser;
 mod fuzz;
 mod guests;
+mod machines;
 mod network;
 mod run;
 mod tidy;
@@ -95,7 +96,7 @@ fn check() -> Result<()> {
         run::cargo(&args)?;
     }
     // They are not among all targets.
-    for test in ["network", "browser"] {
+    for test in ["network", "browser", "metal"] {
         let lints = ["clippy", "--release", "-p", "e2e", "--test", test];
         run::cargo(&[&lints[..], &["--", "-D", "warnings"]].concat())?;
     }
@@ -125,6 +126,7 @@ fn test() -> Result<()> {
     }
     network::test()?;
     browser::test()?;
+    machines::test()?;
     run::cargo(&["test", "--release", "--manifest-path", "guest/Cargo.toml"])?;
     run::cargo(&["test", "--manifest-path", FUZZ])?;
     guests::run(&guests::Args::check())?;

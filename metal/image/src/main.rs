@@ -14,8 +14,8 @@ use hal::panic::{self, Then};
 use hal::virtio::Devices;
 use hal::{cpu, print_line, say, virtio};
 use metal_platform::{
-    BootDisk, DiskPlace, EndWord, MetalClock, MetalDisk, MetalEntropy, MetalWorld, Network,
-    NetworkConfig, Settings,
+    BootDisk, DiskLines, DiskPlace, EndWord, MetalClock, MetalDisk, MetalEntropy, MetalWorld,
+    Network, NetworkConfig, Settings,
 };
 use node::{Config, FatalReason, Node, Origin, Suffrage, Voter};
 use platform::{Clock, Entropy};
@@ -68,66 +68,23 @@ fn make_node(
     mut devices: Devices,
 ) -> Result<Node<MetalWorld, MetalDisk>, String> {
     let mut entropy = MetalEntropy::new(&devices.randomness);
-    let mut random = || {
-        let mut bytes = [0; 8];
-        entropy.fill(&mut bytes);
-        u64::from_le_bytes(bytes)
-    };
-    let disks = match (settings.disk, devices.blocks.pop()) {
-        (DiskPlace::Device, Some(block)) => BootDisk::on_device(block, random())
-            .map_err(|error| format!("open the disk: {error}"))?,
-        _ => BootDisk::in_memory(),
-    };
-    let identity = Identity {
-        cluster: settings.cluster,
-        store: StoreId(random()),
-    };
+    let disks = open_disks(settings.disk, &mut devices, &mut entropy)?;
+    let identity = identity(&settings, &mut entropy);
     let store =
         Store::open(disks.store, identity).map_err(|error| format!("the store: {error}"))?;
     for damage in store.damage() {
         say!("the store: {damage}");
     }
-    let identity = Identity {
-        cluster: settings.cluster,
-        store: StoreId(random()),
-    };
-    let log = ControlLog::open(disks.log, identity);
-    let log = log.map_err(|error| format!("the log of decisions: {error}"))?;
-    let control = control::Config {
-        store: store.id(),
-        expected: settings.members,
-        epoch_length: settings.epoch,
-        failure_timeout: FAILURE_TIMEOUT,
-        lease: LEASE,
-        join_grace: JOIN_GRACE,
-        durability: settings.durability,
-        ladder: None,
-        wall_ms: 0,
-    };
-    let origin = match settings.found {
-        true => Origin::Founds,
-        false => Origin::Joins,
-    };
-    let seed = random();
-    let voter = Voter::new(control, Suffrage::Full, origin, log, seed, MetalClock.now())
-        .map_err(|error| format!("the log of decisions: {error}"))?;
-    let network = devices
-        .networks
-        .pop()
-        .ok_or("expected a network (virtio-net), found none")?;
-    let own = settings.own.ok_or("expected `own=IP/BITS`, found none")?;
-    let (link, tools, key) = (settings.link, settings.tools, settings.key.clone());
-    let config = NetworkConfig {
-        cluster: settings.cluster,
-        key: settings.key.clone(),
-        link: settings.link,
-        tools: settings.tools,
-        silence: SILENCE,
-        own,
-        gateway: settings.gateway,
-    };
-    let network = Network::open(config, network, disks.lines, entropy.clone())
-        .map_err(|error| error.to_string())?;
+    let voter = open_voter(&settings, store.id(), disks.log, &mut entropy)?;
+    let network = open_network(&settings, devices, disks.lines, entropy.clone())?;
+    let engine = Engine::new().map_err(|error| error.to_string())?;
+    if let Some(tools) = settings.tools {
+        // For whoever has started the machine.
+        let link = settings.link;
+        let tools = SocketAddr::new(link.ip(), tools);
+        print_line(format_args!("plurix-node ready link={link} tools={tools}"));
+    }
+    let world = MetalWorld::new(network, entropy, settings.key);
     let config = Config {
         name: settings.name,
         limits: Limits {
@@ -139,13 +96,82 @@ fn make_node(
         note: |line| say!("{line}"),
         ..Config::default()
     };
-    let engine = Engine::new().map_err(|error| error.to_string())?;
-    if let Some(tools) = tools {
-        // For whoever has started the machine.
-        let tools = SocketAddr::new(link.ip(), tools);
-        print_line(format_args!("plurix-node ready link={link} tools={tools}"));
-    }
-    let world = MetalWorld::new(network, entropy, key);
     let seed = settings.join.map(|address| address.to_string());
     Ok(Node::new(config, world, store, engine, voter, seed))
+}
+
+fn open_disks(
+    place: DiskPlace,
+    devices: &mut Devices,
+    entropy: &mut MetalEntropy,
+) -> Result<BootDisk, String> {
+    match (place, devices.blocks.pop()) {
+        (DiskPlace::Device, Some(block)) => BootDisk::on_device(block, random(entropy))
+            .map_err(|error| format!("the disk: {error}")),
+        _ => Ok(BootDisk::in_memory()),
+    }
+}
+
+/// Opens the node's log of what was decided, which has an id of its own.
+fn open_voter(
+    settings: &Settings,
+    store: StoreId,
+    log: MetalDisk,
+    entropy: &mut MetalEntropy,
+) -> Result<Voter<MetalDisk>, String> {
+    let damaged = |error: String| format!("the log of decisions: {error}");
+    let log = ControlLog::open(log, identity(settings, entropy));
+    let log = log.map_err(|error| damaged(error.to_string()))?;
+    let control = control::Config {
+        store,
+        expected: settings.members,
+        epoch_length: settings.epoch,
+        epoch_min: settings.epoch_min,
+        failure_timeout: FAILURE_TIMEOUT,
+        lease: LEASE,
+        join_grace: JOIN_GRACE,
+        durability: settings.durability,
+        ladder: None,
+        // Said when it leads.
+        wall_ms: 0,
+    };
+    let origin = match settings.found {
+        true => Origin::Founds,
+        false => Origin::Joins,
+    };
+    let (seed, now) = (random(entropy), MetalClock.now());
+    Voter::new(control, Suffrage::Full, origin, log, seed, now).map_err(damaged)
+}
+
+fn open_network(
+    settings: &Settings,
+    mut devices: Devices,
+    disks: DiskLines,
+    entropy: MetalEntropy,
+) -> Result<Network, String> {
+    let device = devices.networks.pop();
+    let device = device.ok_or("expected a network (virtio-net), found none")?;
+    let config = NetworkConfig {
+        cluster: settings.cluster,
+        key: settings.key.clone(),
+        link: settings.link,
+        tools: settings.tools,
+        silence: SILENCE,
+        own: settings.own.ok_or("expected `own=IP/BITS`, found none")?,
+        gateway: settings.gateway,
+    };
+    Network::open(config, device, disks, entropy).map_err(|error| error.to_string())
+}
+
+fn identity(settings: &Settings, entropy: &mut MetalEntropy) -> Identity {
+    Identity {
+        cluster: settings.cluster,
+        store: StoreId(random(entropy)),
+    }
+}
+
+fn random(entropy: &mut MetalEntropy) -> u64 {
+    let mut bytes = [0; 8];
+    entropy.fill(&mut bytes);
+    u64::from_le_bytes(bytes)
 }

@@ -18,7 +18,7 @@ mod tcp;
 mod world;
 
 pub use clock::MetalClock;
-pub use disk::{BootDisk, MetalDisk};
+pub use disk::{BootDisk, DiskLines, MetalDisk};
 pub use entropy::MetalEntropy;
 pub use network::{Network, NetworkConfig, OpenError};
 pub use settings::{DiskPlace, EndWord, Settings, SettingsError};

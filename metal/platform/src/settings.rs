@@ -11,8 +11,8 @@ use types::{Durability, Duration};
 
 /// Every word that is understood.
 const WORDS: &str = "name=NAME token=TOKEN cluster=ID found join=IP:PORT link=IP:PORT \
-     tools=PORT own=IP/BITS gateway=IP members=N epoch=MS durability=disk|memory memory=MIB \
-     disk=device|memory end=reset|off";
+     tools=PORT own=IP/BITS gateway=IP members=N epoch=MS epoch-min=MS durability=disk|memory \
+     memory=MIB disk=device|memory end=reset|off";
 
 /// What a machine is to be.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub struct Settings {
     pub members: usize,
     /// Length of an epoch.
     pub epoch: Duration,
+    /// Shortest length of an epoch for whose end somebody waits.
+    pub epoch_min: Duration,
     /// What makes work safe, where the cluster is started.
     pub durability: Option<Durability>,
     /// Memory that a program may use, in MiB.
@@ -89,6 +91,7 @@ impl Settings {
             gateway: None,
             members: 1,
             epoch: Duration::from_millis(100),
+            epoch_min: Duration::from_millis(1),
             durability: None,
             memory_mib: 64,
             disk: DiskPlace::Device,
@@ -148,6 +151,10 @@ impl Settings {
             "epoch" => {
                 let ms: u64 = parsed(name, "milliseconds", value)?;
                 self.epoch = Duration::from_millis(ms.clamp(1, 60_000));
+            }
+            "epoch-min" => {
+                let ms: u64 = parsed(name, "milliseconds", value)?;
+                self.epoch_min = Duration::from_millis(ms.clamp(1, 60_000));
             }
             "memory" => self.memory_mib = parsed(name, "MiB", value)?,
             "durability" => {

@@ -17,7 +17,7 @@ use crate::commands::node::NodeArgs;
 use crate::data::{ClusterFile, DataDir, Lock, RunningFile, RunningNode, read_token};
 use crate::error::Error;
 use crate::interrupt;
-use crate::metal::{Machine, Qemu, concrete, has_disk};
+use crate::metal::{Image, MACHINE_MIB, Machine, Qemu, Screen, concrete, has_disk};
 use crate::supervisor::{Happening, Nodes, Ready};
 
 /// Number of the node that founds a new cluster.
@@ -106,6 +106,14 @@ pub struct Cluster {
     /// Where nodes listened that have ended: others still look for them there.
     left: BTreeMap<u32, Ready>,
     _lock: Lock,
+}
+
+impl Metal {
+    /// So many machines without a screen, of the image beside the command.
+    pub(crate) fn small(nodes: u32) -> Result<Self, Error> {
+        let qemu = Qemu::new(Image::find(None)?, MACHINE_MIB, Screen::None)?;
+        Ok(Self { nodes, qemu })
+    }
 }
 
 impl Plan {
@@ -395,9 +403,10 @@ impl Cluster {
     fn words(&self, number: u32, other: Option<SocketAddr>) -> Result<String, Error> {
         let token = read_token(&self.data.token_file())?;
         let mut words = format!(
-            "name=node-{number} token={token} members={} epoch={} memory={}",
+            "name=node-{number} token={token} members={} epoch={} epoch-min={} memory={}",
             self.file.count(),
             self.plan.epoch_ms,
+            self.plan.epoch_min_ms,
             self.plan.memory_mib,
         );
         if let Some(durability) = self.plan.durability {

@@ -3,9 +3,9 @@
 //! It knows nodes as processes that speak `admin`, never from the inside; the one
 //! exception is [`run_node`], which becomes a node. A file per verb in `commands/`;
 //! [`supervisor`] owns processes, [`cluster`] what they form together, [`data`] owns the
-//! data directory, `metal` makes machines, [`client`] owns connections, [`device`] knows where devices are, [`ui`] owns
-//! the terminal. Errors carry their kind, which gives the exit code, and a hint that says what
-//! to do.
+//! data directory, `metal` makes machines, [`client`] owns connections, [`device`] knows where
+//! devices are, [`ui`] owns the terminal. Errors carry their kind, which gives the exit code, and
+//! a hint that says what to do.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 

@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::cluster::{Cluster, Hosts, Plan};
 use crate::data::DataDir;
 use crate::error::Error;
-use crate::metal::{Image, Machine, Qemu, Screen, concrete};
+use crate::metal::{Image, MACHINE_MIB, Machine, Qemu, Screen, concrete};
 use crate::network::{Break, Network};
 use crate::peers::redis_benchmark;
 use crate::{examples, peers, ui};
@@ -56,9 +56,6 @@ pub(crate) enum Format {
     /// A line of JSON per benchmark.
     Json,
 }
-
-/// Memory of a machine that is measured.
-const MACHINE_MIB: u32 = 128;
 
 /// Where this process runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -171,9 +168,7 @@ fn boot() -> Result<Report, Error> {
             tools: here()?,
             words: "cluster=1 found end=off".into(),
         };
-        let mut command = qemu.command(&machine).map_err(text)?;
-        command.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
-        Ok(command)
+        qemu.command(&machine).map_err(text)
     };
     bench::boot(&make, &scratch.0).map_err(Error::config)
 }

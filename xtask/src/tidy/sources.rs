@@ -17,7 +17,13 @@ const BANNED: &[&str] = &[
     concat!("unimplement", "ed!"),
 ];
 /// The only folders with `unsafe`: the edge to the machine and to compiled guests.
-const UNSAFE_IN: &[&str] = &["host/linux", "node/engine", "guest/sdk", "guest/examples"];
+const UNSAFE_IN: &[&str] = &[
+    "host/linux",
+    "node/engine",
+    "metal/hal",
+    "guest/sdk",
+    "guest/examples",
+];
 
 pub(crate) fn check() -> Result<Vec<String>> {
     let root = run::root();

@@ -8,7 +8,7 @@ use super::{DataArg, DurabilityArg, up};
 use crate::cluster::{Metal, Plan};
 use crate::error::Error;
 use crate::interrupt;
-use crate::metal::{Image, Qemu, Screen};
+use crate::metal::{DISK_MIB, Image, MACHINE_MIB, Qemu, Screen};
 
 /// Start a cluster of machines on bare metal, made by QEMU; Ctrl-C stops it
 ///
@@ -41,10 +41,16 @@ pub(crate) struct BootArgs {
     image: Option<PathBuf>,
     /// Memory of a machine, in MiB
     #[arg(
-        long, value_name = "MIB", default_value_t = 256,
+        long, value_name = "MIB", default_value_t = MACHINE_MIB,
         value_parser = clap::value_parser!(u32).range(32..)
     )]
     memory: u32,
+    /// Size of a new machine's disk, in MiB; the file grows as it is written to
+    #[arg(
+        long, value_name = "MIB", default_value_t = DISK_MIB,
+        value_parser = clap::value_parser!(u32).range(64..)
+    )]
+    disk: u32,
     /// Length of an epoch in milliseconds: how often a snapshot is taken
     #[arg(
         long, value_name = "MS", default_value_t = 100,
@@ -64,7 +70,10 @@ pub(crate) fn run(args: &BootArgs) -> Result<ExitCode, Error> {
         (false, false) => Screen::None,
     };
     let image = Image::find(args.image.as_deref())?;
-    let qemu = Qemu::new(image, args.memory, screen)?;
+    let qemu = Qemu {
+        disk_mib: args.disk,
+        ..Qemu::new(image, args.memory, screen)?
+    };
     let plan = Plan {
         nodes: Some(args.nodes + args.mixed),
         epoch_ms: args.epoch,

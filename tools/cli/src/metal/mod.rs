@@ -6,5 +6,8 @@
 mod image;
 mod qemu;
 
+/// Memory of a machine, in MiB, unless somebody says otherwise.
+pub(crate) const MACHINE_MIB: u32 = 128;
+
 pub(crate) use image::{Image, build};
-pub(crate) use qemu::{Machine, Qemu, Screen, concrete, has_disk};
+pub(crate) use qemu::{DISK_MIB, Machine, Qemu, Screen, concrete, has_disk};

@@ -12,8 +12,9 @@ const PROGRAM: &str = "qemu-system-x86_64";
 /// The machine's address in its own network, and this machine's.
 const OWN: &str = "10.0.2.15";
 const GATEWAY: &str = "10.0.2.2";
-/// Bytes of a new machine's disk. The file grows as it is written to.
-const DISK_BYTES: u64 = 8 << 30;
+/// A new machine's disk, in MiB, unless somebody says otherwise. The file grows as it is
+/// written to.
+pub(crate) const DISK_MIB: u32 = 8 << 10;
 
 /// Whether people look at the machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,7 +33,8 @@ pub(crate) struct Qemu {
     pub(crate) image: Image,
     pub(crate) memory_mib: u32,
     pub(crate) screen: Screen,
-    accelerator: &'static str,
+    pub(crate) disk_mib: u32,
+    pub(crate) accelerator: &'static str,
 }
 
 /// One machine.
@@ -65,6 +67,7 @@ impl Qemu {
             image,
             memory_mib,
             screen,
+            disk_mib: DISK_MIB,
             accelerator: accelerator(),
         })
     }
@@ -72,7 +75,7 @@ impl Qemu {
     /// The command that starts a machine, which lives as long as its process.
     pub(crate) fn command(&self, machine: &Machine<'_>) -> Result<Command, Error> {
         let disk = machine.directory.join("disk.img");
-        make_disk(&disk)?;
+        make_disk(&disk, self.disk_mib)?;
         let words = machine.directory.join("words");
         let (link, tools) = (machine.link, machine.tools.port());
         let text = format!(
@@ -108,6 +111,8 @@ impl Qemu {
             let monitor = format!("unix:{},server=on,wait=off", monitor.display());
             command.args(["-qmp", &monitor]);
         }
+        // By this a machine ends its process when it switches itself off.
+        command.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
         let port = |address: SocketAddr| {
             let (ip, port) = (address.ip(), address.port());
             format!("hostfwd=tcp:{ip}:{port}-{OWN}:{port}")
@@ -135,11 +140,11 @@ pub(crate) fn concrete(address: SocketAddr) -> Result<SocketAddr, Error> {
     found.map_err(|error| Error::config(format!("listen at {address}: {error}")))
 }
 
-fn make_disk(path: &Path) -> Result<(), Error> {
+fn make_disk(path: &Path, mib: u32) -> Result<(), Error> {
     if path.exists() {
         return Ok(());
     }
-    let made = File::create(path).and_then(|file| file.set_len(DISK_BYTES));
+    let made = File::create(path).and_then(|file| file.set_len(u64::from(mib) << 20));
     made.map_err(|error| {
         // Half a disk would be taken for one the next time.
         let _ = fs::remove_file(path);

@@ -3,6 +3,7 @@
 //! The main thread owns the cluster: it injects faults and brings nodes back
 //! ([`injector`], by [`schedule`]). Meanwhile threads call a program ([`clients`]) and run
 //! others ([`programs`]); they know of each other through [`board`].
+mod args;
 mod board;
 mod clients;
 mod figures;
@@ -16,7 +17,6 @@ use std::process::ExitCode;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
-use clap::Args;
 use linux::LinuxEntropy;
 use oracle::lists::{self, Operation};
 use platform::Entropy;
@@ -24,13 +24,14 @@ use platform::Entropy;
 use super::DurabilityArg;
 use super::scratch::Scratch;
 use crate::client::Client;
-use crate::cluster::{Cluster, Hosts, Plan};
+use crate::cluster::Cluster;
 use crate::data::DataDir;
 use crate::error::Error;
 use crate::interrupt;
 use crate::network::Network;
 use crate::program::Program;
 use crate::ui::{self, Teller};
+pub(crate) use args::ChaosArgs;
 use board::Board;
 use clients::{CLIENTS, Caller, Told};
 use figures::{Figures, Operations};
@@ -38,56 +39,8 @@ use injector::{Bounds, Done, Injector};
 use programs::{Ran, Runner};
 use schedule::{Reach, Schedule};
 
-/// Epochs are short, so that there is much to lose track of.
-const EPOCH_MS: u32 = 50;
 /// Clients and programs have come to their ends long before.
 const END_TIME: Duration = Duration::from_secs(120);
-
-/// Treat a cluster badly and judge what its clients were told
-///
-/// Starts a cluster of its own, calls and runs programs on it, and meanwhile kills and
-/// stops nodes, one, two or all at a time, as drawn from the seed. Then looks for one order of
-/// all calls that explains every answer, and at the programs' results. Fails unless all is
-/// consistent; data, logs and the calls are kept then. Ctrl-C ends it early.
-#[derive(Args, Debug)]
-pub(crate) struct ChaosArgs {
-    /// How long faults go on
-    #[arg(
-        long, value_name = "N", default_value_t = 1,
-        value_parser = clap::value_parser!(u32).range(1..=120)
-    )]
-    minutes: u32,
-    /// End after so many faults
-    #[arg(long, value_name = "N")]
-    faults: Option<u64>,
-    /// The same seed gives the same faults and calls; drawn unless given
-    #[arg(long, value_name = "S")]
-    seed: Option<u64>,
-    /// Nodes, a process each
-    #[arg(
-        long, value_name = "N", default_value_t = 3,
-        value_parser = clap::value_parser!(u32).range(2..=7)
-    )]
-    nodes: u32,
-    /// When answers leave, as in `plurix up`. With `memory` nodes are lost one at a time: what
-    /// is only in memories survives no more
-    #[arg(long, value_name = "WHERE", value_enum, default_value_t = DurabilityArg::Disk)]
-    durability: DurabilityArg,
-    /// Break the network between the nodes, too
-    ///
-    /// Links are cut in one direction or both, for moments or seconds, nodes are cut off, and
-    /// packets get lost. The run has a network of its own for that.
-    #[arg(long)]
-    network: bool,
-    #[arg(long, hide = true, requires = "network")]
-    in_network: bool,
-    /// New data directory, which is kept; a temporary one unless given
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// Print one line of JSON instead of the story
-    #[arg(long)]
-    json: bool,
-}
 
 pub(crate) fn run(args: ChaosArgs) -> Result<ExitCode, Error> {
     if args.network && !args.in_network {
@@ -157,13 +110,7 @@ fn new_directory(path: &Path) -> Result<PathBuf, Error> {
 
 /// The whole story; what it has shown.
 fn show(args: &ChaosArgs, seed: u64, path: &Path, teller: Teller) -> Result<Figures, Error> {
-    let plan = Plan {
-        nodes: Some(args.nodes),
-        epoch_ms: EPOCH_MS,
-        durability: Some(args.durability),
-        hosts: Hosts::Apart,
-        ..Plan::new()?
-    };
+    let plan = args.plan()?;
     let (network, reach) = match args.network {
         true => (Some(Network::open(args.nodes)?), Reach::Network),
         false => (None, Reach::Nodes),

@@ -17,7 +17,6 @@ use crate::cluster::{Cluster, Metal, Plan};
 use crate::error::Error;
 use crate::examples::DEMO_SCENE;
 use crate::interrupt;
-use crate::metal::{Image, Qemu, Screen};
 use crate::program::Program;
 use crate::ui::{self, Teller};
 use figures::Figures;
@@ -62,9 +61,6 @@ pub(crate) struct DemoArgs {
     json: bool,
 }
 
-/// Memory of a machine.
-const MACHINE_MIB: u32 = 128;
-
 pub(crate) fn run(args: DemoArgs) -> Result<ExitCode, Error> {
     interrupt::watch()?;
     let teller = if args.json {
@@ -108,16 +104,12 @@ fn show(
     scene: &str,
     scratch: &Scratch,
 ) -> Result<Figures, Error> {
-    let metal = match args.metal {
-        true => Some(Metal {
-            nodes: args.nodes - 1,
-            qemu: Qemu::new(Image::find(None)?, MACHINE_MIB, Screen::None)?,
-        }),
-        false => None,
-    };
     let plan = Plan {
         nodes: Some(args.nodes),
-        metal,
+        metal: args
+            .metal
+            .then(|| Metal::small(args.nodes - 1))
+            .transpose()?,
         ..Plan::new()?
     };
     let begin = Instant::now();

@@ -1,0 +1,124 @@
+//! Nodes on bare metal, in machines that QEMU makes, alone and among nodes on Linux.
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use admin::ProcessState;
+use e2e::{Machine, eventually};
+
+/// Where peers and tools reach a node.
+fn doors(machine: &Machine, number: u32) -> [SocketAddr; 2] {
+    let nodes = machine.running().nodes;
+    let node = nodes.iter().find(|node| node.number == number);
+    let node = node.expect("it runs");
+    [node.link, node.tools]
+}
+
+/// What a machine has said.
+fn log(machine: &Machine, number: u32) -> String {
+    fs::read_to_string(machine.node(number).join("log")).unwrap_or_default()
+}
+
+#[test]
+fn a_machine_is_a_node_like_others_and_comes_back_when_it_was_killed() {
+    let mut machine = Machine::new("metal-mixed");
+    machine.boot(&["--nodes", "1", "--mixed", "2"]);
+    machine.wait_members(3);
+    let run = machine.start(&["run", "bank", "--", "1000", "20000", "3"]);
+    eventually("the machine works, too", || {
+        let (_, status) = machine.leader();
+        let node = status.nodes.iter().find(|node| node.name == "node-3")?;
+        (node.transactions > 100).then_some(())
+    });
+    let _ = machine.run(&["kill", "3"]).ok();
+    let outcome = run.wait().ok();
+    assert!(
+        outcome.out.contains("total 1000000 of 1000000"),
+        "{outcome:#?}"
+    );
+    machine.wait_members(3);
+    machine.check_bank();
+    let starts = log(&machine, 3).matches("kernel entered").count();
+    assert_eq!(starts, 2, "{}", log(&machine, 3));
+}
+
+#[test]
+fn machines_alone_run_programs_and_have_all_of_it_after_the_end_of_all() {
+    let mut machine = Machine::new("metal-alone");
+    machine.boot(&["--nodes", "2"]);
+    // Nobody there has a compiler: the command has.
+    machine.check_bank();
+    let processes = machine.client().processes().unwrap();
+    assert!(
+        matches!(processes[0].state, ProcessState::Done(_)),
+        "{processes:#?}"
+    );
+    machine.kill_all();
+    machine.boot(&["--nodes", "2"]);
+    assert_eq!(machine.client().processes().unwrap().len(), processes.len());
+    machine.check_bank();
+    machine.down();
+}
+
+#[test]
+fn strangers_and_nonsense_are_turned_away_and_change_nothing() {
+    let mut machine = Machine::new("metal-hostile");
+    machine.boot(&["--nodes", "1", "--mixed", "1"]);
+    let [link, tools] = doors(&machine, 2);
+    for door in [link, tools] {
+        for nonsense in [&[0xff; 4096][..], b"GET / HTTP/1.1\r\n\r\n", &[0; 64]] {
+            let mut stream = TcpStream::connect(door).unwrap();
+            stream
+                .set_read_timeout(Some(Duration::from_secs(10)))
+                .unwrap();
+            // It may be cut off while it speaks.
+            let _ = stream.write_all(nonsense);
+            let _ = stream.read(&mut [0; 64]);
+        }
+    }
+    // Another cluster's key.
+    let other = machine.file("other");
+    let mut elsewhere = machine.start_at(&other, &["up", "--nodes", "1"]);
+    eventually("the other cluster is ready", || {
+        elsewhere.out().contains("ready; ").then_some(())
+    });
+    let token = format!("{other}/token");
+    let address = link.to_string();
+    let stranger = machine.start_node(9, &["--token", &token, "--join", &address]);
+    let outcome = stranger.wait();
+    assert!(outcome.err.contains("turned away"), "{outcome:#?}");
+    drop(elsewhere);
+    machine.check_bank();
+    assert!(
+        !log(&machine, 2).contains("panicked"),
+        "{}",
+        log(&machine, 2)
+    );
+}
+
+#[test]
+fn a_disk_with_something_else_on_it_is_refused_and_left_alone() {
+    let mut machine = Machine::new("metal-disk");
+    machine.boot(&["--nodes", "1"]);
+    machine.kill_all();
+    let disk = machine.node(1).join("disk.img");
+    let mut foreign = vec![0; 8 << 20];
+    foreign[..21].copy_from_slice(b"somebody else's data\n");
+    fs::write(&disk, &foreign).unwrap();
+    let outcome = machine.run(&["boot", "--nodes", "1"]);
+    assert_ne!(outcome.code, Some(0), "{outcome:#?}");
+    let said = log(&machine, 1);
+    assert!(
+        said.contains("expected") && said.contains("found"),
+        "{said}"
+    );
+    assert_eq!(fs::read(&disk).unwrap(), foreign);
+}
+
+#[test]
+fn machines_that_are_killed_and_stand_still_stay_consistent() {
+    let mut machine = Machine::new("metal-chaos");
+    let options = ["--metal", "--seed", "7", "--faults", "6", "--minutes", "3"];
+    let _ = machine.check_chaos(&options);
+}
