@@ -8,12 +8,19 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use types::Durability;
+
+use crate::cluster::{EpochsEnd, Plan, Start, until};
 use crate::report::{Better, Goal, Outcome, Report};
+use crate::restart::{fill, shortage};
 use crate::rounds::{machine, median};
 
 const ROUNDS: usize = 9;
 const PATIENCE: Duration = Duration::from_secs(60);
 const COMMIT_GOAL_MS: f64 = 100.0;
+const REBOOTS: usize = 3;
+const REBOOT_GOAL_MS: f64 = 300.0;
+const FLOOR: &str = "microvm: floor";
 /// What the machine says, and what that is.
 const MARKS: [(&str, &str); 4] = [
     ("kernel entered", "kernel entry"),
@@ -86,6 +93,45 @@ pub fn boot(make: MakeMachine<'_>, scratch: &Path) -> Result<Report, String> {
         }
     }
     Ok(report)
+}
+
+/// How long three machines take to the first commit, all of which are started at once from
+/// their disks, with memories of these sizes.
+///
+/// # Errors
+/// Why they could not be measured.
+pub fn reboot(start: Start<'_>, sizes_mib: &[u32], report: &mut Report) -> Result<(), String> {
+    let floor = report.results.iter().find(|outcome| outcome.name == FLOOR);
+    let floor_ms = floor.map_or(0.0, |outcome| outcome.value);
+    for &mib in sizes_mib {
+        if let Some(shortage) = shortage(3 * mib) {
+            report.notes.push(shortage);
+            continue;
+        }
+        let mut cluster = start(Plan {
+            nodes: 3,
+            epoch_ms: 100,
+            epochs_end: EpochsEnd::OnDemand,
+            memory_mib: mib + 256,
+            durability: Durability::Disk,
+        })?;
+        let _ = fill(&mut *cluster, mib)?;
+        let mut times = Vec::new();
+        for _ in 0..REBOOTS {
+            cluster.stop();
+            let begin = Instant::now();
+            cluster.restart()?;
+            until(&mut *cluster, |status| status.start_us > 0)?;
+            times.push(begin.elapsed().as_secs_f64() * 1e3);
+        }
+        let ms = median(times);
+        let name = format!("3 microvms, {mib} MiB: start to first commit");
+        report.results.push(Outcome::new(&name, ms, "ms"));
+        let name = format!("{name} - floor, ms");
+        let goal = Goal::new(&name, ms - floor_ms, REBOOT_GOAL_MS, Better::Lower);
+        report.goals.push(goal);
+    }
+    Ok(())
 }
 
 /// Milliseconds from the start to each of the marks; then the machine is switched off.

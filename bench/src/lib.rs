@@ -35,7 +35,7 @@ mod space;
 mod tx;
 
 pub use barrier::barrier;
-pub use boot::{Kernel, MachineKind, MakeMachine, boot};
+pub use boot::{Kernel, MachineKind, MakeMachine, boot, reboot};
 pub use cluster::{Cluster, EpochsEnd, Plan, Start};
 pub use durability::durability;
 pub use epochs::epochs;

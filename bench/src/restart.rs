@@ -128,7 +128,7 @@ fn measure(start: Start<'_>, mib: u32, report: &mut Report) -> Result<(), String
 }
 
 /// Starts programs and waits until all that they have put into their memories is on the disk.
-fn fill(cluster: &mut dyn Cluster, mib: u32) -> Result<Vec<(String, u32)>, String> {
+pub(crate) fn fill(cluster: &mut dyn Cluster, mib: u32) -> Result<Vec<(String, u32)>, String> {
     let mut programs = Vec::new();
     let mut left = mib;
     while left > 0 {

@@ -12,5 +12,5 @@ pub(crate) fn test() -> Result<()> {
         run::say(&format!("tests in a browser: NOT run: {lack}"));
         return Ok(());
     }
-    run::cargo(&["test", "--release", "-p", "e2e", "--test", "browser"])
+    run::cargo(&run::e2e("test", "browser"))
 }

@@ -97,7 +97,7 @@ fn check() -> Result<()> {
     }
     // They are not among all targets.
     for test in ["network", "browser", "metal"] {
-        let lints = ["clippy", "--release", "-p", "e2e", "--test", test];
+        let lints = run::e2e("clippy", test);
         run::cargo(&[&lints[..], &["--", "-D", "warnings"]].concat())?;
     }
     let targets = ["clippy", "--all-targets", "--manifest-path", FUZZ];

@@ -7,18 +7,18 @@ use crate::run;
 
 /// Their programs and the Debian packages that have them.
 const PROGRAMS: [run::Program; 2] = [("nft", "nftables"), ("ip", "iproute2")];
-const TESTS: [&str; 6] = ["test", "--release", "-p", "e2e", "--test", "network"];
 
 /// Runs them, or says why not.
 pub(crate) fn test() -> Result<()> {
-    run::cargo(&[&TESTS[..], &["--no-run"]].concat())?;
+    let tests = run::e2e("test", "network");
+    run::cargo(&[&tests[..], &["--no-run"]].concat())?;
     run::install(&PROGRAMS);
     if let Some(lack) = lack() {
         run::say(&format!("tests of broken networks: NOT run: {lack}"));
         return Ok(());
     }
     let mut command = unshare();
-    run::command(command.arg(env!("CARGO")).args(TESTS).arg("--offline"))
+    run::command(command.arg(env!("CARGO")).args(tests).arg("--offline"))
 }
 
 /// Starts a program in a new namespace.

@@ -23,6 +23,20 @@ pub(crate) fn cargo(args: &[&str]) -> Result<()> {
     command(Command::new(env!("CARGO")).args(args))
 }
 
+/// What cargo is told about one test of whole clusters. All packages are named, so that what
+/// they depend on has the features that it has for all, and is not built again.
+pub(crate) fn e2e(verb: &'static str, test: &'static str) -> [&'static str; 7] {
+    [
+        verb,
+        "--release",
+        "--workspace",
+        "--exclude",
+        "model",
+        "--test",
+        test,
+    ]
+}
+
 /// Runs a command in the root; fails if it fails.
 pub(crate) fn command(command: &mut Command) -> Result<()> {
     say(&format!("{command:?}").replace('"', ""));

@@ -80,7 +80,7 @@ fn make_node(
     let engine = Engine::new().map_err(|error| error.to_string())?;
     if let Some(tools) = settings.tools {
         // For whoever has started the machine.
-        let link = settings.link;
+        let link = network.link_address();
         let tools = SocketAddr::new(link.ip(), tools);
         print_line(format_args!("plurix-node ready link={link} tools={tools}"));
     }
@@ -157,7 +157,7 @@ fn open_network(
         link: settings.link,
         tools: settings.tools,
         silence: SILENCE,
-        own: settings.own.ok_or("expected `own=IP/BITS`, found none")?,
+        own: settings.own,
         gateway: settings.gateway,
     };
     Network::open(config, device, disks, entropy).map_err(|error| error.to_string())

@@ -43,8 +43,9 @@ pub struct NetworkConfig {
     pub tools: Option<u16>,
     /// How long a peer's machine may leave unanswered what is sent to it.
     pub silence: Duration,
-    /// This machine's own address, and the bits that it shares with its neighbours.
-    pub own: (core::net::Ipv4Addr, u8),
+    /// This machine's own address, and the bits that it shares with its neighbours; `None`: the
+    /// network gives them.
+    pub own: Option<(core::net::Ipv4Addr, u8)>,
     /// Who passes on what is for others.
     pub gateway: Option<core::net::Ipv4Addr>,
 }
@@ -77,6 +78,8 @@ enum Whose {
 pub enum OpenError {
     /// Peers of other machines would reach the address, and there is no key.
     NoKey(SocketAddr),
+    /// The network has not given an address in time.
+    NoAddress,
 }
 
 impl Network {
@@ -93,12 +96,17 @@ impl Network {
         if config.key.is_none() && !config.link.ip().is_loopback() {
             return Err(OpenError::NoKey(config.link));
         }
-        let addresses = Addresses {
-            own: config.own.0,
-            prefix_bits: config.own.1,
+        let addresses = config.own.map(|(own, prefix_bits)| Addresses {
+            own,
+            prefix_bits,
             gateway: config.gateway,
+        });
+        let tcp = Tcp::new(device, addresses, config.silence, entropy);
+        let mut tcp = tcp.ok_or(OpenError::NoAddress)?;
+        let link = match config.link.ip().is_unspecified() {
+            true => SocketAddr::new(tcp.own().into(), config.link.port()),
+            false => config.link,
         };
-        let mut tcp = Tcp::new(device, addresses, config.silence, entropy);
         let mut door = |port, whose| Door {
             port,
             whose,
@@ -110,7 +118,7 @@ impl Network {
             cluster: config.cluster,
             key: config.key,
             me: NodeId(0),
-            address: config.link,
+            address: link,
             silence: config.silence,
         };
         Ok(Self {
@@ -120,6 +128,12 @@ impl Network {
             disks,
             given_since_poll: 0,
         })
+    }
+
+    /// Where peers reach this node.
+    #[must_use]
+    pub fn link_address(&self) -> SocketAddr {
+        self.exchange.link_address()
     }
 
     /// Flushes, waits, takes what is there: one bounded turn.
@@ -324,6 +338,10 @@ impl fmt::Display for OpenError {
                 f,
                 "expected a loopback address, found {address}: without the cluster's key links \
                  are not encrypted"
+            ),
+            Self::NoAddress => write!(
+                f,
+                "expected `own=IP/BITS` or a network that gives addresses (DHCP), found neither"
             ),
         }
     }

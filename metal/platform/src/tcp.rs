@@ -12,6 +12,7 @@ use links::{Machine, ReadSide, Received, Token, Written};
 use platform::{Clock, Entropy};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{self, DeviceCapabilities, Medium};
+use smoltcp::socket::dhcpv4;
 use smoltcp::socket::tcp::{self, State};
 use smoltcp::time;
 use smoltcp::wire::{EthernetAddress, IpCidr, IpEndpoint, IpListenEndpoint};
@@ -25,6 +26,9 @@ const BUFFER_BYTES: usize = 128 << 10;
 const FRAME_BYTES: usize = 1514;
 /// So often the other end is asked in the time that it may be silent.
 const KEEP_ALIVES: u64 = 4;
+/// How long an address is waited for, and how often is looked whether it is there.
+const LEASE_TIME_NS: u64 = 20_000_000_000;
+const LEASE_LOOK_NS: u64 = 1_000_000;
 /// Ports from which is called.
 const PORTS: core::ops::Range<u16> = 49_152..65_535;
 
@@ -75,6 +79,7 @@ pub(crate) struct Tcp {
     /// Closed here; what was written has still to arrive.
     dying: Vec<SocketHandle>,
     entropy: MetalEntropy,
+    own: Ipv4Addr,
     gateway: Option<Ipv4Addr>,
     next_port: u16,
     silence: Duration,
@@ -89,16 +94,21 @@ pub(crate) struct Addresses {
 }
 
 impl Tcp {
+    /// With these addresses, or with those that the network gives; `None` if it gives none.
     pub(crate) fn new(
         network: hal::virtio::Network,
-        addresses: Addresses,
+        addresses: Option<Addresses>,
         silence: Duration,
         mut entropy: MetalEntropy,
-    ) -> Self {
+    ) -> Option<Self> {
         let mut config = Config::new(EthernetAddress(network.address()).into());
         config.random_seed = random(&mut entropy);
         let mut device = Device(network);
         let mut interface = Interface::new(config, &mut device, now());
+        let addresses = match addresses {
+            Some(addresses) => addresses,
+            None => lease(&mut interface, &mut device)?,
+        };
         let own = IpCidr::new(addresses.own.into(), addresses.prefix_bits);
         interface.update_ip_addrs(|list| {
             list.push(own).expect("there is room for one address");
@@ -109,17 +119,23 @@ impl Tcp {
         }
         let first = u64::from(PORTS.end - PORTS.start);
         let offset = u16::try_from(random(&mut entropy) % first).expect("less than all ports");
-        Self {
+        Some(Self {
             device,
             interface,
             sockets: SocketSet::new(Vec::new()),
             told: BTreeMap::new(),
             dying: Vec::new(),
             entropy,
+            own: addresses.own,
             gateway: addresses.gateway,
             next_port: PORTS.start + offset,
             silence,
-        }
+        })
+    }
+
+    /// The machine's own address.
+    pub(crate) fn own(&self) -> Ipv4Addr {
+        self.own
     }
 
     /// A socket that waits for a caller.
@@ -358,6 +374,28 @@ impl core::fmt::Debug for Tcp {
             .field("connections", &self.told.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Asks the network for an address (DHCP), and waits for it.
+fn lease(interface: &mut Interface, device: &mut Device) -> Option<Addresses> {
+    let mut sockets = SocketSet::new(Vec::new());
+    let handle = sockets.add(dhcpv4::Socket::new());
+    let until = hal::clock::now_ns() + LEASE_TIME_NS;
+    while hal::clock::now_ns() < until {
+        interface.poll(now(), device, &mut sockets);
+        let event = sockets.get_mut::<dhcpv4::Socket<'_>>(handle).poll();
+        if let Some(dhcpv4::Event::Configured(config)) = event {
+            return Some(Addresses {
+                own: config.address.address(),
+                prefix_bits: config.address.prefix_len(),
+                gateway: config.router,
+            });
+        }
+        hal::clock::sleep_until_ns(hal::clock::now_ns() + LEASE_LOOK_NS);
+        let _ = hal::virtio::take_lines();
+        device.0.listen();
+    }
+    None
 }
 
 fn random(entropy: &mut MetalEntropy) -> u64 {

@@ -9,7 +9,7 @@ use bench::{Better, EpochsEnd, Report, Waiting};
 use control::Ladder;
 
 use crate::client::Client;
-use crate::cluster::{Cluster, Hosts, Plan};
+use crate::cluster::{Cluster, Hosts, Metal, Plan};
 use crate::data::DataDir;
 use crate::error::Error;
 use crate::metal::{Image, MACHINE_MIB, Machine, Qemu, Screen, concrete};
@@ -131,7 +131,7 @@ fn measure(name: &str, sizes_mib: &[u32]) -> Result<Report, Error> {
             let sizes = or_default(sizes_mib, &[16, 128, 512]);
             with_plot(bench::peers_snapshot(&start, &peers::systems(), sizes))
         }
-        BOOT => boot(),
+        BOOT => boot(sizes_mib),
         RESP => resp(example("resp").wasm).map_err(Error::config),
         EPOCHS => with_plot(bench::epochs(&start, bank)),
         SPACE => bench::space(&start_lean, bank, sizes_mib).map_err(Error::config),
@@ -144,7 +144,7 @@ fn measure(name: &str, sizes_mib: &[u32]) -> Result<Report, Error> {
     }
 }
 
-fn boot() -> Result<Report, Error> {
+fn boot(sizes_mib: &[u32]) -> Result<Report, Error> {
     let scratch =
         Directory(std::env::temp_dir().join(format!("plurix-boot-{}", std::process::id())));
     let text = |error: Error| error.to_string();
@@ -170,7 +170,18 @@ fn boot() -> Result<Report, Error> {
         };
         qemu.command(&machine).map_err(text)
     };
-    bench::boot(&make, &scratch.0).map_err(Error::config)
+    let mut report = bench::boot(&make, &scratch.0).map_err(Error::config)?;
+    let sizes = or_default(sizes_mib, &[64, 1024]);
+    bench::reboot(&start_on_metal, sizes, &mut report).map_err(Error::config)?;
+    Ok(report)
+}
+
+/// Starts a cluster of machines.
+fn start_on_metal(plan: bench::Plan) -> Result<Box<dyn bench::Cluster>, String> {
+    let mut metal = Metal::small(plan.nodes).map_err(|error| error.to_string())?;
+    metal.qemu.memory_mib = plan.memory_mib;
+    let metal = Some(metal);
+    start_as(plan, Plan { metal, ..usual()? }, None)
 }
 
 fn resp(module: &[u8]) -> Result<Report, String> {
@@ -373,7 +384,14 @@ impl bench::Cluster for Measured {
                 None => return Err("no node leads now".to_owned()),
             },
         };
-        let answer = client.ask(request).map_err(|error| error.to_string())?;
+        let answer = match request {
+            // A machine without a compiler wants it compiled.
+            Request::Deploy { name, wasm } => client
+                .deploy(name, wasm.clone())
+                .map(|module| Response::Deployed { module }),
+            request => client.ask(request),
+        };
+        let answer = answer.map_err(|error| error.to_string())?;
         let leads = !matches!(&answer, Response::Status(status) if status.leader == 0);
         if !leads {
             return Err("the node leads no more".to_owned());

@@ -8,6 +8,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::str::FromStr;
@@ -21,6 +22,8 @@ use crate::error::Error;
 use crate::interrupt;
 use crate::ui;
 
+/// Signal of whoever kills.
+const SIGKILL: i32 = 9;
 /// What a node says to whoever has started it begins with this.
 const SAID: &str = "plurix-node ";
 /// What a node says when it has left the cluster.
@@ -260,7 +263,8 @@ impl Nodes {
             .child
             .wait()
             .expect("a child that was not waited for can be");
-        if !status.success() {
+        // Who was killed has nothing to say about it.
+        if !status.success() && status.signal() != Some(SIGKILL) {
             for line in last_lines(&node.log) {
                 ui::note(format!("node {number}: {line}"));
             }
@@ -339,7 +343,6 @@ impl FromStr for Ready {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::process::ExitStatusExt;
 
     const LONG: Duration = Duration::from_secs(30);
     const READY: &str = "plurix-node ready link=127.0.0.1:1 tools=127.0.0.1:2";

@@ -21,7 +21,6 @@ use linux::LinuxEntropy;
 use oracle::lists::{self, Operation};
 use platform::Entropy;
 
-use super::DurabilityArg;
 use super::scratch::Scratch;
 use crate::client::Client;
 use crate::cluster::Cluster;
