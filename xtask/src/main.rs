@@ -4,6 +4,7 @@ mod fuzz;
 mod guests;
 mod machines;
 mod network;
+mod redis;
 mod run;
 mod tidy;
 
@@ -96,7 +97,7 @@ fn check() -> Result<()> {
         run::cargo(&args)?;
     }
     // They are not among all targets.
-    for test in ["network", "browser", "metal"] {
+    for test in ["network", "browser", "redis", "metal"] {
         let lints = run::e2e("clippy", test);
         run::cargo(&[&lints[..], &["--", "-D", "warnings"]].concat())?;
     }
@@ -126,6 +127,7 @@ fn test() -> Result<()> {
     }
     network::test()?;
     browser::test()?;
+    redis::test()?;
     machines::test()?;
     run::cargo(&["test", "--release", "--manifest-path", "guest/Cargo.toml"])?;
     run::cargo(&["test", "--manifest-path", FUZZ])?;
