@@ -12,9 +12,17 @@ const PIT_HZ: u64 = 1_193_182;
 const PIT_STEPS: u16 = 1_193;
 const PIT_DATA: u16 = 0x42;
 const PIT_COMMAND: u16 = 0x43;
+/// The third counter counts down once, and is read and written in two bytes.
+const PIT_COUNT_DOWN: u8 = 0xb0;
+/// It keeps what it has for whoever reads it.
+const PIT_LATCH: u8 = 0x80;
 const PIT_GATE: u16 = 0x61;
+const PIT_IS_DONE: u8 = 0x20;
+/// What ports read as behind which there is nothing.
+const NOTHING: u8 = 0xff;
 /// Looks at the timer before it is given up.
-const PIT_PATIENCE: u32 = 2_000_000;
+const PIT_PATIENCE: u32 = 100_000;
+const TRIES: usize = 8;
 /// What the processor's timer does in QEMU, for machines without another one.
 const TIMER_STEPS_PER_US: u32 = 1_000;
 /// The longest that the timer is set to.
@@ -56,13 +64,7 @@ pub fn sleep_until_ns(until: u64) {
 
 /// Finds out how fast the counter is. Time began at this step of it.
 pub(crate) fn calibrate(began: u64) {
-    let (steps, timer_steps, ns) = measure().unwrap_or_else(|| {
-        // No interval timer: the processor's own is the clock.
-        apic::start_measuring();
-        let start = cpu::stamp();
-        while apic::measured() < TIMER_STEPS_PER_US * 1_000 {}
-        (cpu::stamp() - start, apic::measured(), 1_000_000)
-    });
+    let (steps, timer_steps, ns) = by_interval().unwrap_or_else(by_timer);
     SCALE.store((ns << 32) / steps.max(1), Ordering::Relaxed);
     apic::set_pace(u32::try_from(u64::from(timer_steps) * 1_000 / ns).expect("a pace in GHz"));
     BEGAN.store(began, Ordering::Relaxed);
@@ -70,29 +72,92 @@ pub(crate) fn calibrate(began: u64) {
     WALL_NS.store(wall_ns.saturating_sub(now_ns()), Ordering::Relaxed);
 }
 
-/// Steps of the counter, of the processor's timer, and nanoseconds, while the interval timer
-/// counts down once.
-fn measure() -> Option<(u64, u32, u64)> {
-    let mut gate = Port::<u8>::new(PIT_GATE);
-    let mut data = Port::<u8>::new(PIT_DATA);
-    let [low, high] = PIT_STEPS.to_le_bytes();
+/// The clocks at one moment.
+#[derive(Clone, Copy, Debug)]
+struct Reading {
+    /// The counter.
+    stamp: u64,
+    /// How long reading took, by the counter.
+    width: u64,
+    /// Steps that the interval timer has left.
+    pit: u16,
+    /// Steps that the processor's timer has done.
+    timer: u32,
+}
+
+/// Steps of the counter, of the processor's timer, and nanoseconds, between the same two moments.
+type Pace = (u64, u32, u64);
+
+/// By the interval timer, if there is one.
+fn by_interval() -> Option<Pace> {
+    if pit_gate() == NOTHING {
+        return None;
+    }
+    (0..TRIES).find_map(|_| {
+        start_interval();
+        let first = read_well();
+        (0..PIT_PATIENCE).find(|_| first.pit.saturating_sub(read_clocks().pit) > PIT_STEPS)?;
+        let last = read_well();
+        // Later than that it may have begun anew.
+        let is_over = pit_gate() & PIT_IS_DONE != 0;
+        let ns = u64::from(first.pit.saturating_sub(last.pit)) * 1_000_000_000 / PIT_HZ;
+        (!is_over).then(|| (last.stamp - first.stamp, last.timer - first.timer, ns))
+    })
+}
+
+/// By the processor's own timer, where there is no other.
+fn by_timer() -> Pace {
+    apic::start_measuring();
+    let first = read_well();
+    while apic::measured() - first.timer < TIMER_STEPS_PER_US * 1_000 {}
+    let last = read_well();
+    let timer_steps = last.timer - first.timer;
+    let ns = u64::from(timer_steps) * 1_000 / u64::from(TIMER_STEPS_PER_US);
+    (last.stamp - first.stamp, timer_steps, ns)
+}
+
+/// Lets the interval timer and the processor's begin.
+fn start_interval() {
+    let closed = pit_gate() & !3;
     // SAFETY: the interval timer's third counter drives the speaker only, which stays off.
     unsafe {
-        let closed = gate.read() & !3;
-        gate.write(closed);
-        Port::new(PIT_COMMAND).write(0xb0_u8);
-        data.write(low);
-        data.write(high);
-        apic::start_measuring();
-        gate.write(closed | 1);
-        let start = cpu::stamp();
-        // Where there is no timer the bit reads as one at once, or never.
-        let looks = (0..PIT_PATIENCE).position(|_| gate.read() & 0x20 != 0)?;
-        let steps = cpu::stamp() - start;
-        let timer_steps = apic::measured();
-        let ns = u64::from(PIT_STEPS) * 1_000_000_000 / PIT_HZ;
-        (looks > 2).then_some((steps, timer_steps, ns))
+        Port::new(PIT_GATE).write(closed);
+        Port::new(PIT_COMMAND).write(PIT_COUNT_DOWN);
+        Port::new(PIT_DATA).write(0xff_u8);
+        Port::new(PIT_DATA).write(0xff_u8);
+        Port::new(PIT_GATE).write(closed | 1);
     }
+    apic::start_measuring();
+}
+
+/// The clocks, read as fast as it goes: whoever runs the machine may have others to run, too, and
+/// let it wait in the middle.
+fn read_well() -> Reading {
+    let readings = (0..TRIES).map(|_| read_clocks());
+    readings.min_by_key(|reading| reading.width).expect("some tries")
+}
+
+fn read_clocks() -> Reading {
+    let start = cpu::stamp();
+    // SAFETY: as in `start_interval`.
+    let pit = unsafe {
+        Port::new(PIT_COMMAND).write(PIT_LATCH);
+        let mut data = Port::<u8>::new(PIT_DATA);
+        u16::from_le_bytes([data.read(), data.read()])
+    };
+    let timer = apic::measured();
+    let width = cpu::stamp() - start;
+    Reading {
+        stamp: start + width / 2,
+        width,
+        pit,
+        timer,
+    }
+}
+
+fn pit_gate() -> u8 {
+    // SAFETY: reading it changes nothing.
+    unsafe { Port::new(PIT_GATE).read() }
 }
 
 fn scaled(steps: u64, scale: u64) -> u64 {
