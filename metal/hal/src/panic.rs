@@ -55,7 +55,7 @@ pub(crate) fn of_fault(frame: &Frame, touched: Option<usize>) -> ! {
     if let Some(address) = touched {
         serial::print_last(format_args!("  address {address:#x}"));
     }
-    serial::print_last(format_args!("  {:x?}", frame));
+    serial::print_last(format_args!("  {frame:x?}"));
     serial::print_last(format_args!("  at {}", Place(frame.rip)));
     print_frames(usize::try_from(frame.rbp).expect("registers have 64 bits"));
     end()

@@ -31,12 +31,11 @@ pub(crate) fn guards() -> impl Iterator<Item = usize> {
 /// Loads them. Called once, at the beginning.
 pub(crate) fn load() {
     let task = &raw mut TASK;
-    for index in 0..STACKS {
-        // SAFETY: (1) nobody else runs yet; (2) the index is one of the array.
-        unsafe {
-            let stack = &raw mut INTERRUPT_STACKS[index];
-            (*task).interrupt_stack_table[index] = VirtAddr::from_ptr(stack.add(1));
-        }
+    let stacks = (&raw const INTERRUPT_STACKS).cast::<Stack>();
+    let ends: [_; STACKS] = [1, 2, 3].map(|count| VirtAddr::from_ptr(stacks.wrapping_add(count)));
+    for (index, end) in ends.into_iter().enumerate() {
+        // SAFETY: nobody else runs yet.
+        unsafe { (*task).interrupt_stack_table[index] = end };
     }
     // SAFETY: (1) nobody else runs yet, and nobody calls this again, so that there is one
     // reference to each of the two; (2) they live for ever, as the processor expects; (3) the
