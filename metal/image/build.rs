@@ -4,7 +4,7 @@ use std::env;
 
 fn main() {
     let folder = env::var("CARGO_MANIFEST_DIR").expect("cargo says where the package is");
-    let script = format!("-Wl,-T,{folder}/linker.ld");
+    let script = format!("-Wl,-T,{folder}/../image/linker.ld");
     let options = [
         "-nostartfiles",
         "-nostdlib",
@@ -21,5 +21,5 @@ fn main() {
     for option in options {
         println!("cargo:rustc-link-arg-bins={option}");
     }
-    println!("cargo:rerun-if-changed=linker.ld");
+    println!("cargo:rerun-if-changed=../image/linker.ld");
 }

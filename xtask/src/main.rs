@@ -3,6 +3,7 @@ mod browser;
 mod fuzz;
 mod guests;
 mod machines;
+mod metal;
 mod network;
 mod redis;
 mod run;
@@ -52,6 +53,8 @@ enum Task {
     },
     /// Fuzzes what decodes bytes from outside: `cargo xtask fuzz wire --minutes 10`.
     Fuzz(fuzz::Args),
+    /// Tests of the machine below a node, in QEMU (part of `test`).
+    Metal,
     /// Builds the guest modules from their sources.
     Guests(guests::Args),
 }
@@ -76,6 +79,7 @@ fn main() -> Result<()> {
         Task::Scale { options } => program("plurix-scale", &options),
         Task::Model { options } => program(MODEL, &options),
         Task::Fuzz(args) => fuzz::run(&args),
+        Task::Metal => metal::test(),
         Task::Guests(args) => guests::run(&args),
     }
 }
@@ -103,6 +107,7 @@ fn check() -> Result<()> {
     }
     let targets = ["clippy", "--all-targets", "--manifest-path", FUZZ];
     run::cargo(&[&targets[..], &["--", "-D", "warnings"]].concat())?;
+    metal::check()?;
     if run::is_installed("cargo-deny") {
         run::cargo(&[
             "deny",
@@ -129,6 +134,7 @@ fn test() -> Result<()> {
     browser::test()?;
     redis::test()?;
     machines::test()?;
+    metal::test()?;
     run::cargo(&["test", "--release", "--manifest-path", "guest/Cargo.toml"])?;
     run::cargo(&["test", "--manifest-path", FUZZ])?;
     guests::run(&guests::Args::check())?;

@@ -4,6 +4,7 @@
 //! themselves.
 use alloc::alloc::{Layout, alloc, handle_alloc_error};
 use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use spin::Mutex;
 use types::PAGE_SIZE;
@@ -19,6 +20,13 @@ pub(crate) struct FrameAddress(pub(crate) usize);
 struct FreeList(usize);
 
 static FREE: Mutex<FreeList> = Mutex::new(FreeList(0));
+static IN_USE: AtomicUsize = AtomicUsize::new(0);
+
+/// Pages of memory that page tables, stacks and guests have.
+#[must_use]
+pub fn in_use() -> usize {
+    IN_USE.load(Ordering::Relaxed)
+}
 
 impl FrameAddress {
     /// The frame's bytes.
@@ -36,6 +44,7 @@ pub(crate) fn take() -> FrameAddress {
     let frame = FrameAddress(free.0);
     // SAFETY: a free frame holds the address of the next, and nobody else uses it.
     free.0 = unsafe { frame.pointer::<usize>().read() };
+    IN_USE.fetch_add(1, Ordering::Relaxed);
     frame
 }
 
@@ -56,6 +65,7 @@ pub(crate) unsafe fn give(frame: FrameAddress) {
     // SAFETY: the caller gives it up, and it has room for an address.
     unsafe { frame.pointer::<usize>().write(free.0) };
     free.0 = frame.0;
+    IN_USE.fetch_sub(1, Ordering::Relaxed);
 }
 
 fn refill(free: &mut FreeList) {

@@ -12,6 +12,7 @@
 //! | time, randomness, waiting, reset | [`clock`], [`cpu`], [`watchdog`] |
 //! | memory of guests, and their faults | [`view`], `guest` |
 //! | what the WebAssembly runtime asks for | `runtime` |
+//! | what tests ask for | [`probe`] |
 //! | devices | [`serial`], [`virtio`], [`ports`] |
 #![no_std]
 #![deny(missing_docs)]
@@ -28,6 +29,7 @@ mod interrupt;
 mod paging;
 pub mod panic;
 pub mod ports;
+pub mod probe;
 mod runtime;
 mod segments;
 pub mod serial;
@@ -35,6 +37,7 @@ pub mod view;
 pub mod virtio;
 pub mod watchdog;
 
+pub use frames::in_use as frames_in_use;
 pub use heap::usage as heap_usage;
 pub use serial::{print_line, print_timed};
 

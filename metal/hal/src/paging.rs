@@ -126,6 +126,11 @@ pub(crate) fn reserve(bytes: usize) -> Range<usize> {
     start..start + bytes
 }
 
+/// Whether addresses are such as [`reserve`] gives: no device lies there.
+pub(crate) fn is_reserved(range: &Range<usize>) -> bool {
+    RANGES_START <= range.start && range.end <= RANGES_END
+}
+
 /// Gives addresses back that are not used any more; what is mapped there is given back, too.
 ///
 /// # Safety

@@ -1,0 +1,57 @@
+//! Time.
+use hal::clock::{now_ns, sleep_until_ns};
+use hal::ports::HarmlessPort;
+use hal::virtio;
+
+use crate::Machine;
+
+const MS: u64 = 1_000_000;
+
+pub(crate) fn monotonic(_: &mut Machine) {
+    let mut last = now_ns();
+    let end = last + 20 * MS;
+    while last < end {
+        let next = now_ns();
+        assert!(next >= last, "{next} ns after {last} ns");
+        last = next;
+    }
+}
+
+pub(crate) fn sleep(_: &mut Machine) {
+    for ms in [0, 1, 5, 20] {
+        let start = now_ns();
+        let until = start + ms * MS;
+        let mut turns = 0;
+        // It may end earlier, but by itself it comes to an end, and does not just return.
+        while now_ns() < until {
+            // A device that wants attention would keep it awake.
+            let _ = virtio::take_lines();
+            sleep_until_ns(until);
+            turns += 1;
+        }
+        assert!(turns <= 10_000, "{turns} turns in {ms} ms are none");
+    }
+}
+
+/// Seconds of the clock with the battery, as it has them.
+fn second() -> u8 {
+    let port = |number| HarmlessPort::new(number).expect("the clock's ports are harmless");
+    port(0x70).write(0);
+    port(0x71).read()
+}
+
+/// When the next second begins.
+fn next_second() -> u64 {
+    let (now, start) = (second(), now_ns());
+    while second() == now {
+        assert!(now_ns() - start < 10_000 * MS, "the clock stands still");
+    }
+    now_ns()
+}
+
+/// The counter was measured for a millisecond; in a second an error would show.
+pub(crate) fn pace(_: &mut Machine) {
+    let start = next_second();
+    let ms = (next_second() - start) / MS;
+    assert!((800..1_250).contains(&ms), "a second was {ms} ms");
+}

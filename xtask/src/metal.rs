@@ -1,0 +1,290 @@
+//! Tests of the machine below a node, on machines that QEMU makes; and what is checked of the
+//! workspace that is built for it.
+use std::fs::{self, File};
+use std::io::Read;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::run;
+
+/// What makes machines, and the Debian package that has it.
+const PROGRAMS: [run::Program; 1] = [("qemu-system-x86_64", "qemu-system-x86")];
+/// A workspace of its own, for another machine.
+const MANIFEST: &str = "metal/Cargo.toml";
+const TESTS: &str = "plurix-tests";
+/// Before each line that says how a test has gone.
+const MARK: &str = "plurix-tests: ";
+/// The status of QEMU after a machine whose tests have all passed: twice its code, and one.
+const PASSED: i32 = 1;
+/// Time that a machine may take, on a computer that has much else to do.
+const PATIENCE: Duration = Duration::from_secs(300);
+const DISK_BYTES: u64 = 64 << 20;
+/// Longer than any frame.
+const FRAME_BYTES: usize = 4096;
+
+/// The machines: how QEMU calls them, and what it calls their devices.
+const KINDS: [(&str, &str); 2] = [("microvm,acpi=off", "device"), ("q35", "pci")];
+
+/// Runs the tests on all kinds of machines, or says why not.
+pub(crate) fn test() -> Result<()> {
+    run::install(&PROGRAMS);
+    if let Some(lack) = run::lack(&PROGRAMS) {
+        run::say(&format!("tests of bare metal: NOT run: {lack}"));
+        return Ok(());
+    }
+    let folder = run::root().join("target/metal");
+    fs::create_dir_all(&folder).context("make the folder for test machines")?;
+    let guest = compile_guest(&folder)?;
+    let image = build(&folder)?;
+    for (kind, bus) in KINDS {
+        let machine = Machine {
+            kind,
+            bus,
+            image: &image,
+            guest: &guest,
+            disk: folder.join(format!("{bus}.img")),
+        };
+        machine
+            .test()
+            .with_context(|| format!("on the machine {kind}"))?;
+    }
+    Ok(())
+}
+
+/// Formatting and lints.
+pub(crate) fn check() -> Result<()> {
+    run::cargo(&["fmt", "--all", "--check", "--manifest-path", MANIFEST])?;
+    let lints = [
+        "clippy",
+        "--release",
+        "--manifest-path",
+        MANIFEST,
+        "--",
+        "-D",
+        "warnings",
+    ];
+    let mut cargo = Command::new(env!("CARGO"));
+    run::command(cargo.args(lints).env("RUSTFLAGS", imager::RUSTFLAGS))
+}
+
+/// Machine code of the guest that the tests run: there is no compiler on the machine.
+fn compile_guest(folder: &Path) -> Result<PathBuf> {
+    let together = ["--workspace", "--exclude", "model"];
+    let build = ["build", "--quiet", "--release", "--example", "artefact"];
+    run::cargo(&[&build[..], &together].concat())?;
+    let guest = folder.join("guest.code");
+    let program = run::root().join("target/release/examples/artefact");
+    run::command(
+        Command::new(program)
+            .arg("metal/tests/guest.wat")
+            .arg(&guest),
+    )?;
+    Ok(guest)
+}
+
+/// The tests as an image with names of functions.
+fn build(folder: &Path) -> Result<PathBuf> {
+    let mut cargo = Command::new(env!("CARGO"));
+    let build = [
+        "build",
+        "--release",
+        "--bin",
+        TESTS,
+        "--manifest-path",
+        MANIFEST,
+    ];
+    run::command(cargo.args(build).env("RUSTFLAGS", imager::RUSTFLAGS))?;
+    let built = run::root().join("metal/target/release").join(TESTS);
+    let linked = fs::read(&built).with_context(|| format!("read {}", built.display()))?;
+    let image = folder.join(TESTS);
+    let finished = imager::finish(linked).context("put names into the image")?;
+    fs::write(&image, finished).context("write the image")?;
+    Ok(image)
+}
+
+/// A machine to run tests on.
+struct Machine<'a> {
+    kind: &'a str,
+    bus: &'a str,
+    image: &'a Path,
+    guest: &'a Path,
+    disk: PathBuf,
+}
+
+/// A test that has a machine of its own.
+struct Alone {
+    /// How QEMU ends.
+    status: i32,
+    name: String,
+    /// What the machine says before.
+    says: String,
+}
+
+/// How a machine has ended.
+struct Ended {
+    status: Option<i32>,
+    said: String,
+}
+
+impl Machine<'_> {
+    fn test(&self) -> Result<()> {
+        let disk = File::create(&self.disk).and_then(|disk| disk.set_len(DISK_BYTES));
+        disk.context("make a disk")?;
+        let ended = self.run("")?;
+        ensure!(ended.status == Some(PASSED), "{}", ended.story());
+        let lines = ended
+            .said
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix(MARK));
+        let alone: Vec<Alone> = lines.clone().filter_map(Alone::read).collect();
+        let last = lines.last().unwrap_or_default();
+        run::say(&format!("{}: {last}", self.kind));
+        ensure!(!alone.is_empty(), "no test is listed that is run alone");
+        for test in alone {
+            let ended = self.run(&test.name.replace(' ', "_"))?;
+            ensure!(
+                ended.status == Some(test.status) && ended.said.contains(&test.says),
+                "{}: expected status {} after `{}`, found\n{}",
+                test.name,
+                test.status,
+                test.says,
+                ended.story()
+            );
+            run::say(&format!("{}: ok {}", self.kind, test.name));
+        }
+        Ok(())
+    }
+
+    /// Runs a machine with one test, or with all that need none of their own.
+    fn run(&self, only: &str) -> Result<Ended> {
+        let echo = Echo::start()?;
+        let words = if only.is_empty() {
+            String::new()
+        } else {
+            format!("only={only}")
+        };
+        let bus = self.bus;
+        let drive = format!("if=none,id=disk,format=raw,file={}", self.disk.display());
+        let mut command = qemu(self.kind);
+        command
+            .args([
+                "-drive",
+                &drive,
+                "-device",
+                &format!("virtio-blk-{bus},drive=disk"),
+            ])
+            .args(["-netdev", &echo.netdev()])
+            .args(["-device", &format!("virtio-net-{bus},netdev=net")])
+            .args(["-device", &format!("virtio-rng-{bus}")])
+            .arg("-kernel")
+            .arg(self.image)
+            .arg("-initrd")
+            .arg(self.guest)
+            .args(["-append", &words]);
+        watch(command)
+    }
+}
+
+/// A machine without devices, but for a serial port and one for its end.
+fn qemu(kind: &str) -> Command {
+    let mut command = Command::new(PROGRAMS[0].0);
+    command
+        .args(["-nodefaults", "-no-user-config", "-display", "none"])
+        .args(["-serial", "stdio", "-no-reboot"])
+        .args(["-M", kind, "-accel", "tcg", "-cpu", "max", "-m", "128"])
+        .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
+    command
+}
+
+/// Runs the machine to its end, or for as long as it may take.
+fn watch(mut command: Command) -> Result<Ended> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().context("start QEMU")?;
+    let mut serial = child.stdout.take().expect("it was asked for");
+    let reader = thread::spawn(move || {
+        let mut said = Vec::new();
+        // What was said until then is said.
+        let _ = serial.read_to_end(&mut said);
+        String::from_utf8_lossy(&said).into_owned()
+    });
+    let status = wait(&mut child)?;
+    let said = reader.join().expect("it only reads");
+    Ok(Ended { status, said })
+}
+
+/// How the child ends, `None` if it had to be ended.
+fn wait(child: &mut Child) -> Result<Option<i32>> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait().context("wait for QEMU")? {
+            return Ok(status.code());
+        }
+        if Instant::now() > deadline {
+            child.kill().context("end QEMU")?;
+            child.wait().context("wait for QEMU")?;
+            return Ok(None);
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+impl Ended {
+    fn story(&self) -> String {
+        match self.status {
+            Some(status) => format!("QEMU ended with {status}, after\n{}", self.said),
+            None => format!("no end within {PATIENCE:?}, after\n{}", self.said),
+        }
+    }
+}
+
+impl Alone {
+    /// `alone STATUS NAME | WHAT IT SAYS`.
+    fn read(line: &str) -> Option<Self> {
+        let (status, rest) = line.strip_prefix("alone ")?.split_once(' ')?;
+        let (name, says) = rest.split_once(" |")?;
+        Some(Self {
+            status: status.parse().ok()?,
+            name: name.to_owned(),
+            says: says.trim().to_owned(),
+        })
+    }
+}
+
+/// The other end of a machine's network: sends every frame back.
+struct Echo {
+    here: u16,
+    there: u16,
+}
+
+impl Echo {
+    fn start() -> Result<Self> {
+        let bind = || UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("bind a port");
+        let socket = bind()?;
+        // Free for QEMU as soon as it is let go.
+        let there = bind()?.local_addr()?.port();
+        let here = socket.local_addr()?.port();
+        thread::spawn(move || {
+            let mut frame = [0; FRAME_BYTES];
+            // As long as this program runs: its machines are few.
+            loop {
+                if let Ok((bytes, from)) = socket.recv_from(&mut frame) {
+                    // Frames may be lost.
+                    let _ = socket.send_to(&frame[..bytes], from);
+                }
+            }
+        });
+        Ok(Self { here, there })
+    }
+
+    fn netdev(&self) -> String {
+        let place =
+            |side: &str, port| format!("{side}.type=inet,{side}.host=127.0.0.1,{side}.port={port}");
+        let (local, remote) = (place("local", self.there), place("remote", self.here));
+        format!("dgram,id=net,{local},{remote}")
+    }
+}
