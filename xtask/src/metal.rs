@@ -14,6 +14,17 @@ use crate::run;
 
 /// What makes machines, and the Debian package that has it.
 const PROGRAMS: [run::Program; 1] = [("qemu-system-x86_64", "qemu-system-x86")];
+/// What makes disks that firmware boots, and the Debian packages.
+const ISO_PROGRAMS: [run::Program; 4] = [
+    ("grub-mkrescue", "grub-common"),
+    ("/usr/lib/grub/i386-pc/multiboot2.mod", "grub-pc-bin"),
+    ("xorriso", "xorriso"),
+    ("mformat", "mtools"),
+];
+/// The test that is run by firmware, which tells nothing on a command line.
+const ISO_WORDS: &str = "only=time_does_not_go_back";
+/// Machines with firmware that boots disks.
+const ISO_KINDS: [&str; 2] = ["pc", "q35"];
 /// A workspace of its own, for another machine.
 const MANIFEST: &str = "metal/Cargo.toml";
 const TESTS: &str = "plurix-tests";
@@ -52,6 +63,28 @@ pub(crate) fn test() -> Result<()> {
         machine
             .test()
             .with_context(|| format!("on the machine {kind}"))?;
+    }
+    test_iso(&image, &folder.join("tests.iso"))
+}
+
+/// Whether firmware starts the tests, and they are told what is on the disk.
+fn test_iso(image: &Path, iso: &Path) -> Result<()> {
+    run::install(&ISO_PROGRAMS);
+    if let Some(lack) = run::lack(&ISO_PROGRAMS) {
+        run::say(&format!("starts by firmware: NOT tested: {lack}"));
+        return Ok(());
+    }
+    imager::iso(image, ISO_WORDS, iso).context("make a disk for firmware")?;
+    for kind in ISO_KINDS {
+        let mut command = qemu(kind);
+        command.args(["-vga", "std", "-cdrom"]).arg(iso);
+        let ended = watch(command)?;
+        ensure!(
+            ended.status == Some(PASSED) && ended.said.contains("1 passed"),
+            "started by the firmware of {kind}: {}",
+            ended.story()
+        );
+        run::say(&format!("{kind}: ok the firmware starts it"));
     }
     Ok(())
 }

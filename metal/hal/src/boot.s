@@ -1,8 +1,9 @@
 # From the boot loader's 32-bit world to `start` in long mode.
 #
-# PVH: the loader finds the entry in a note, and comes in protected mode without paging, with
-# the address of its `hvm_start_info` in EBX. The first 4 GiB are mapped one to one here,
-# without any protection; `paging` makes the tables that stay.
+# The loader comes in protected mode without paging, with the address of what it has to tell in
+# EBX: by PVH, which finds the entry in a note, or by Multiboot 2, which finds it in a header and
+# says in EAX that it has. The first 4 GiB are mapped one to one here, without any protection;
+# `paging` makes the tables that stay.
 
 .section .note.pvh, "a", @note
 .balign 4
@@ -13,12 +14,31 @@
 .quad pvh_start
 
 .section .boot.text, "ax", @progbits
+.set MULTIBOOT_MAGIC, 0xe85250d6
+.set MULTIBOOT_I386, 0
+.balign 8                       # among the first 32 KiB of the file
+multiboot_header:
+.long MULTIBOOT_MAGIC
+.long MULTIBOOT_I386
+.long multiboot_end - multiboot_header
+.long -(MULTIBOOT_MAGIC + MULTIBOOT_I386 + (multiboot_end - multiboot_header))
+.short 3, 0                     # the entry
+.long 12
+.long multiboot_start
+.balign 8
+.short 0, 0                     # the end
+.long 8
+multiboot_end:
+
 .code32
 .globl pvh_start
 pvh_start:
+    xorl %eax, %eax
+multiboot_start:
     cli
     cld
-    movl %ebx, %edi
+    movl %eax, %edi
+    movl %ebx, %esi
     rdtsc
     movl %eax, boot_tsc
     movl %edx, boot_tsc + 4
@@ -69,6 +89,7 @@ long_start:
     movw %ax, %fs
     movw %ax, %gs
     movl %edi, %edi
+    movl %esi, %esi
     movq $boot_stack_top, %rsp
     fninit
     xorl %ebp, %ebp             # the last frame of every backtrace

@@ -6,7 +6,7 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | start, memory map, command line | [`boot`] |
+//! | start, memory map, command line | [`boot`], `loader` |
 //! | heap, frames, page tables | `heap`, `frames`, `paging` |
 //! | interrupts and exceptions | `interrupt`, `segments`, `apic` |
 //! | time, randomness, waiting, reset | [`clock`], [`cpu`], [`watchdog`] |
@@ -26,6 +26,7 @@ mod frames;
 mod guest;
 mod heap;
 mod interrupt;
+mod loader;
 mod paging;
 pub mod panic;
 pub mod ports;

@@ -3,12 +3,15 @@
 //!
 //! A test that fails ends the machine by a panic. Tests that end it anyway, or come after such an
 //! end, run alone, in a machine of their own: they are only listed unless the command line has
-//! `only=NAME`. `cargo xtask metal` makes the machines, and says to them what they need: a disk,
-//! a network of which each frame comes back, and `guest.wat` as machine code for a first file.
+//! `only=NAME`, or the first file has. `cargo xtask metal` makes the machines, with what they
+//! need: a disk, a network of which each frame comes back, and `guest.wat` as machine code for a
+//! first file.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
 extern crate alloc;
+
+use alloc::string::String;
 
 mod clocks;
 mod devices;
@@ -123,10 +126,7 @@ fn main(boot: Boot) -> ! {
         disk: blocks.pop(),
         network: networks.pop(),
     };
-    // Words end at spaces.
-    let only = machine.boot.command_line.split_ascii_whitespace();
-    let only = only.filter_map(|word| word.strip_prefix("only=")).next();
-    let only = only.map(|name| name.replace('_', " "));
+    let only = only(&machine.boot);
     let mut count = 0;
     for test in TESTS {
         let is_alone = !matches!(test.end, End::Returns);
@@ -144,6 +144,17 @@ fn main(boot: Boot) -> ! {
     assert!(count > 0, "there is such a test");
     say!("plurix-tests: {count} passed");
     cpu::power_off(0)
+}
+
+/// The one test that is to be run, if the command line or the first file says so.
+fn only(boot: &Boot) -> Option<String> {
+    let file = boot.modules.first().map_or(&[][..], |file| file);
+    let file = core::str::from_utf8(file).unwrap_or_default();
+    let words = boot.command_line.split_ascii_whitespace();
+    let mut words = words.chain(file.split_ascii_whitespace());
+    let name = words.find_map(|word| word.strip_prefix("only="));
+    // Words end at spaces.
+    name.map(|name| name.replace('_', " "))
 }
 
 fn run(test: &Test, machine: &mut Machine) {

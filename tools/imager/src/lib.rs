@@ -1,5 +1,9 @@
 //! Bootable files, of what cargo has linked.
 #![deny(missing_docs)]
+mod iso;
+
+pub use iso::{IsoError, PACKAGES, iso};
+
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
 /// With what an image is compiled: backtraces follow frame pointers.
