@@ -108,7 +108,10 @@ fn read(told: &Told) -> Boot {
         true => Vec::new(),
         false => bytes(&told.command_line),
     };
-    let length = line.iter().position(|&byte| byte == 0).unwrap_or(line.len());
+    let length = line
+        .iter()
+        .position(|&byte| byte == 0)
+        .unwrap_or(line.len());
     Boot {
         command_line: String::from_utf8_lossy(&line[..length]).into_owned(),
         modules: told.files.as_slice().iter().map(bytes).collect(),

@@ -134,7 +134,9 @@ fn start_interval() {
 /// let it wait in the middle.
 fn read_well() -> Reading {
     let readings = (0..TRIES).map(|_| read_clocks());
-    readings.min_by_key(|reading| reading.width).expect("some tries")
+    readings
+        .min_by_key(|reading| reading.width)
+        .expect("some tries")
 }
 
 fn read_clocks() -> Reading {

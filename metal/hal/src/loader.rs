@@ -81,7 +81,10 @@ impl Ranges {
 
     pub(crate) fn add(&mut self, range: Range<usize>) {
         if range.start < range.end {
-            assert!(self.count < RANGES_MAX, "the memory map is longer than expected");
+            assert!(
+                self.count < RANGES_MAX,
+                "the memory map is longer than expected"
+            );
             self.ranges[self.count] = range;
             self.count += 1;
         }
@@ -213,7 +216,8 @@ impl Told {
 
     fn add_memory(&mut self, entry: &MemoryEntry) {
         if entry.kind == KIND_RAM {
-            self.memory.add(address(entry.address)..address(entry.address + entry.bytes));
+            self.memory
+                .add(address(entry.address)..address(entry.address + entry.bytes));
         }
     }
 

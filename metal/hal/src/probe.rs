@@ -40,10 +40,16 @@ pub fn hold(
     events: &dyn GuestEvents,
 ) -> u64 {
     let offset = page.0 as usize * PAGE_SIZE;
-    assert!(offset < VIEW_BYTES && rounds > 0, "a page of a view, and a round at least");
+    assert!(
+        offset < VIEW_BYTES && rounds > 0,
+        "a page of a view, and a round at least"
+    );
     let word = space.memory().wrapping_add(offset);
     let range = word.addr()..word.addr() + size_of::<u64>();
-    assert!(paging::is_reserved(&range), "the memory of one of this machine's views");
+    assert!(
+        paging::is_reserved(&range),
+        "the memory of one of this machine's views"
+    );
     let text = (&raw const probe_start).addr()..(&raw const probe_end).addr();
     let stop = (&raw const probe_stop).addr();
     let functions = match role {

@@ -57,7 +57,10 @@ pub(crate) fn disk(machine: &mut Machine) {
         disk.flush(2);
         assert_eq!(answers(disk, 1).len(), 1);
         disk.read(3, start + place, bytes.len());
-        assert!(answers(disk, 1) == [(3, bytes)], "what was written to {sectors} sectors");
+        assert!(
+            answers(disk, 1) == [(3, bytes)],
+            "what was written to {sectors} sectors"
+        );
     }
 }
 
@@ -69,7 +72,11 @@ pub(crate) fn disk_queue(machine: &mut Machine) {
         let mut count_now = 0;
         while disk.has_room() {
             let sector = start + 10_000 + count_now;
-            disk.write(count_now, sector, Arc::new(pattern(count + count_now, SECTOR)));
+            disk.write(
+                count_now,
+                sector,
+                Arc::new(pattern(count + count_now, SECTOR)),
+            );
             count_now += 1;
         }
         assert!(count_now > 4, "it takes some");
@@ -89,7 +96,10 @@ fn size(count: u64) -> usize {
 }
 
 fn open(machine: &mut Machine) -> MetalDisk {
-    let disk = machine.disk.take().expect("a disk that no other test has taken");
+    let disk = machine
+        .disk
+        .take()
+        .expect("a disk that no other test has taken");
     BootDisk::on_device(disk, 77).expect("a volume").store
 }
 
@@ -111,7 +121,9 @@ pub(crate) fn volume(machine: &mut Machine) {
     }
     volume.create(SEGMENT).expect("there is none");
     for (number, bytes) in (1..).zip(contents().chunks(40_000)) {
-        volume.append(SEGMENT, bytes.to_vec()).expect("there is room");
+        volume
+            .append(SEGMENT, bytes.to_vec())
+            .expect("there is room");
         volume.sync(SyncToken(number)).expect("it can be synced");
     }
     let deadline = now_ns() + PATIENCE_NS;

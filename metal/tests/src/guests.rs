@@ -21,8 +21,15 @@ const LIMITS: Limits = Limits {
 /// Where the guest's memory ends.
 const MEMORY_END: i64 = 40 << 16;
 /// Its functions that never end.
-const ENDLESS: [&str; 7] =
-    ["empty", "storing", "recursive", "calling", "calling_long", "filling", "tail_calling"];
+const ENDLESS: [&str; 7] = [
+    "empty",
+    "storing",
+    "recursive",
+    "calling",
+    "calling_long",
+    "filling",
+    "tail_calling",
+];
 
 /// A node in miniature: pages are zero at first and stay.
 struct Host {
@@ -117,7 +124,11 @@ impl StepHost for Host {
 }
 
 fn load(machine: &Machine) -> Module {
-    let artefact = machine.boot.modules.first().expect("machine code for a first file");
+    let artefact = machine
+        .boot
+        .modules
+        .first()
+        .expect("machine code for a first file");
     let engine = Engine::new().expect("a runtime");
     let module = engine.load(artefact, &ModuleInfo::default());
     module.unwrap_or_else(|error| panic!("{error}"))
@@ -126,7 +137,11 @@ fn load(machine: &Machine) -> Module {
 pub(crate) fn computes(machine: &mut Machine) {
     let (mut host, mut instance) = Host::new(&load(machine));
     assert_eq!(host.value(&mut instance, "fibonacci", 20), 6_765);
-    assert_eq!(host.value(&mut instance, "worker", 0), 77, "what the host has answered");
+    assert_eq!(
+        host.value(&mut instance, "worker", 0),
+        77,
+        "what the host has answered"
+    );
 }
 
 pub(crate) fn pages(machine: &mut Machine) {
@@ -135,11 +150,19 @@ pub(crate) fn pages(machine: &mut Machine) {
     contents[0] = 3;
     host.view.map(PageIndex(5), &contents);
     assert_eq!(host.value(&mut instance, "walk", 100), 3);
-    assert_eq!((host.reads, host.writes), (99, 100), "each page that was not there, once");
+    assert_eq!(
+        (host.reads, host.writes),
+        (99, 100),
+        "each page that was not there, once"
+    );
     assert_eq!(host.view.bytes(PageIndex(4))[8..16], 0_u64.to_le_bytes());
     assert_eq!(host.view.bytes(PageIndex(99))[8..16], 3_u64.to_le_bytes());
     assert_eq!(host.value(&mut instance, "walk", 100), 3);
-    assert_eq!((host.reads, host.writes), (99, 100), "none is asked for again");
+    assert_eq!(
+        (host.reads, host.writes),
+        (99, 100),
+        "none is asked for again"
+    );
     assert!(!host.view.is_present(PageIndex(100)));
 }
 
@@ -159,15 +182,26 @@ pub(crate) fn faults(machine: &mut Machine) {
             ("copy", MEMORY_END - 99, FaultKind::OutOfBounds),
             ("recurse", 0, FaultKind::StackOverflow),
         ] {
-            assert_eq!(host.fault(&mut instance, function, argument), kind, "{function}");
-            assert_eq!(host.value(&mut instance, "fibonacci", 5), 5, "it is usable still");
+            assert_eq!(
+                host.fault(&mut instance, function, argument),
+                kind,
+                "{function}"
+            );
+            assert_eq!(
+                host.value(&mut instance, "fibonacci", 5),
+                5,
+                "it is usable still"
+            );
         }
     }
     let Err(Stop::Guest(fault)) = instance.step(&mut host, "panic", 0, LIMITS) else {
         panic!("a fault");
     };
     let report = fault.report.to_string();
-    assert!(report.contains("in inner_part\n  in outer_part"), "{report}");
+    assert!(
+        report.contains("in inner_part\n  in outer_part"),
+        "{report}"
+    );
 }
 
 pub(crate) fn stopped_at_page(machine: &mut Machine) {
@@ -191,7 +225,11 @@ pub(crate) fn endless(machine: &mut Machine) {
         let (mut host, mut instance) = Host::new(&module);
         let stop = instance.step(&mut host, function, 0, limits);
         assert_eq!(stop, Err(Stop::TimeLimit), "{function}");
-        assert_eq!(host.value(&mut instance, "fibonacci", 5), 5, "it is usable still");
+        assert_eq!(
+            host.value(&mut instance, "fibonacci", 5),
+            5,
+            "it is usable still"
+        );
     }
 }
 

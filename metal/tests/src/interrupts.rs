@@ -41,7 +41,11 @@ impl Counted {
         let space = self.view.borrow().space();
         let mut turns = 0;
         while count() < ENOUGH {
-            assert_eq!(hold(&*space, PAGE, ROUNDS, role, self), 0, "values were changed");
+            assert_eq!(
+                hold(&*space, PAGE, ROUNDS, role, self),
+                0,
+                "values were changed"
+            );
             turns += 1;
             assert!(turns < TURNS_MAX, "{} interrupts in {turns} turns", count());
         }
@@ -77,7 +81,11 @@ pub(crate) fn ticks_of_guests(_: &mut Machine) {
 pub(crate) fn ticks_of_hosts(_: &mut Machine) {
     let events = Counted::new();
     events.interrupt(Role::Host, || events.later.get());
-    assert_eq!(events.ticks.get(), 0, "the host is in the middle of something");
+    assert_eq!(
+        events.ticks.get(),
+        0,
+        "the host is in the middle of something"
+    );
 }
 
 pub(crate) fn absent_page(_: &mut Machine) {
@@ -85,10 +93,18 @@ pub(crate) fn absent_page(_: &mut Machine) {
     let space = events.view.borrow().space();
     for turn in 1..=50 {
         for role in [Role::Guest, Role::Host] {
-            assert_eq!(hold(&*space, PAGE, 3, role, &events), 0, "values were changed");
+            assert_eq!(
+                hold(&*space, PAGE, 3, role, &events),
+                0,
+                "values were changed"
+            );
         }
         assert_eq!(events.faults.get(), turn, "asked for once");
-        assert_eq!(events.view.borrow().bytes(PAGE), &[7; PAGE_SIZE], "what was put there");
+        assert_eq!(
+            events.view.borrow().bytes(PAGE),
+            &[7; PAGE_SIZE],
+            "what was put there"
+        );
         events.view.borrow_mut().unmap(PAGE);
     }
 }

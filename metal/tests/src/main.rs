@@ -53,17 +53,32 @@ enum End {
 }
 
 const TESTS: &[Test] = &[
-    test("memory is as much as the machine has", memory::all_is_claimed),
+    test(
+        "memory is as much as the machine has",
+        memory::all_is_claimed,
+    ),
     test("the heap keeps what is put there", memory::heap_keeps),
-    test("the heap gives back all that it gave", memory::heap_gives_back),
-    test("pages are present and protected as told", views::pages_do_as_told),
+    test(
+        "the heap gives back all that it gave",
+        memory::heap_gives_back,
+    ),
+    test(
+        "pages are present and protected as told",
+        views::pages_do_as_told,
+    ),
     test("views do not see one another", views::views_are_apart),
-    test("a view that ends gives all frames back", views::frames_come_back),
+    test(
+        "a view that ends gives all frames back",
+        views::frames_come_back,
+    ),
     test("an emptied view is as a new one", views::emptied),
     test("time does not go back", clocks::monotonic),
     test("sleep is as long as was asked", clocks::sleep),
     test("time passes as on the clock with the battery", clocks::pace),
-    test("ticks leave guests as they were", interrupts::ticks_of_guests),
+    test(
+        "ticks leave guests as they were",
+        interrupts::ticks_of_guests,
+    ),
     test("ticks leave the host as it was", interrupts::ticks_of_hosts),
     test("an absent page is asked for", interrupts::absent_page),
     test("a guest computes", guests::computes),
@@ -71,7 +86,10 @@ const TESTS: &[Test] = &[
     test("a guest's faults are errors", guests::faults),
     test("a guest is stopped at a page", guests::stopped_at_page),
     test("a guest that never ends is stopped", guests::endless),
-    test("ticks do not change what a guest computes", guests::interrupted),
+    test(
+        "ticks do not change what a guest computes",
+        guests::interrupted,
+    ),
     test("guests leave nothing behind", guests::no_leak),
     test("a disk keeps what is written", devices::disk),
     test("a disk takes many requests at once", devices::disk_queue),

@@ -10,7 +10,10 @@ const MEMORY_MIN: usize = 100 << 20;
 
 pub(crate) fn all_is_claimed(_: &mut Machine) {
     let (used, claimed) = hal::heap_usage();
-    assert!(used < claimed && claimed > MEMORY_MIN, "{used} of {claimed} bytes");
+    assert!(
+        used < claimed && claimed > MEMORY_MIN,
+        "{used} of {claimed} bytes"
+    );
 }
 
 /// Numbers that look random, and are the same every time.
@@ -18,7 +21,10 @@ struct Numbers(u64);
 
 impl Numbers {
     fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         usize::try_from(self.0 >> 33).expect("31 bits") % end
     }
 }
@@ -29,7 +35,10 @@ pub(crate) fn heap_keeps(_: &mut Machine) {
     for turn in 0..20_000_u32 {
         if kept.len() > 300 || (!kept.is_empty() && numbers.below(3) == 0) {
             let (value, bytes) = kept.swap_remove(numbers.below(kept.len()));
-            assert!(bytes.iter().all(|&byte| byte == value), "what {value} has written");
+            assert!(
+                bytes.iter().all(|&byte| byte == value),
+                "what {value} has written"
+            );
         } else {
             let [value, ..] = turn.to_le_bytes();
             let bytes = 1_usize << numbers.below(17);
@@ -38,7 +47,10 @@ pub(crate) fn heap_keeps(_: &mut Machine) {
         }
     }
     for (value, bytes) in kept {
-        assert!(bytes.iter().all(|&byte| byte == value), "what {value} has written");
+        assert!(
+            bytes.iter().all(|&byte| byte == value),
+            "what {value} has written"
+        );
     }
 }
 
@@ -52,9 +64,16 @@ pub(crate) fn heap_gives_back(_: &mut Machine) {
         let bytes = vec![1_u8; claimed / 3];
         total += bytes.len();
         let page = Box::new(Page([2; 4096]));
-        assert!((&raw const *page).addr().is_multiple_of(4096), "a page is aligned");
+        assert!(
+            (&raw const *page).addr().is_multiple_of(4096),
+            "a page is aligned"
+        );
         assert_eq!(page.0[4095], 2, "and its own");
         assert_eq!(bytes[bytes.len() - 1], 1, "to the last byte");
     }
-    assert_eq!(hal::heap_usage(), (before, claimed), "nothing is in use that was not");
+    assert_eq!(
+        hal::heap_usage(),
+        (before, claimed),
+        "nothing is in use that was not"
+    );
 }

@@ -29,7 +29,10 @@ fn value(page: u32) -> u8 {
 
 fn assert_blank(view: &View) {
     for page in PAGES.map(PageIndex) {
-        assert!(!view.is_present(page) && view.is_protected(page), "{page:?} is absent");
+        assert!(
+            !view.is_present(page) && view.is_protected(page),
+            "{page:?} is absent"
+        );
     }
 }
 
@@ -41,7 +44,10 @@ pub(crate) fn pages_do_as_told(_: &mut Machine) {
     }
     for number in PAGES {
         let page = PageIndex(number);
-        assert!(view.is_present(page) && view.is_protected(page), "{page:?} was mapped");
+        assert!(
+            view.is_present(page) && view.is_protected(page),
+            "{page:?} was mapped"
+        );
         assert_eq!(view.bytes(page), &*filled(value(number)), "{page:?}");
         view.unprotect(page);
         assert!(!view.is_protected(page), "{page:?} may be written to");
@@ -51,15 +57,25 @@ pub(crate) fn pages_do_as_told(_: &mut Machine) {
         view.protect(page);
         assert!(view.is_protected(page), "{page:?} is protected again");
         view.unmap(page);
-        assert!(!view.is_present(page) && view.is_protected(page), "{page:?} was unmapped");
+        assert!(
+            !view.is_present(page) && view.is_protected(page),
+            "{page:?} was unmapped"
+        );
         view.map_private(page);
-        assert!(view.is_present(page) && !view.is_protected(page), "{page:?} is private");
+        assert!(
+            view.is_present(page) && !view.is_protected(page),
+            "{page:?} is private"
+        );
         assert_eq!(view.bytes(page), &*filled(0), "{page:?} is zero");
     }
     let contents: Vec<_> = (1..=3).map(|value| Arc::from(filled(value))).collect();
     view.map_run(PageIndex(600), &contents);
     for (page, value) in (600..).zip(1..=3) {
-        assert_eq!(view.bytes(PageIndex(page)), &*filled(value), "one after the other");
+        assert_eq!(
+            view.bytes(PageIndex(page)),
+            &*filled(value),
+            "one after the other"
+        );
     }
     assert!(!view.is_present(PageIndex(603)), "and no more");
 }
@@ -71,7 +87,10 @@ pub(crate) fn views_are_apart(_: &mut Machine) {
     other.map(PageIndex(5), &filled(2));
     other.unprotect(PageIndex(5));
     assert_eq!(one.bytes(PageIndex(5)), &*filled(1), "what was put there");
-    assert!(one.is_protected(PageIndex(5)), "what is told of one is not of the other");
+    assert!(
+        one.is_protected(PageIndex(5)),
+        "what is told of one is not of the other"
+    );
     drop(other);
     assert_eq!(one.bytes(PageIndex(5)), &*filled(1), "what was put there");
 }
@@ -91,7 +110,10 @@ pub(crate) fn frames_come_back(_: &mut Machine) {
     let before = hal::frames_in_use();
     for _ in 0..20 {
         let view = use_view();
-        assert!(hal::frames_in_use() >= before + PAGES.len(), "pages take frames");
+        assert!(
+            hal::frames_in_use() >= before + PAGES.len(),
+            "pages take frames"
+        );
         let space = view.space();
         drop(view);
         assert!(hal::frames_in_use() > before, "a space may be used still");
