@@ -170,10 +170,9 @@ impl Machine<'_> {
         disk.context("make a disk")?;
         let ended = self.run("")?;
         ensure!(ended.status == Some(PASSED), "{}", ended.story());
-        let lines = ended
-            .said
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix(MARK));
+        // The machine puts the time before each line.
+        let lines = ended.said.lines().filter_map(|line| line.split_once(MARK));
+        let lines = lines.map(|(_, line)| line.trim());
         let alone: Vec<Alone> = lines.clone().filter_map(Alone::read).collect();
         let last = lines.last().unwrap_or_default();
         run::say(&format!("{}: {last}", self.kind));
