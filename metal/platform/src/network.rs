@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
 
+use hal::say;
 use links::{Exchange, LinkConfig, Token};
 use platform::{
     Clock, ClusterId, Event, Events, JoinerId, LinkCounters, Links, ListenerId, Protocol,
@@ -224,7 +225,16 @@ impl Events for Network {
             }
         }
         self.given_since_poll += 1;
-        self.exchange.next_event()
+        self.exchange.next_event().inspect(tell)
+    }
+}
+
+/// For the machine's log.
+fn tell(event: &Event) {
+    match event {
+        Event::LinkUp(node) => say!("the link with {node:?} is up"),
+        Event::LinkLost { node, why } => say!("the link with {node:?} is lost: {why:?}"),
+        _ => {}
     }
 }
 
