@@ -172,9 +172,9 @@ impl Machine<'_> {
         ensure!(ended.status == Some(PASSED), "{}", ended.story());
         // The machine puts the time before each line.
         let lines = ended.said.lines().filter_map(|line| line.split_once(MARK));
-        let lines = lines.map(|(_, line)| line.trim());
+        let mut lines = lines.map(|(_, line)| line.trim());
         let alone: Vec<Alone> = lines.clone().filter_map(Alone::read).collect();
-        let last = lines.last().unwrap_or_default();
+        let last = lines.next_back().unwrap_or_default();
         run::say(&format!("{}: {last}", self.kind));
         ensure!(!alone.is_empty(), "no test is listed that is run alone");
         for test in alone {
