@@ -33,6 +33,13 @@ pub(crate) enum Access {
     Run,
 }
 
+/// What lies at an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Use {
+    Memory,
+    Device,
+}
+
 impl Access {
     fn flags(self) -> PageTableFlags {
         let flags = PageTableFlags::PRESENT;
@@ -82,7 +89,10 @@ pub(crate) fn take_over(memory_end: usize) {
                 tables.set(page, FrameAddress(page), image_access(page).flags());
             }
         } else {
-            tables.set_large(at, memory_end);
+            // What is no memory is a device's.
+            let is_device = (memory_end.min(DEVICES_END)..DEVICES_END).contains(&at);
+            let of = if is_device { Use::Device } else { Use::Memory };
+            tables.set_large(at, of);
         }
     }
     for guard in segments::guards() {
@@ -92,6 +102,22 @@ pub(crate) fn take_over(memory_end: usize) {
     // SAFETY: the new tables map all that the old ones did and that is used, with the rights
     // that the parts of the image have in the linker's script.
     unsafe { Cr3::write(root, Cr3Flags::empty()) };
+}
+
+/// Maps a device's registers one to one, if firmware has put them where nothing is mapped: above
+/// all memory.
+pub(crate) fn map_device(range: Range<usize>) {
+    assert!(
+        range.end <= RANGES_START,
+        "a device at {range:x?}: expected it lower"
+    );
+    let mut tables = TABLES.lock();
+    let start = range.start.max(DEVICES_END) & !(LARGE - 1);
+    for at in (start..range.end).step_by(LARGE) {
+        if tables.table(at, 2)[index(at, 1)].is_unused() {
+            tables.set_large(at, Use::Device);
+        }
+    }
 }
 
 fn image_access(page: usize) -> Access {
@@ -198,10 +224,10 @@ impl Tables {
             .set_addr(PhysAddr::new(frame.0 as u64), flags);
     }
 
-    /// Two MiB one to one. What is no memory is a device's.
-    fn set_large(&mut self, at: usize, memory_end: usize) {
+    /// Two MiB one to one.
+    fn set_large(&mut self, at: usize, of: Use) {
         let mut flags = Access::Write.flags() | PageTableFlags::HUGE_PAGE;
-        if at >= memory_end.min(DEVICES_END) && at < DEVICES_END {
+        if of == Use::Device {
             flags |= PageTableFlags::NO_CACHE | PageTableFlags::WRITE_THROUGH;
         }
         let table = self.table(at, 2);

@@ -5,6 +5,8 @@ use core::ptr::{self, NonNull};
 use types::PAGE_SIZE;
 use virtio_drivers::{BufferDirection, Hal, PhysAddr};
 
+use crate::paging;
+
 /// Memory as devices see it.
 #[derive(Debug)]
 pub(super) struct OneToOne;
@@ -31,8 +33,9 @@ unsafe impl Hal for OneToOne {
         0
     }
 
-    unsafe fn mmio_phys_to_virt(at: PhysAddr, _: usize) -> NonNull<u8> {
+    unsafe fn mmio_phys_to_virt(at: PhysAddr, bytes: usize) -> NonNull<u8> {
         let at = usize::try_from(at).expect("addresses have 64 bits");
+        paging::map_device(at..at + bytes);
         NonNull::new(ptr::with_exposed_provenance_mut(at)).expect("no device lies at zero")
     }
 
