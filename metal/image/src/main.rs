@@ -75,8 +75,10 @@ fn make_node(
     for damage in store.damage() {
         say!("the store: {damage}");
     }
+    say!("the store is open, stable up to epoch {}", store.stable().0);
     let voter = open_voter(&settings, store.id(), disks.log, &mut entropy)?;
     let network = open_network(&settings, devices, disks.lines, entropy.clone())?;
+    say!("the doors are open");
     let engine = Engine::new().map_err(|error| error.to_string())?;
     if let Some(tools) = settings.tools {
         // For whoever has started the machine.
