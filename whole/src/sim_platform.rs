@@ -7,7 +7,7 @@ use std::sync::Arc;
 use linux::LinuxViews;
 use platform::{
     Clock, CompileJob, CompiledModule, Compiler, Entropy, Event, Events, JoinerId, LinkCounters,
-    Links, RequestId, Requests, ViewError, Views, Wait,
+    Links, RequestId, Requests, Screen, ViewError, Views, Wait,
 };
 use types::{Duration, Epoch, Instant, NodeId, ViewNumber};
 use wire::{Envelope, Message};
@@ -231,6 +231,8 @@ impl Requests for SimPlatform {
         }
     }
 }
+
+impl Screen for SimPlatform {}
 
 impl Views for SimPlatform {
     type View = linux::View;

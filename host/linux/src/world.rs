@@ -3,7 +3,8 @@ use std::net::SocketAddr;
 
 use platform::{
     Clock, CompileJob, CompiledModule, Compiler, Entropy, Event, Events, JoinerId, LinkCounters,
-    Links, ListenerId, Protocol, RequestId, Requests, SocketId, Sockets, ViewError, Views, Wait,
+    Links, ListenerId, Protocol, RequestId, Requests, Screen, SocketId, Sockets, ViewError, Views,
+    Wait,
 };
 use types::{Instant, NodeId};
 use wire::Envelope;
@@ -154,6 +155,9 @@ impl Sockets for LinuxWorld {
         }
     }
 }
+
+// The screen of this machine is its system's.
+impl Screen for LinuxWorld {}
 
 impl Views for LinuxWorld {
     type View = View;

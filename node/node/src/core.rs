@@ -227,6 +227,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             Event::LinkUp(node) => drop(self.voter.lost.remove(&node)),
             Event::Socket(event) => self.socket_events.push_back(event),
             Event::Refused(refusal) => self.note_intruder(LostWhy::Refused(refusal)),
+            Event::Felt(event) => self.on_own_input(event),
             Event::Woken => {}
         }
     }

@@ -54,12 +54,15 @@ pub use config::{Config, FatalReason};
 pub use node::Node;
 pub use voter::{Origin, Suffrage, Voter};
 
-use platform::{Clock, Compiler, Entropy, Events, Links, Requests, Sockets, Views};
+use platform::{Clock, Compiler, Entropy, Events, Links, Requests, Screen, Sockets, Views};
 
 /// The world that a node runs in.
 pub trait Platform:
-    Clock + Compiler + Entropy + Events + Links + Requests + Sockets + Views
+    Clock + Compiler + Entropy + Events + Links + Requests + Screen + Sockets + Views
 {
 }
 
-impl<P: Clock + Compiler + Entropy + Events + Links + Requests + Sockets + Views> Platform for P {}
+impl<P> Platform for P where
+    P: Clock + Compiler + Entropy + Events + Links + Requests + Screen + Sockets + Views
+{
+}

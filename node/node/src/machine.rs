@@ -1,5 +1,6 @@
 //! What tools do with the devices of this node: look at its display, press keys, type. None of it
 //! takes a transaction.
+use adapter::INPUT;
 use adapter::input::InputEvent;
 use admin::{Picture, Response};
 use alloc::string::ToString;
@@ -35,6 +36,14 @@ impl<P: Platform, D: Disk> Core<P, D> {
         let events = events.map_err(|malformed| bad_request(malformed.to_string()))?;
         self.machine.feel(&events);
         Ok((Response::Done, None))
+    }
+
+    /// Somebody uses the keyboard or pointer of this very machine. It is the cluster's only
+    /// where devices are: elsewhere nobody is to find later what was pressed there.
+    pub(crate) fn on_own_input(&mut self, event: InputEvent) {
+        if self.leadership.is_some() || self.machine.is_driven(INPUT) {
+            self.machine.feel(&[event]);
+        }
     }
 
     /// Somebody types at the line of text.

@@ -1,4 +1,5 @@
 //! What happens to a node from outside, one event at a time.
+use adapter::input::InputEvent;
 use alloc::vec::Vec;
 use types::{Instant, NodeId};
 use wire::Envelope;
@@ -60,6 +61,8 @@ pub enum Event {
     },
     /// Something happened to a socket of a program.
     Socket(SocketEvent),
+    /// Somebody has used the keyboard or the pointer of this machine.
+    Felt(InputEvent),
     /// The waker was called since the last such event.
     Woken,
 }

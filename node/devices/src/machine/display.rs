@@ -9,6 +9,7 @@ use adapter::Malformed;
 use adapter::display::{
     Checksum, Command, Cursor, MEMORY_BYTES, Mode, Palette, Reading, WRITE_BYTES_MAX,
 };
+use platform::{Screen, ScreenState};
 
 /// The parts of the memory that are noted to have changed.
 pub const CHUNK_BYTES: usize = 4096;
@@ -31,6 +32,16 @@ pub struct Adapter {
     /// The same for mode, cursor and palette.
     state_changed: u64,
     misread: u64,
+    told: Told,
+}
+
+/// What the machine's own screen has been told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Told {
+    /// All commands up to this one.
+    version: u64,
+    /// Which mode it is in, if it shows what the adapter has.
+    mode: Option<Mode>,
 }
 
 /// What an adapter shows, as far as it has changed.
@@ -61,6 +72,7 @@ impl Default for Adapter {
             changed: vec![1; MEMORY_BYTES.div_ceil(CHUNK_BYTES)],
             state_changed: 1,
             misread: 0,
+            told: Told::default(),
         }
     }
 }
@@ -108,32 +120,90 @@ impl Adapter {
         }
     }
 
-    /// A driver says something; what the adapter answers goes to `said`.
-    pub(super) fn write(&mut self, bytes: &[u8], said: &mut VecDeque<u8>) -> Result<(), Malformed> {
+    /// A driver says something; what the adapter answers goes to `said`, what it shows to the
+    /// machine's own screen.
+    pub(super) fn write(
+        &mut self,
+        bytes: &[u8],
+        said: &mut VecDeque<u8>,
+        screen: &mut impl Screen,
+    ) -> Result<(), Malformed> {
         let mut part = mem::take(&mut self.part);
         part.extend(bytes);
         let mut rest = part.as_slice();
         while let Some((command, length)) = Command::decode(rest)? {
-            self.obey(command, said);
+            if let Command::Read(token) = command {
+                self.show(screen);
+                said.extend(self.read(token, screen.ask_screen()).encode());
+            } else {
+                self.obey(command);
+            }
             rest = &rest[length..];
         }
+        self.show(screen);
         assert!(rest.len() < COMMAND_BYTES_MAX, "a part of a command");
         self.part = rest.to_vec();
         Ok(())
     }
 
-    /// The line is another one: what was begun on the last one is not finished.
-    pub(super) fn forget_part(&mut self) {
+    /// The line is another one: what was begun on the last one is not finished, and the
+    /// machine's own screen is told everything anew.
+    pub(super) fn forget_line(&mut self) {
         self.part.clear();
+        self.told = Told::default();
     }
 
-    fn checksum(&self) -> u32 {
-        let mut checksum = Checksum::of(&self.palette);
+    /// Has the machine's own screen show what has changed since it was told last.
+    fn show(&mut self, screen: &mut impl Screen) {
+        if !screen.has_screen() {
+            return;
+        }
+        let told = mem::replace(
+            &mut self.told,
+            Told {
+                version: self.version,
+                mode: Some(self.mode),
+            },
+        );
+        let is_other = told.mode != Some(self.mode);
+        if is_other || self.state_changed > told.version {
+            screen.set_screen(&self.state());
+        }
+        let chunks = self.shown().chunks(CHUNK_BYTES).zip(&self.changed);
+        for (index, (bytes, changed)) in chunks.enumerate() {
+            if is_other || *changed > told.version {
+                screen.write_screen(index * CHUNK_BYTES, bytes);
+            }
+        }
+    }
+
+    fn state(&self) -> ScreenState {
+        ScreenState {
+            mode: self.mode,
+            cursor: self.cursor,
+            palette: self.palette.clone(),
+        }
+    }
+
+    /// What the adapter is like: what the machine's own screen was found to be in, if there is
+    /// one, and what is in the memory.
+    fn read(&self, token: u32, found: Option<ScreenState>) -> Reading {
+        let ScreenState {
+            mode,
+            cursor,
+            palette,
+        } = found.unwrap_or_else(|| self.state());
+        let mut checksum = Checksum::of(&palette);
         checksum.add(self.shown());
-        checksum.value()
+        Reading {
+            token,
+            mode,
+            cursor,
+            checksum: checksum.value(),
+        }
     }
 
-    fn obey(&mut self, command: Command<'_>, said: &mut VecDeque<u8>) {
+    fn obey(&mut self, command: Command<'_>) {
         self.version += 1;
         match command {
             Command::SetMode(mode) => self.mode = mode,
@@ -157,16 +227,7 @@ impl Adapter {
                 self.changed.fill(self.version);
                 return;
             }
-            Command::Read(token) => {
-                let reading = Reading {
-                    token,
-                    mode: self.mode,
-                    cursor: self.cursor,
-                    checksum: self.checksum(),
-                };
-                said.extend(reading.encode());
-                return;
-            }
+            Command::Read(_) => unreachable!("answered by whoever has the line"),
         }
         self.state_changed = self.version;
     }
@@ -175,6 +236,38 @@ impl Adapter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use platform::NoScreen;
+
+    /// A screen that keeps what it is told.
+    #[derive(Default)]
+    struct Glass {
+        state: Option<ScreenState>,
+        memory: Vec<u8>,
+        written_bytes: usize,
+    }
+
+    impl Screen for Glass {
+        fn has_screen(&self) -> bool {
+            true
+        }
+
+        fn set_screen(&mut self, state: &ScreenState) {
+            let mode = self.state.as_ref().map(|state| state.mode);
+            if mode != Some(state.mode) {
+                self.memory = vec![0xEE; state.mode.geometry().bytes()];
+            }
+            self.state = Some(state.clone());
+        }
+
+        fn write_screen(&mut self, offset: usize, bytes: &[u8]) {
+            self.memory[offset..offset + bytes.len()].copy_from_slice(bytes);
+            self.written_bytes += bytes.len();
+        }
+
+        fn ask_screen(&mut self) -> Option<ScreenState> {
+            self.state.clone()
+        }
+    }
 
     fn say(adapter: &mut Adapter, commands: &[Command<'_>]) {
         let mut bytes = vec![];
@@ -183,7 +276,8 @@ mod tests {
         }
         // In pieces, as lines have it.
         for piece in bytes.chunks(7) {
-            adapter.write(piece, &mut VecDeque::new()).unwrap();
+            let mut said = VecDeque::new();
+            adapter.write(piece, &mut said, &mut NoScreen).unwrap();
         }
     }
 
@@ -223,5 +317,70 @@ mod tests {
         assert_eq!((places, some.palette), (vec![4096, 8192], None));
         assert!(adapter.changes(some.version).chunks.is_empty());
         assert_eq!(adapter.changes(1 << 40), adapter.changes(0));
+    }
+
+    fn write(adapter: &mut Adapter, glass: &mut Glass, command: Command<'_>) -> VecDeque<u8> {
+        let (mut bytes, mut said) = (vec![], VecDeque::new());
+        command.encode(&mut bytes);
+        adapter.write(&bytes, &mut said, glass).unwrap();
+        said
+    }
+
+    #[test]
+    fn the_machines_own_screen_shows_what_the_adapter_has() {
+        let (mut adapter, mut glass) = (Adapter::default(), Glass::default());
+        let speckle = |meant, offset| Command::Write {
+            meant,
+            offset,
+            bytes: &[7; 9],
+        };
+        let cursor = Cursor {
+            is_visible: true,
+            column: 3,
+            row: 4,
+        };
+        for command in [
+            Command::SetMode(Mode::Text),
+            speckle(Mode::Text, 100),
+            Command::SetCursor(cursor),
+            Command::SetMode(Mode::Wide),
+            speckle(Mode::Wide, 70_000),
+            Command::SetColour(200, [1, 2, 3]),
+            Command::SetMode(Mode::Low),
+            Command::Clear,
+        ] {
+            write(&mut adapter, &mut glass, command);
+            assert_eq!(glass.memory, adapter.shown(), "{command:?}");
+            assert_eq!(glass.state, Some(adapter.state()), "{command:?}");
+        }
+        glass.written_bytes = 0;
+        write(&mut adapter, &mut glass, speckle(Mode::Low, 5000));
+        assert_eq!(glass.written_bytes, CHUNK_BYTES);
+        // On another line nothing is known of it.
+        glass.memory.fill(1);
+        adapter.forget_line();
+        write(&mut adapter, &mut glass, speckle(Mode::Low, 0));
+        assert_eq!(glass.memory, adapter.shown());
+    }
+
+    #[test]
+    fn a_screen_that_is_not_as_it_was_told_is_found_out() {
+        let (mut adapter, mut glass) = (Adapter::default(), Glass::default());
+        let read = |adapter: &mut Adapter, glass: &mut Glass| {
+            let said = write(adapter, glass, Command::Read(1));
+            let bytes: Vec<u8> = said.into();
+            Reading::decode(bytes.as_slice().try_into().unwrap()).unwrap()
+        };
+        write(&mut adapter, &mut glass, Command::SetMode(Mode::Colour));
+        let good = read(&mut adapter, &mut glass);
+        assert_eq!(good, read(&mut adapter, &mut glass));
+        let told = glass.state.clone().unwrap();
+        glass.state.as_mut().unwrap().palette.0[9] = [9; 3];
+        assert_ne!(good.checksum, read(&mut adapter, &mut glass).checksum);
+        glass.state = Some(ScreenState {
+            mode: Mode::Text,
+            ..told
+        });
+        assert_eq!(read(&mut adapter, &mut glass).mode, Mode::Text);
     }
 }

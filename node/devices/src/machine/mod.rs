@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 
 use adapter::input::InputEvent;
 use adapter::{CONSOLE, DISPLAY, INPUT, Malformed, SYSTEM};
-use platform::{ListenerId, RequestId, SocketEvent, SocketId};
+use platform::{ListenerId, RequestId, Screen, SocketEvent, SocketId};
 
 use self::port::Port;
 use self::system::System;
@@ -107,14 +107,14 @@ impl Machine {
         }
     }
 
-    /// The driver says something.
-    pub fn write(&mut self, socket: SocketId, bytes: &[u8]) {
+    /// The driver says something. What the display shows goes to the machine's own screen.
+    pub fn write(&mut self, socket: SocketId, bytes: &[u8], screen: &mut impl Screen) {
         let Some(at) = self.port_of(socket) else {
             return;
         };
         let bytes_taken = bytes.len();
         let done = match self.ports[at].name {
-            DISPLAY => self.display.write(bytes, &mut self.ports[at].said),
+            DISPLAY => self.display.write(bytes, &mut self.ports[at].said, screen),
             CONSOLE => {
                 self.console.write(bytes);
                 Ok(())
@@ -146,6 +146,13 @@ impl Machine {
     /// What has happened next.
     pub fn poll_event(&mut self) -> Option<SocketEvent> {
         self.events.pop_front()
+    }
+
+    /// Whether a driver has the device of this name here, or is about to have it again.
+    #[must_use]
+    pub fn is_driven(&self, name: &str) -> bool {
+        let port = &self.ports[self.port_named(name)];
+        port.listener.is_some() || port.line.is_some()
     }
 
     /// The display.
@@ -252,7 +259,7 @@ impl Machine {
             // Answers to questions that nobody has asked any more.
             DISPLAY => {
                 port.said.clear();
-                self.display.forget_part();
+                self.display.forget_line();
             }
             SYSTEM => {
                 port.said.clear();
@@ -295,6 +302,7 @@ impl Machine {
 mod tests {
     use super::*;
     use adapter::display::{Command, Mode, Reading};
+    use platform::NoScreen;
     use std::vec;
 
     fn accepted(machine: &mut Machine) -> SocketId {
@@ -320,7 +328,7 @@ mod tests {
         assert_ne!(first, second);
         machine.unlisten(place);
         // The line stays until there is another driver.
-        machine.write(second, &[1, 1]);
+        machine.write(second, &[1, 1], &mut NoScreen);
         assert_eq!(machine.display().mode(), Mode::Low);
         assert!(machine.listen(DISPLAY).is_ok());
     }
@@ -331,7 +339,7 @@ mod tests {
         machine.listen(DISPLAY).unwrap();
         let first = accepted(&mut machine);
         machine.want(first, 1000);
-        machine.write(first, &[1, 2, 1]);
+        machine.write(first, &[1, 2, 1], &mut NoScreen);
         machine.break_off(first);
         while !matches!(machine.events.front(), Some(SocketEvent::Accepted { .. })) {
             machine.poll_event();
@@ -340,7 +348,7 @@ mod tests {
         machine.want(second, 1000);
         let mut bytes = vec![];
         Command::Read(5).encode(&mut bytes);
-        machine.write(second, &bytes);
+        machine.write(second, &bytes, &mut NoScreen);
         let Some(SocketEvent::Written { .. }) = machine.poll_event() else {
             panic!("expected that it was taken");
         };
@@ -356,7 +364,7 @@ mod tests {
         let mut machine = Machine::default();
         machine.listen(DISPLAY).unwrap();
         let socket = accepted(&mut machine);
-        machine.write(socket, &[99]);
+        machine.write(socket, &[99], &mut NoScreen);
         assert_eq!(machine.poll_event(), Some(SocketEvent::Gone { socket }));
         accepted(&mut machine);
     }
@@ -401,11 +409,11 @@ mod tests {
         machine.listen(SYSTEM).unwrap();
         let socket = accepted(&mut machine);
         machine.want(socket, 100);
-        machine.write(socket, &[1, 0, 0, 0, 7, 2, 0]);
+        machine.write(socket, &[1, 0, 0, 0, 7, 2, 0], &mut NoScreen);
         let (first, body) = machine.take_question().unwrap();
         assert!(Machine::is_question(first));
         assert_eq!(body, [7]);
-        machine.write(socket, &[0, 0, 8, 9]);
+        machine.write(socket, &[0, 0, 8, 9], &mut NoScreen);
         assert!(!machine.has_question());
         assert_eq!(machine.take_question(), None);
         machine.answer(first, b"yes");
@@ -436,8 +444,8 @@ mod tests {
         assert_eq!(machine.type_text(b"y"), 0);
         machine.listen(CONSOLE).unwrap();
         let socket = accepted(&mut machine);
-        machine.write(socket, b"hello");
-        machine.write(socket, b" world");
+        machine.write(socket, b"hello", &mut NoScreen);
+        machine.write(socket, b" world", &mut NoScreen);
         assert_eq!(machine.console().since(6), (6, b"world".to_vec(), 11));
     }
 }

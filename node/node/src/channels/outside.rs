@@ -3,8 +3,9 @@
 use alloc::string::String;
 use core::net::SocketAddr;
 
+use adapter::DISPLAY;
 use devices::machine::Machine;
-use platform::{Disk, ListenerId, Protocol, SocketId, Sockets};
+use platform::{Disk, ListenerId, Protocol, Screen, SocketId, Sockets};
 
 use crate::Platform;
 use crate::core::Core;
@@ -33,13 +34,22 @@ impl<P: Platform, D: Disk> Core<P, D> {
     }
 }
 
-impl<P: Sockets> Outside for World<'_, P> {
+impl<P: Sockets + Screen> Outside for World<'_, P> {
     fn attach(&mut self, device: &str) -> Result<ListenerId, String> {
         self.machine.listen(device)
     }
 }
 
-impl<P: Sockets> Sockets for World<'_, P> {
+impl<P: Screen> World<'_, P> {
+    /// A device may have lost its driver: then the screen is the machine's own again.
+    fn look_at_drivers(&mut self) {
+        if !self.machine.is_driven(DISPLAY) {
+            self.platform.release_screen();
+        }
+    }
+}
+
+impl<P: Sockets + Screen> Sockets for World<'_, P> {
     fn listen(
         &mut self,
         protocol: Protocol,
@@ -50,7 +60,10 @@ impl<P: Sockets> Sockets for World<'_, P> {
 
     fn unlisten(&mut self, listener: ListenerId) {
         match Machine::is_place(listener) {
-            true => self.machine.unlisten(listener),
+            true => {
+                self.machine.unlisten(listener);
+                self.look_at_drivers();
+            }
             false => self.platform.unlisten(listener),
         }
     }
@@ -64,7 +77,7 @@ impl<P: Sockets> Sockets for World<'_, P> {
 
     fn write(&mut self, socket: SocketId, bytes: &[u8]) {
         match Machine::is_line(socket) {
-            true => self.machine.write(socket, bytes),
+            true => self.machine.write(socket, bytes, self.platform),
             false => self.platform.write(socket, bytes),
         }
     }
@@ -72,7 +85,7 @@ impl<P: Sockets> Sockets for World<'_, P> {
     fn finish(&mut self, socket: SocketId) {
         match Machine::is_line(socket) {
             // A device has no more to say to whoever wants no more of it.
-            true => self.machine.break_off(socket),
+            true => self.break_off(socket),
             false => self.platform.finish(socket),
         }
     }
@@ -87,7 +100,10 @@ impl<P: Sockets> Sockets for World<'_, P> {
 
     fn break_off(&mut self, socket: SocketId) {
         match Machine::is_line(socket) {
-            true => self.machine.break_off(socket),
+            true => {
+                self.machine.break_off(socket);
+                self.look_at_drivers();
+            }
             false => self.platform.break_off(socket),
         }
     }
