@@ -10,7 +10,7 @@ use types::PAGE_SIZE;
 
 use crate::loader::Told;
 use crate::paging::Access;
-use crate::{apic, clock, cpu, frames, heap, interrupt, paging, segments, serial};
+use crate::{apic, clock, cpu, frames, hands, heap, interrupt, paging, screen, segments, serial};
 
 global_asm!(include_str!("boot.s"), options(att_syntax));
 global_asm!(include_str!("memory.s"), options(att_syntax));
@@ -46,6 +46,7 @@ unsafe extern "Rust" {
 #[unsafe(no_mangle)]
 extern "C" fn start(magic: u32, info: u32) -> ! {
     serial::open();
+    screen::open();
     // SAFETY: these are the two; all that a loader leaves lies below 4 GiB, where everything is
     // mapped, and is no part of the heap.
     let told = unsafe { Told::read(magic, info as usize) };
@@ -62,6 +63,7 @@ extern "C" fn start(magic: u32, info: u32) -> ! {
     heap::claim(high.as_slice());
     apic::open();
     clock::calibrate(boot.first_stamp);
+    hands::open();
     run(Box::new(boot))
 }
 

@@ -7,7 +7,7 @@ use x86_64::instructions::interrupts;
 use x86_64::registers::control::Cr2;
 use x86_64::structures::idt::InterruptDescriptorTable;
 
-use crate::{apic, guest, panic, runtime, segments};
+use crate::{apic, guest, hands, panic, runtime, segments};
 
 global_asm!(include_str!("interrupt.s"), options(att_syntax));
 
@@ -140,7 +140,9 @@ extern "C" fn on_vector(frame: &mut Frame, sse: &SseState) -> usize {
                 .checked_sub(u64::from(VECTOR_LINES))
                 .filter(|&line| line < 24);
             if let Some(line) = line.and_then(|line| u8::try_from(line).ok()) {
-                apic::silence(line);
+                if !hands::on_interrupt(line) {
+                    apic::silence(line);
+                }
                 LINES.fetch_or(1 << line, Ordering::Relaxed);
             }
             apic::end_of_interrupt();

@@ -13,7 +13,7 @@
 //! | memory of guests, and their faults | [`view`], `guest` |
 //! | what the WebAssembly runtime asks for | `runtime` |
 //! | what tests ask for | [`probe`] |
-//! | devices | [`serial`], [`virtio`], [`ports`] |
+//! | devices | [`serial`], [`screen`], [`hands`], [`virtio`], [`ports`] |
 #![no_std]
 #![deny(missing_docs)]
 extern crate alloc;
@@ -24,6 +24,7 @@ pub mod clock;
 pub mod cpu;
 mod frames;
 mod guest;
+pub mod hands;
 mod heap;
 mod interrupt;
 mod loader;
@@ -32,6 +33,7 @@ pub mod panic;
 pub mod ports;
 pub mod probe;
 mod runtime;
+pub mod screen;
 mod segments;
 pub mod serial;
 pub mod view;
@@ -40,7 +42,13 @@ pub mod watchdog;
 
 pub use frames::in_use as frames_in_use;
 pub use heap::usage as heap_usage;
-pub use serial::{print_line, print_timed};
+pub use serial::print_timed;
+
+/// Prints a line where people look: see [`say!`].
+pub fn print_line(line: core::fmt::Arguments<'_>) {
+    serial::print_line(line);
+    screen::print_line(line);
+}
 
 /// Names the function `fn(Boot) -> !` that the machine calls when it is ready.
 #[macro_export]
@@ -56,7 +64,8 @@ macro_rules! entry {
     };
 }
 
-/// Prints a line on the serial port, with the time before it.
+/// Prints a line on the serial port, and on the screen while that is the machine's own, with the
+/// time before it.
 #[macro_export]
 macro_rules! say {
     ($($part:tt)*) => { $crate::print_timed(::core::format_args!($($part)*)) };

@@ -6,11 +6,13 @@ use core::{fmt, ptr, slice, str};
 use x86_64::instructions::interrupts;
 
 use crate::interrupt::Frame;
-use crate::{cpu, serial};
+use crate::{clock, cpu, screen, serial};
 
 /// Frames of a backtrace at most.
 const FRAMES_MAX: usize = 40;
 const STACK_BYTES_MAX: usize = 64 << 20;
+/// How long the screen says why, before the machine goes on as it is told.
+const READING_NS: u64 = 5_000_000_000;
 
 /// What a machine does that cannot go on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,7 +40,7 @@ pub const PANIC_CODE: u8 = 0x3f;
 fn on_panic(info: &PanicInfo<'_>) -> ! {
     interrupts::disable();
     begin();
-    serial::print_last(format_args!("plurix: {info}"));
+    print_last(format_args!("plurix: {info}"));
     let frame: usize;
     // SAFETY: reads a register.
     unsafe { core::arch::asm!("mov {}, rbp", out(reg) frame, options(nomem, nostack)) };
@@ -51,12 +53,12 @@ pub(crate) fn of_fault(frame: &Frame, touched: Option<usize>) -> ! {
     interrupts::disable();
     begin();
     let (vector, error) = (frame.vector, frame.error);
-    serial::print_last(format_args!("plurix: exception {vector}, error {error:#x}"));
+    print_last(format_args!("plurix: exception {vector}, error {error:#x}"));
     if let Some(address) = touched {
-        serial::print_last(format_args!("  address {address:#x}"));
+        print_last(format_args!("  address {address:#x}"));
     }
-    serial::print_last(format_args!("  {frame:x?}"));
-    serial::print_last(format_args!("  at {}", Place(frame.rip)));
+    print_last(format_args!("  {frame:x?}"));
+    print_last(format_args!("  at {}", Place(frame.rip)));
     print_frames(usize::try_from(frame.rbp).expect("registers have 64 bits"));
     end()
 }
@@ -69,10 +71,20 @@ fn begin() {
 }
 
 fn end() -> ! {
+    if screen::is_there() {
+        // Whoever sits there may read why.
+        let until = clock::now_ns() + READING_NS;
+        while clock::now_ns() < until {}
+    }
     if THEN.load(Ordering::Relaxed) == Then::PowerOff as u8 {
         cpu::power_off(PANIC_CODE)
     }
     cpu::reset()
+}
+
+fn print_last(line: fmt::Arguments<'_>) {
+    serial::print_last(line);
+    screen::print_last(line);
 }
 
 fn print_frames(mut frame: usize) {
@@ -87,7 +99,7 @@ fn print_frames(mut frame: usize) {
         if caller == 0 {
             return;
         }
-        serial::print_last(format_args!("  at {}", Place(caller as u64)));
+        print_last(format_args!("  at {}", Place(caller as u64)));
         frame = older;
     }
 }

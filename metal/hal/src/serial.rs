@@ -45,11 +45,11 @@ pub fn read_byte() -> Option<u8> {
 /// Prints a line with the time before it, in milliseconds since the machine began.
 pub fn print_timed(line: fmt::Arguments<'_>) {
     let us = clock::now_ns() / 1_000;
-    print_line(format_args!("[{:6}.{:03}] {line}", us / 1_000, us % 1_000));
+    crate::print_line(format_args!("[{:6}.{:03}] {line}", us / 1_000, us % 1_000));
 }
 
 /// Prints a line.
-pub fn print_line(line: fmt::Arguments<'_>) {
+pub(crate) fn print_line(line: fmt::Arguments<'_>) {
     interrupts::without_interrupts(|| {
         let mut port = PORT.lock();
         // Nobody can be told that this failed, and it does not.

@@ -6,13 +6,16 @@ use core::net::SocketAddr;
 use hal::view::{MetalViews, View};
 use platform::{
     Clock, CompileJob, CompiledModule, Compiler, Entropy, Event, Events, JoinerId, LinkCounters,
-    Links, ListenerId, Protocol, RequestId, Requests, SocketId, Sockets, ViewError, Views, Wait,
+    Links, ListenerId, Protocol, RequestId, Requests, Screen, ScreenState, SocketId, Sockets,
+    ViewError, Views, Wait,
 };
 use seal::Key;
 use types::{Instant, NodeId};
 use wire::Envelope;
 
 use crate::compiler::NoCompiler;
+use crate::hands::Hands;
+use crate::screen::OwnScreen;
 use crate::{MetalClock, MetalEntropy, Network};
 
 /// The world of one node.
@@ -22,6 +25,8 @@ pub struct MetalWorld {
     entropy: MetalEntropy,
     views: MetalViews,
     compiler: NoCompiler,
+    screen: OwnScreen,
+    hands: Hands,
 }
 
 impl MetalWorld {
@@ -33,6 +38,8 @@ impl MetalWorld {
             entropy,
             views: MetalViews,
             compiler: NoCompiler::new(key),
+            screen: OwnScreen::default(),
+            hands: Hands::default(),
         }
     }
 }
@@ -55,7 +62,33 @@ impl Entropy for MetalWorld {
 
 impl Events for MetalWorld {
     fn next_event(&mut self, wait: Wait) -> Option<Event> {
-        self.network.next_event(wait)
+        // People are slow: they starve nobody.
+        match self.hands.next_event() {
+            Some(event) => Some(Event::Felt(event)),
+            None => self.network.next_event(wait),
+        }
+    }
+}
+
+impl Screen for MetalWorld {
+    fn has_screen(&self) -> bool {
+        hal::screen::is_there()
+    }
+
+    fn set_screen(&mut self, state: &ScreenState) {
+        self.screen.set(state);
+    }
+
+    fn write_screen(&mut self, offset: usize, bytes: &[u8]) {
+        self.screen.write(offset, bytes);
+    }
+
+    fn ask_screen(&mut self) -> Option<ScreenState> {
+        self.screen.ask()
+    }
+
+    fn release_screen(&mut self) {
+        self.screen.release();
     }
 }
 

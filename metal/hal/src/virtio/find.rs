@@ -73,6 +73,19 @@ pub fn find(command_line: &str) -> Devices {
     devices
 }
 
+/// A setting of the first device of this vendor (in the low half) and kind.
+pub(crate) fn setting(identity: u32, register: u8) -> Option<u32> {
+    let functions = (0..32).map(|device| DeviceFunction {
+        bus: 0,
+        device,
+        function: 0,
+    });
+    let mut found = functions.filter(|&at| ConfigurationPorts.read_word(at, 0) == identity);
+    found
+        .next()
+        .map(|at| ConfigurationPorts.read_word(at, register))
+}
+
 impl Devices {
     fn add(&mut self, transport: Transport, line: Option<Line>) {
         let kind = transport.device_type();

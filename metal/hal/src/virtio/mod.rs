@@ -10,6 +10,7 @@ mod network;
 use virtio_drivers::transport::{InterruptStatus, SomeTransport};
 
 pub use block::{Block, BlockError};
+pub(crate) use find::setting;
 pub use find::{Devices, find};
 pub use network::Network;
 

@@ -1,0 +1,126 @@
+//! The machine's own screen, as the node's display adapter would have it.
+use alloc::vec;
+use alloc::vec::Vec;
+
+use adapter::display::{Colour, Cursor, Mode};
+use hal::screen;
+use platform::ScreenState;
+
+/// What the screen was told.
+#[derive(Debug, Default)]
+pub(crate) struct OwnScreen {
+    told: Option<ScreenState>,
+    /// The characters that it has, in text, as far as they are known: to write one takes much
+    /// longer than to look here.
+    cells: Vec<Option<u16>>,
+}
+
+impl OwnScreen {
+    /// Puts it into this state, if it can be: a screen without pixels shows what the machine
+    /// has said instead of them.
+    pub(crate) fn set(&mut self, state: &ScreenState) {
+        if state.mode != Mode::Text && !screen::has_pixels() {
+            return self.release();
+        }
+        let told = self.told.take();
+        let is_other = told.as_ref().is_none_or(|told| told.mode != state.mode);
+        if is_other {
+            screen::set_mode(mode_of(state.mode));
+            self.cells = vec![None; screen::COLUMNS * screen::ROWS];
+        }
+        let colours = told.filter(|_| !is_other).map(|told| told.palette);
+        for (index, &colour) in (0..=u8::MAX).zip(&state.palette.0) {
+            let known = colours.as_ref().map(|known| known.0[usize::from(index)]);
+            if known != Some(colour) {
+                screen::set_colour(index, colour);
+            }
+        }
+        screen::set_cursor(cursor_of(state.cursor));
+        self.told = Some(state.clone());
+    }
+
+    pub(crate) fn write(&mut self, offset: usize, bytes: &[u8]) {
+        match self.told.as_ref().map(|told| told.mode) {
+            Some(Mode::Text) => {
+                let (cells, _) = bytes.as_chunks();
+                let known = self.cells[offset / 2..].iter_mut();
+                for (place, (known, &cell)) in (offset / 2..).zip(known.zip(cells)) {
+                    let cell = u16::from_le_bytes(cell);
+                    if known.replace(cell) != Some(cell) {
+                        screen::write_cell(place, cell);
+                    }
+                }
+            }
+            Some(_) => screen::write_pixels(offset, bytes),
+            None => {}
+        }
+    }
+
+    /// What it is in. Bits of colours that it does not have are taken to be as they were told.
+    pub(crate) fn ask(&self) -> Option<ScreenState> {
+        let told = self.told.as_ref()?;
+        let mode = Mode::ALL
+            .into_iter()
+            .find(|&mode| mode_of(mode) == screen::mode());
+        let found = screen::cursor();
+        let (columns, place) = (screen::COLUMNS, usize::from(found.place));
+        let part = |value: usize| u8::try_from(value).unwrap_or(u8::MAX);
+        let mut palette = told.palette.clone();
+        for (index, told) in (0..=u8::MAX).zip(&mut palette.0) {
+            *told = seen(*told, screen::colour(index));
+        }
+        Some(ScreenState {
+            // In a mode that nobody has set here it is not in the one that it was told.
+            mode: mode.unwrap_or_else(|| other_than(told.mode)),
+            cursor: Cursor {
+                is_visible: found.is_visible,
+                column: part(place % columns),
+                row: part(place / columns),
+            },
+            palette,
+        })
+    }
+
+    pub(crate) fn release(&mut self) {
+        if self.told.take().is_some() {
+            screen::release();
+        }
+    }
+}
+
+fn mode_of(mode: Mode) -> screen::Mode {
+    let geometry = mode.geometry();
+    let number = |value: usize| u16::try_from(value).expect("screens are smaller");
+    match mode {
+        Mode::Text => screen::Mode::Text,
+        _ => screen::Mode::Pixels {
+            width: number(geometry.width),
+            height: number(geometry.height),
+            bits: number(8 * geometry.bytes_each),
+        },
+    }
+}
+
+fn other_than(mode: Mode) -> Mode {
+    match mode {
+        Mode::Text => Mode::Low,
+        _ => Mode::Text,
+    }
+}
+
+fn cursor_of(cursor: Cursor) -> screen::Cursor {
+    let columns = u16::try_from(screen::COLUMNS).expect("few");
+    screen::Cursor {
+        is_visible: cursor.is_visible,
+        place: u16::from(cursor.row) * columns + u16::from(cursor.column),
+    }
+}
+
+/// A colour that was told and found again, perhaps without its last bits.
+fn seen(told: Colour, found: Colour) -> Colour {
+    let is_told = told
+        .iter()
+        .zip(found)
+        .all(|(told, found)| told & !3 == found & !3);
+    if is_told { told } else { found }
+}
