@@ -61,7 +61,7 @@ pub struct Plan {
     pub step_limit_ms: u32,
     /// Busy polling for messages before a node sleeps.
     pub spin_us: u32,
-    /// The last nodes of a new cluster are on bare metal.
+    /// The last nodes of a new cluster are on bare metal, or the first if they have screens.
     pub(crate) metal: Option<Metal>,
 }
 
@@ -387,6 +387,8 @@ impl Cluster {
         let is_old = directory.join("store").exists() || has_disk(directory);
         let is_one = |metal: &Metal| match is_old {
             true => has_disk(directory),
+            // The node that founds the cluster leads it, and the leader's screen is its display.
+            false if metal.qemu.screen != Screen::None => number <= metal.nodes,
             false => number > self.file.nodes.saturating_sub(metal.nodes),
         };
         match &self.plan.metal {
