@@ -14,5 +14,6 @@ pub(crate) fn test() -> Result<()> {
     }
     let plurix = run::root().join("target/release/plurix");
     run::command(std::process::Command::new(plurix).args(["image", "build"]))?;
-    run::cargo(&run::e2e("test", "metal"))
+    run::cargo(&run::e2e("test", "metal"))?;
+    run::cargo(&run::e2e("test", "screen"))
 }

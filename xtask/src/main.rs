@@ -101,7 +101,7 @@ fn check() -> Result<()> {
         run::cargo(&args)?;
     }
     // They are not among all targets.
-    for test in ["network", "browser", "redis", "metal"] {
+    for test in ["network", "browser", "redis", "metal", "screen"] {
         let lints = run::e2e("clippy", test);
         run::cargo(&[&lints[..], &["--", "-D", "warnings"]].concat())?;
     }

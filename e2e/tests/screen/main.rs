@@ -1,0 +1,146 @@
+//! A machine without a system: its own screen, keyboard and mouse, by what QEMU sees and presses.
+//! Leaves photographs of the screen in `target/artefacts`.
+#![expect(
+    clippy::tests_outside_test_module,
+    reason = "an integration test is nothing but tests"
+)]
+mod monitor;
+
+use admin::Picture;
+use cli::client::Client;
+use e2e::{Machine, artefact, eventually};
+use screen::Screen;
+
+use crate::monitor::{Monitor, Photograph};
+
+/// The node on bare metal; it leads.
+const METAL: u32 = 1;
+/// The one that has a compiler.
+const LINUX: u32 = 2;
+
+/// What the display of that node has.
+fn display(machine: &Machine, node: u32) -> Option<Picture> {
+    let nodes = machine.running().nodes;
+    let node = nodes.iter().find(|one| one.number == node)?;
+    Client::connect(node.tools).ok()?.look(0).ok()
+}
+
+/// The same as it is to be seen in pixels.
+fn rendered(machine: &Machine) -> Option<Photograph> {
+    let mut screen = Screen::default();
+    screen.apply(&display(machine, METAL)?).ok()?;
+    let image = screen.render();
+    let pixels = image.rgba().chunks(4).flat_map(|pixel| &pixel[..3]);
+    Some(Photograph {
+        width: image.width(),
+        height: image.height(),
+        pixels: pixels.copied().collect(),
+    })
+}
+
+/// Waits until the screen shows what the display has, in pixels of this width.
+fn wait_shown(machine: &Machine, monitor: &mut Monitor, width: usize) -> Photograph {
+    eventually("the screen shows what the display has", || {
+        let expected = rendered(machine)?;
+        let found = monitor.photograph();
+        (found == expected && found.width == width).then_some(found)
+    })
+}
+
+/// Waits until the screen shows text that ends with this.
+fn wait_text(machine: &Machine, monitor: &mut Monitor, end: &str) {
+    eventually(&format!("the screen ends with {end:?}"), || {
+        let text = monitor.text();
+        let expected = display(machine, METAL)?.chunks.first()?.1.clone();
+        (text.ends_with(end) && monitor.cells() == expected).then_some(())
+    });
+}
+
+/// A program begins to talk to a device, or more of them do.
+fn wait_sessions(machine: &Machine, count: usize) {
+    eventually("the programs have their devices", || {
+        let channels = machine.client().channels().ok()?;
+        let session = admin::ChannelKind::Session;
+        let sessions = channels.iter().filter(|one| one.kind == session).count();
+        (sessions == count).then_some(())
+    });
+}
+
+#[test]
+fn the_machines_own_screen_and_keyboard_are_those_of_the_cluster() {
+    let mut machine = Machine::new("screen");
+    machine.boot(&["--nodes", "1", "--mixed", "1", "--headless"]);
+    let mut monitor = Monitor::of(&machine.node(METAL));
+    eventually("the screen says that the node is ready", || {
+        let text = monitor.text();
+        text.contains("plurix-node ready").then_some(())
+    });
+    monitor.keep(&artefact("screen-log.png"));
+
+    for program in ["display", "input", "console", "shell"] {
+        let _ = machine.run(&["run", "-d", program]).ok();
+    }
+    wait_sessions(&machine, 6);
+    wait_text(&machine, &mut monitor, ">");
+    monitor.write("help\n");
+    eventually("the shell helps", || {
+        monitor.text().contains("ps").then_some(())
+    });
+    monitor.keep(&artefact("screen-shell.png"));
+
+    // A node is lost while somebody types.
+    let letters = "the quick brown fox jumps over the lazy dog";
+    let (first, second) = letters.split_at(20);
+    monitor.write("clear\n");
+    wait_text(&machine, &mut monitor, ">");
+    monitor.write(first);
+    kill(&machine, LINUX);
+    monitor.write(second);
+    wait_text(&machine, &mut monitor, &format!("> {letters}"));
+    machine.wait_members(2);
+    monitor.press(&["ret"]);
+
+    // Pixels, and a mouse.
+    let _ = machine.run(&["run", "-d", "board", "--", "640"]).ok();
+    wait_sessions(&machine, 10);
+    wait_shown(&machine, &mut monitor, 640);
+    let blank = monitor.photograph();
+    monitor.drag((0, 0), false);
+    monitor.drag((60, 40), true);
+    monitor.drag((-100, 30), true);
+    monitor.drag((0, 0), false);
+    eventually("something is painted", || {
+        (monitor.photograph() != blank).then_some(())
+    });
+    let painted = wait_shown(&machine, &mut monitor, 640);
+    monitor.keep(&artefact("screen-painted.png"));
+
+    // The machine starts again on its own: the screen is as it was.
+    let _ = machine.run(&["drain", "node-2"]).ok();
+    machine.wait_members(1);
+    monitor.reset();
+    eventually("the machine starts again", || {
+        monitor.text().contains("kernel entered").then_some(())
+    });
+    monitor.keep(&artefact("screen-restart.png"));
+    let again = wait_shown(&machine, &mut monitor, 640);
+    monitor.keep(&artefact("screen-again.png"));
+    assert!(again == painted, "the picture is another one");
+
+    // In text again.
+    monitor.press(&["f1"]);
+    monitor.write("text again");
+    wait_text(&machine, &mut monitor, "text again");
+    monitor.keep(&artefact("screen-text.png"));
+}
+
+/// As a crash would end it.
+fn kill(machine: &Machine, node: u32) {
+    let nodes = machine.running().nodes;
+    let pid = nodes.iter().find(|one| one.number == node).unwrap().pid;
+    let line = format!("kill -9 {pid}");
+    let status = std::process::Command::new("sh")
+        .args(["-c", &line])
+        .status();
+    assert!(status.unwrap().success());
+}
