@@ -25,6 +25,14 @@ pub(crate) struct Photograph {
     pub(crate) pixels: Vec<u8>,
 }
 
+impl Photograph {
+    /// Whether something is to be seen there.
+    pub(crate) fn is_lit(&self, (x, y): (usize, usize)) -> bool {
+        let pixel = self.pixels.chunks(3).nth(y * self.width + x);
+        pixel.is_some_and(|pixel| pixel.iter().any(|part| *part > 0))
+    }
+}
+
 impl Monitor {
     /// That of the machine in this directory.
     pub(crate) fn of(directory: &Path) -> Self {

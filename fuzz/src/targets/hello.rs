@@ -6,7 +6,7 @@ use self::opening::{Hello, Opening, Part, Purpose};
 use crate::Target;
 
 /// The file itself: its crate shows it to nobody, and brings the compiler of guests along.
-#[path = "../../../host/linux/src/hello.rs"]
+#[path = "../../../node/links/src/hello.rs"]
 #[expect(dead_code, unreachable_pub, reason = "it is written for its own crate")]
 mod opening;
 
