@@ -1,4 +1,8 @@
 //! Nodes on bare metal, in machines that QEMU makes, alone and among nodes on Linux.
+#![expect(
+    clippy::tests_outside_test_module,
+    reason = "an integration test is nothing but tests"
+)]
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -79,7 +83,7 @@ fn strangers_and_nonsense_are_turned_away_and_change_nothing() {
     }
     // Another cluster's key.
     let other = machine.file("other");
-    let mut elsewhere = machine.start_at(&other, &["up", "--nodes", "1"]);
+    let elsewhere = machine.start_at(&other, &["up", "--nodes", "1"]);
     eventually("the other cluster is ready", || {
         elsewhere.out().contains("ready; ").then_some(())
     });

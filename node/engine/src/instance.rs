@@ -206,7 +206,7 @@ impl Instance {
 impl Live {
     fn new(module: &Module, state: &Context) -> wasmtime::Result<Self> {
         let memory_bytes = usize::try_from(state.memory_bytes.get())?;
-        let turn = hand_out(Handout {
+        let _turn = hand_out(Handout {
             linear: (module.memory().max_64k > 0)
                 .then(|| ViewPart::linear(state.space.clone(), memory_bytes)),
             barriers: (module.barriers_bytes() > 0)
@@ -217,7 +217,6 @@ impl Live {
         let stopped = wasmtime::Error::msg("stopped by the host");
         state.set_silent_error(stopped.context(WasmBacktrace::capture(&store)));
         let instance = pre.instantiate(&mut store)?;
-        drop(turn);
         let stack = module
             .stack()
             .map(|(export, initial)| (global(&mut store, instance, export), *initial));
