@@ -1,5 +1,8 @@
 //! Bugs put into what lies around the nodes are noticed, and as what they are.
-#![expect(clippy::tests_outside_test_module, reason = "the whole file is tests")]
+//!
+//! It runs its tests itself: a node that finds one of its invariants broken, as some do here,
+//! leaves a thread for ever in the middle of its panic, and the usual harness waits at its end
+//! until no thread is.
 use whole::{Options, Plant, Property};
 
 /// A bug must show within so many seeds.
@@ -15,13 +18,11 @@ fn assert_caught(plant: Plant, expected: &[Property]) {
     assert!(is_caught, "{plant} is not noticed in {SEEDS_MAX} seeds");
 }
 
-#[test]
 fn a_store_that_acknowledges_before_the_sync_loses_what_clients_were_told() {
     // Or the store notices first that it lacks what was durable, and is refused.
     assert_caught(Plant::LyingStore, &[Property::History, Property::Life]);
 }
 
-#[test]
 fn a_voter_that_speaks_before_its_record_is_synced_takes_decisions_back() {
     assert_caught(
         Plant::LyingLog,
@@ -29,13 +30,11 @@ fn a_voter_that_speaks_before_its_record_is_synced_takes_decisions_back() {
     );
 }
 
-#[test]
 fn a_lease_on_a_slow_clock_outlives_its_end() {
     assert_caught(Plant::SlowClock, &[Property::Lease, Property::OneLeader]);
 }
 
 /// What nobody has any more is served to nobody: whoever needs it is told, and nothing wrong.
-#[test]
 fn what_all_disks_have_lost_is_noticed_and_not_served() {
     let options = Options {
         plant: Some(Plant::RotEverywhere),
@@ -52,4 +51,31 @@ fn what_all_disks_have_lost_is_noticed_and_not_served() {
     };
     assert!(!failures.is_empty(), "it is noticed");
     assert!(failures.iter().all(is_expected), "{failures:?}");
+}
+
+#[expect(clippy::print_stdout, reason = "it is its own harness")]
+fn main() {
+    let tests: [(&str, fn()); 4] = [
+        (
+            "a_store_that_acknowledges_before_the_sync_loses_what_clients_were_told",
+            a_store_that_acknowledges_before_the_sync_loses_what_clients_were_told,
+        ),
+        (
+            "a_voter_that_speaks_before_its_record_is_synced_takes_decisions_back",
+            a_voter_that_speaks_before_its_record_is_synced_takes_decisions_back,
+        ),
+        (
+            "a_lease_on_a_slow_clock_outlives_its_end",
+            a_lease_on_a_slow_clock_outlives_its_end,
+        ),
+        (
+            "what_all_disks_have_lost_is_noticed_and_not_served",
+            what_all_disks_have_lost_is_noticed_and_not_served,
+        ),
+    ];
+    for (name, test) in tests {
+        println!("test {name} ...");
+        test();
+    }
+    println!("test result: ok. {} passed", tests.len());
 }
