@@ -7,7 +7,6 @@ mod disk;
 mod entropy;
 mod fault;
 mod files;
-mod forward;
 mod frozen;
 mod guest;
 mod interrupt;

@@ -29,8 +29,6 @@ const REPORTS_MAX: usize = 256;
 const ACCEPTS_MAX: usize = 16;
 /// Pause before anybody is accepted again when descriptors or memory are short.
 const SHORT_PAUSE: Duration = Duration::from_millis(100);
-/// Events given out between two polls at most, so that none starves.
-const EVENTS_PER_POLL: u32 = 256;
 /// The longest a call waits: no deadline is that far away, and overflow is.
 const WAIT_MAX: Duration = Duration::from_millis(60_000);
 
@@ -80,7 +78,6 @@ pub struct Network {
     reports: mio::Events,
     waker: Waker,
     spin: Duration,
-    given_since_poll: u32,
     /// Doors with possibly more to accept.
     pub(crate) open_doors: Vec<Token>,
     /// Nobody is accepted before: descriptors or memory are short.
@@ -144,7 +141,6 @@ impl Network {
             reports: mio::Events::with_capacity(REPORTS_MAX),
             waker: Waker(Arc::new(waker)),
             spin: config.spin,
-            given_since_poll: 0,
             open_doors: Vec::new(),
             doors_shut_until: None,
             link_listener,
@@ -183,7 +179,6 @@ impl Network {
 
     /// Flushes, waits, takes what is there: one bounded turn.
     fn turn(&mut self, wait: Wait) {
-        self.given_since_poll = 0;
         self.exchange.begin_turn();
         self.sockets.flush(&mut self.exchange.core);
         self.wait(wait);
@@ -327,19 +322,18 @@ impl Network {
     }
 }
 
+platform::forward_links!(Network, exchange, |this: &mut Network| {
+    this.sockets.flush(&mut this.exchange.core);
+});
+
 impl Events for Network {
     fn next_event(&mut self, wait: Wait) -> Option<Event> {
-        while self.exchange.core.events.is_empty() || self.given_since_poll >= EVENTS_PER_POLL {
+        while self.exchange.needs_turn() {
             self.turn(wait);
-            let is_over = match wait {
-                Wait::No => true,
-                Wait::Until(until) => until <= LinuxClock.now(),
-            };
-            if is_over {
+            if wait.is_over(LinuxClock.now()) {
                 break;
             }
         }
-        self.given_since_poll += 1;
         self.exchange.next_event()
     }
 }

@@ -2,12 +2,10 @@
 use std::net::SocketAddr;
 
 use platform::{
-    Clock, CompileJob, CompiledModule, Compiler, Entropy, Event, Events, JoinerId, LinkCounters,
-    Links, ListenerId, Protocol, RequestId, Requests, Screen, SocketId, Sockets, ViewError, Views,
-    Wait,
+    Clock, Entropy, Event, Events, ListenerId, Protocol, Screen, SocketId, Sockets, ViewError,
+    Views, Wait,
 };
-use types::{Instant, NodeId};
-use wire::Envelope;
+use types::Instant;
 
 use crate::{LinuxClock, LinuxCompiler, LinuxEntropy, LinuxFiles, LinuxViews, Network, View};
 
@@ -63,57 +61,8 @@ impl Events for LinuxWorld {
     }
 }
 
-impl Links for LinuxWorld {
-    fn become_node(&mut self, me: NodeId) {
-        self.network.become_node(me);
-    }
-
-    fn address(&self) -> String {
-        self.network.address()
-    }
-
-    fn call(&mut self, address: &str) -> JoinerId {
-        self.network.call(address)
-    }
-
-    fn connect(&mut self, node: NodeId, address: &str) {
-        self.network.connect(node, address);
-    }
-
-    fn disconnect(&mut self, node: NodeId) {
-        self.network.disconnect(node);
-    }
-
-    fn bind(&mut self, joiner: JoinerId, node: NodeId) {
-        self.network.bind(joiner, node);
-    }
-
-    fn send(&mut self, to: NodeId, envelope: &Envelope) {
-        self.network.send(to, envelope);
-    }
-
-    fn send_joiner(&mut self, joiner: JoinerId, envelope: &Envelope) {
-        self.network.send_joiner(joiner, envelope);
-    }
-
-    fn pending_bytes(&self, to: NodeId) -> usize {
-        self.network.pending_bytes(to)
-    }
-
-    fn flush(&mut self) {
-        self.network.flush();
-    }
-
-    fn counters(&self) -> LinkCounters {
-        self.network.counters()
-    }
-}
-
-impl Requests for LinuxWorld {
-    fn reply(&mut self, id: RequestId, bytes: Vec<u8>) {
-        self.network.reply(id, bytes);
-    }
-}
+platform::forward_links!(LinuxWorld, network);
+platform::forward_compiler!(LinuxWorld, compiler);
 
 impl Sockets for LinuxWorld {
     fn listen(
@@ -164,15 +113,5 @@ impl Views for LinuxWorld {
 
     fn create(&mut self) -> Result<View, ViewError> {
         self.views.create()
-    }
-}
-
-impl Compiler for LinuxWorld {
-    fn compile(&mut self, job: CompileJob, wasm: Vec<u8>) {
-        self.compiler.compile(job, wasm);
-    }
-
-    fn finished(&mut self) -> Option<(CompileJob, Result<CompiledModule, String>)> {
-        self.compiler.finished()
     }
 }

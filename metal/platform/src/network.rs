@@ -6,13 +6,9 @@ use core::net::SocketAddr;
 
 use hal::say;
 use links::{Exchange, LinkConfig, Token};
-use platform::{
-    Clock, ClusterId, Event, Events, JoinerId, LinkCounters, Links, ListenerId, Protocol,
-    RequestId, Requests, SocketId, Sockets, Wait,
-};
+use platform::{Clock, ClusterId, Event, Events, ListenerId, Protocol, SocketId, Sockets, Wait};
 use seal::Key;
 use types::{Duration, Instant, NodeId};
-use wire::Envelope;
 
 use crate::disk::DiskLines;
 use crate::sockets::Programs;
@@ -23,8 +19,6 @@ use crate::{MetalClock, MetalEntropy};
 const LAST_OWN: Token = Token(15);
 /// Callers that may come between two looks, at each door.
 const WAITING: usize = 4;
-/// Events given out between two polls at most, so that none starves.
-const EVENTS_PER_POLL: u32 = 256;
 /// Pause between two looks at a network that wakes nobody.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// The longest sleep: no deadline is that far away, and overflow is.
@@ -57,7 +51,6 @@ pub struct Network {
     doors: Vec<Door>,
     programs: Programs,
     disks: DiskLines,
-    given_since_poll: u32,
 }
 
 /// A port at which callers are let in.
@@ -127,7 +120,6 @@ impl Network {
             doors,
             programs: Programs::default(),
             disks,
-            given_since_poll: 0,
         })
     }
 
@@ -139,7 +131,6 @@ impl Network {
 
     /// Flushes, waits, takes what is there: one bounded turn.
     fn turn(&mut self, wait: Wait) {
-        self.given_since_poll = 0;
         hal::watchdog::alive();
         self.exchange.begin_turn();
         self.tcp().poll();
@@ -214,17 +205,12 @@ impl Network {
 
 impl Events for Network {
     fn next_event(&mut self, wait: Wait) -> Option<Event> {
-        while self.exchange.core.events.is_empty() || self.given_since_poll >= EVENTS_PER_POLL {
+        while self.exchange.needs_turn() {
             self.turn(wait);
-            let is_over = match wait {
-                Wait::No => true,
-                Wait::Until(until) => until <= MetalClock.now(),
-            };
-            if is_over {
+            if wait.is_over(MetalClock.now()) {
                 break;
             }
         }
-        self.given_since_poll += 1;
         self.exchange.next_event().inspect(tell)
     }
 }
@@ -238,58 +224,7 @@ fn tell(event: &Event) {
     }
 }
 
-impl Links for Network {
-    fn become_node(&mut self, me: NodeId) {
-        self.exchange.become_node(me);
-    }
-
-    fn address(&self) -> String {
-        self.exchange.address()
-    }
-
-    fn call(&mut self, address: &str) -> JoinerId {
-        self.exchange.call(address)
-    }
-
-    fn connect(&mut self, node: NodeId, address: &str) {
-        self.exchange.connect(node, address);
-    }
-
-    fn disconnect(&mut self, node: NodeId) {
-        self.exchange.disconnect(node);
-    }
-
-    fn bind(&mut self, joiner: JoinerId, node: NodeId) {
-        self.exchange.bind(joiner, node);
-    }
-
-    fn send(&mut self, to: NodeId, envelope: &Envelope) {
-        self.exchange.send(to, envelope);
-    }
-
-    fn send_joiner(&mut self, joiner: JoinerId, envelope: &Envelope) {
-        self.exchange.send_joiner(joiner, envelope);
-    }
-
-    fn pending_bytes(&self, to: NodeId) -> usize {
-        self.exchange.pending_bytes(to)
-    }
-
-    fn flush(&mut self) {
-        self.exchange.flush();
-        self.tcp().poll();
-    }
-
-    fn counters(&self) -> LinkCounters {
-        self.exchange.counters()
-    }
-}
-
-impl Requests for Network {
-    fn reply(&mut self, id: RequestId, bytes: Vec<u8>) {
-        self.exchange.reply(id, bytes);
-    }
-}
+platform::forward_links!(Network, exchange, |this: &mut Network| this.tcp().poll());
 
 impl Sockets for Network {
     fn listen(

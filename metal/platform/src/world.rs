@@ -1,17 +1,14 @@
 //! All of the machine that a node uses, put together.
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use hal::view::{MetalViews, View};
 use platform::{
-    Clock, CompileJob, CompiledModule, Compiler, Entropy, Event, Events, JoinerId, LinkCounters,
-    Links, ListenerId, Protocol, RequestId, Requests, Screen, ScreenState, SocketId, Sockets,
+    Clock, Entropy, Event, Events, ListenerId, Protocol, Screen, ScreenState, SocketId, Sockets,
     ViewError, Views, Wait,
 };
 use seal::Key;
-use types::{Instant, NodeId};
-use wire::Envelope;
+use types::Instant;
 
 use crate::compiler::NoCompiler;
 use crate::hands::Hands;
@@ -92,57 +89,8 @@ impl Screen for MetalWorld {
     }
 }
 
-impl Links for MetalWorld {
-    fn become_node(&mut self, me: NodeId) {
-        self.network.become_node(me);
-    }
-
-    fn address(&self) -> String {
-        self.network.address()
-    }
-
-    fn call(&mut self, address: &str) -> JoinerId {
-        self.network.call(address)
-    }
-
-    fn connect(&mut self, node: NodeId, address: &str) {
-        self.network.connect(node, address);
-    }
-
-    fn disconnect(&mut self, node: NodeId) {
-        self.network.disconnect(node);
-    }
-
-    fn bind(&mut self, joiner: JoinerId, node: NodeId) {
-        self.network.bind(joiner, node);
-    }
-
-    fn send(&mut self, to: NodeId, envelope: &Envelope) {
-        self.network.send(to, envelope);
-    }
-
-    fn send_joiner(&mut self, joiner: JoinerId, envelope: &Envelope) {
-        self.network.send_joiner(joiner, envelope);
-    }
-
-    fn pending_bytes(&self, to: NodeId) -> usize {
-        self.network.pending_bytes(to)
-    }
-
-    fn flush(&mut self) {
-        self.network.flush();
-    }
-
-    fn counters(&self) -> LinkCounters {
-        self.network.counters()
-    }
-}
-
-impl Requests for MetalWorld {
-    fn reply(&mut self, id: RequestId, bytes: Vec<u8>) {
-        self.network.reply(id, bytes);
-    }
-}
+platform::forward_links!(MetalWorld, network);
+platform::forward_compiler!(MetalWorld, compiler);
 
 impl Sockets for MetalWorld {
     fn listen(
@@ -187,15 +135,5 @@ impl Views for MetalWorld {
 
     fn create(&mut self) -> Result<View, ViewError> {
         self.views.create()
-    }
-}
-
-impl Compiler for MetalWorld {
-    fn compile(&mut self, job: CompileJob, wasm: Vec<u8>) {
-        self.compiler.compile(job, wasm);
-    }
-
-    fn finished(&mut self) -> Option<(CompileJob, Result<CompiledModule, String>)> {
-        self.compiler.finished()
     }
 }

@@ -31,6 +31,9 @@ pub struct LinkConfig {
     pub silence: Duration,
 }
 
+/// Events given out between two turns at most.
+const EVENTS_PER_TURN: u32 = 256;
+
 /// What all connections of a node share, those of programs included.
 #[derive(Debug)]
 pub struct Core<M> {
@@ -50,6 +53,8 @@ pub struct Exchange<M: Machine> {
     pub core: Core<M>,
     pub(crate) links: LinkTable<M>,
     pub(crate) requests: RequestTable<M>,
+    /// Events that the node was given since the last turn began.
+    given: u32,
 }
 
 impl<M> Core<M> {
@@ -80,6 +85,7 @@ impl<M: Machine> Exchange<M> {
             },
             links: LinkTable::new(config),
             requests: RequestTable::new(),
+            given: 0,
         }
     }
 
@@ -147,6 +153,7 @@ impl<M: Machine> Exchange<M> {
 
     /// Writes what waits. To be called before each sleep, when the node wants an event.
     pub fn begin_turn(&mut self) {
+        self.given = 0;
         if self.core.events.is_empty() {
             self.links.part(&mut self.core);
         }
@@ -164,8 +171,16 @@ impl<M: Machine> Exchange<M> {
         self.links.on_time(&mut self.core, now);
     }
 
+    /// Whether a turn is due before the node is given another event: there is none, or it was
+    /// given so many that whoever waits for the machine would starve.
+    #[must_use]
+    pub fn needs_turn(&self) -> bool {
+        self.core.events.is_empty() || self.given >= EVENTS_PER_TURN
+    }
+
     /// The next event for the node.
     pub fn next_event(&mut self) -> Option<Event> {
+        self.given += 1;
         let event = self.core.events.pop_front();
         if let Some(Event::LinkLost { node, .. }) = &event {
             self.links.on_told(*node);

@@ -15,6 +15,17 @@ pub enum Wait {
     Until(Instant),
 }
 
+impl Wait {
+    /// Whether nothing is waited for any more.
+    #[must_use]
+    pub fn is_over(self, now: Instant) -> bool {
+        match self {
+            Self::No => true,
+            Self::Until(until) => until <= now,
+        }
+    }
+}
+
 /// Something that happened outside of the node.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {

@@ -1,4 +1,4 @@
-//! What a node asks of the world it runs in: traits only, no code that runs.
+//! What a node asks of the world it runs in: traits, no code that runs.
 //!
 //! A world (Linux, bare metal) implements them; the node knows no
 //! other way to the outside. Nothing here may name an operating system.
@@ -14,6 +14,7 @@ mod clock;
 mod compile;
 mod disk;
 mod event;
+mod forward;
 mod links;
 mod requests;
 mod screen;
@@ -32,3 +33,12 @@ pub use view::{
     GUARD_BYTES, GuestAnswer, GuestCode, GuestEvents, GuestSpace, VIEW_BYTES, ViewError,
     ViewMemory, Views,
 };
+
+/// What the macros that forward name, wherever they are used.
+#[doc(hidden)]
+pub mod forwarded {
+    pub use alloc::string::String;
+    pub use alloc::vec::Vec;
+    pub use types::NodeId;
+    pub use wire::Envelope;
+}

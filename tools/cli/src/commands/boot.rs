@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{DataArg, DurabilityArg, up};
+use super::{DataArg, SafetyArgs, up};
 use crate::cluster::{Metal, Plan};
 use crate::error::Error;
 use crate::interrupt;
@@ -51,15 +51,8 @@ pub(crate) struct BootArgs {
         value_parser = clap::value_parser!(u32).range(64..)
     )]
     disk: u32,
-    /// Length of an epoch in milliseconds: how often a snapshot is taken
-    #[arg(
-        long, value_name = "MS", default_value_t = 100,
-        value_parser = clap::value_parser!(u32).range(1..=60_000)
-    )]
-    epoch: u32,
-    /// When answers leave, as for `plurix up`
-    #[arg(long, value_name = "WHERE", value_enum)]
-    durability: Option<DurabilityArg>,
+    #[command(flatten)]
+    safety: SafetyArgs,
 }
 
 pub(crate) fn run(args: &BootArgs) -> Result<ExitCode, Error> {
@@ -76,8 +69,9 @@ pub(crate) fn run(args: &BootArgs) -> Result<ExitCode, Error> {
     };
     let plan = Plan {
         nodes: Some(args.nodes + args.mixed),
-        epoch_ms: args.epoch,
-        durability: args.durability,
+        epoch_ms: args.safety.epoch,
+        epoch_min_ms: args.safety.epoch_min,
+        durability: args.safety.durability,
         memory_mib: args.memory,
         metal: Some(Metal {
             nodes: args.nodes,

@@ -42,7 +42,7 @@ use crate::data::{DEFAULT_DIR, DataDir};
 use crate::error::Error;
 use crate::ui;
 
-pub(crate) use durability::DurabilityArg;
+pub(crate) use durability::{DurabilityArg, SafetyArgs};
 
 /// A cluster operating system whose whole state lives in a distributed transactional memory
 #[derive(Parser, Debug)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use control::Ladder;
 
-use super::{DataArg, DurabilityArg};
+use super::{DataArg, SafetyArgs};
 use crate::cluster::{Cluster, Hosts, Plan};
 use crate::error::Error;
 use crate::interrupt;
@@ -27,24 +27,8 @@ pub(crate) struct UpArgs {
     /// Nodes, a process each; as many as before unless given, 3 for a new cluster
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     nodes: Option<u32>,
-    /// Length of an epoch in milliseconds: how often a snapshot is taken
-    #[arg(
-        long, value_name = "MS", default_value_t = 100,
-        value_parser = clap::value_parser!(u32).range(1..=60_000)
-    )]
-    epoch: u32,
-    /// An epoch that somebody waits for ends sooner, but not before so many milliseconds; if
-    /// that is not less than its length, nothing but time ends epochs
-    #[arg(
-        long, value_name = "MS", default_value_t = 1,
-        value_parser = clap::value_parser!(u32).range(1..=60_000)
-    )]
-    epoch_min: u32,
-    /// When answers leave: when two nodes have what they tell on disk (which survives
-    /// whatever one disk survives), or when they have it in memory (which is sooner, and
-    /// survives the loss of one node at a time). As before unless given; `disk` at first
-    #[arg(long, value_name = "WHERE", value_enum)]
-    durability: Option<DurabilityArg>,
+    #[command(flatten)]
+    safety: SafetyArgs,
     /// How often a snapshot without a name is kept, and for how long: rungs EVERY:FOR such as
     /// 1s:1m,1m:1h, or `none`. As before unless given; 10s:1m,1m:10m at first
     #[arg(long, value_name = "LADDER")]
@@ -86,9 +70,9 @@ pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Error> {
     interrupt::watch()?;
     let plan = Plan {
         nodes: args.nodes,
-        epoch_ms: args.epoch,
-        epoch_min_ms: args.epoch_min,
-        durability: args.durability,
+        epoch_ms: args.safety.epoch,
+        epoch_min_ms: args.safety.epoch_min,
+        durability: args.safety.durability,
         retain: args.retain,
         files: args.files,
         cores: args.cores,
