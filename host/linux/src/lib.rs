@@ -30,7 +30,7 @@ pub use entropy::LinuxEntropy;
 pub use files::LinuxFiles;
 pub use frozen::FrozenDisk;
 pub use links::silence;
-pub use links::{HELLO_SIZE, OUTBOX_BYTES_MAX, PROTOCOL_VERSION, REQUEST_BYTES_MAX};
+pub use links::{HELLO_SIZE, PROTOCOL_VERSION};
 pub use network::{Network, NetworkConfig, OpenError, Waker};
 pub use socket_table::{SOCKETS_MAX, SocketLimits};
 pub use ticker::Ticker;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
-use links::{Exchange, LinkConfig, Machine as _, ReadSide, Token};
+use links::{Exchange, Limits, LinkConfig, Machine as _, ReadSide, Token};
 use mio::net::TcpListener;
 use mio::{Interest, Poll};
 use platform::{Clock, ClusterId, Event, Events, Wait};
@@ -135,6 +135,7 @@ impl Network {
             me: config.me,
             address,
             silence: config.silence,
+            limits: Limits::default(),
         };
         Ok(Self {
             poll,

@@ -25,12 +25,15 @@ const SOFTWARE_ENABLED: u32 = 1 << 8;
 const MASKED: u32 = 1 << 16;
 const LEVEL: u32 = 1 << 15;
 /// Lines that the controller of devices has.
-const LINES: u8 = 24;
+pub(crate) const LINES: u8 = 24;
 
 /// The timer's steps in a microsecond.
 static PACE: AtomicU32 = AtomicU32::new(0);
 /// The controller of devices has one register to choose another by.
 static REDIRECTION: Mutex<()> = Mutex::new(());
+
+/// Lines that ask as long as their device wants attention, as bits.
+static LEVEL_LINES: AtomicU32 = AtomicU32::new(0);
 
 /// How a line says that its device wants attention.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,14 +94,20 @@ pub(crate) fn listen(line: u8, trigger: Trigger) {
     let vector = u32::from(VECTOR_LINES + line);
     let flags = match trigger {
         Trigger::Edge => 0,
-        Trigger::Level => LEVEL,
+        Trigger::Level => {
+            LEVEL_LINES.fetch_or(1 << line, Ordering::Relaxed);
+            LEVEL
+        }
     };
     redirect(line, vector | flags);
 }
 
-/// Keeps the line from interrupting.
+/// Keeps a line from interrupting that would go on until its device has been looked after. One
+/// that interrupts by a change is left alone: a change that nobody sees would be the last.
 pub(crate) fn silence(line: u8) {
-    redirect(line, MASKED);
+    if LEVEL_LINES.load(Ordering::Relaxed) & (1 << line) != 0 {
+        redirect(line, MASKED | LEVEL | u32::from(VECTOR_LINES + line));
+    }
 }
 
 fn redirect(line: u8, low: u32) {

@@ -55,11 +55,13 @@ extern "C" fn start(magic: u32, info: u32) -> ! {
     cpu::check();
     let image = (&raw const image_start).addr()..(&raw const image_end).addr();
     // What lies higher is not mapped yet.
-    let (low, memory_end) = told.free(LOW_END..paging::BOOT_MAPPED, &image);
+    let low = told.free(LOW_END..paging::BOOT_MAPPED, &image);
     heap::claim(low.as_slice());
     let boot = read(&told);
-    let (high, _) = told.free(paging::BOOT_MAPPED..memory_end, &image);
-    paging::take_over(memory_end);
+    let memory_end = told.memory_end(usize::MAX);
+    let low_end = told.memory_end(paging::BOOT_MAPPED);
+    let high = told.free(paging::BOOT_MAPPED..memory_end, &image);
+    paging::take_over(low_end, memory_end);
     heap::claim(high.as_slice());
     apic::open();
     clock::calibrate(boot.first_stamp);

@@ -1,8 +1,8 @@
 //! Time: the processor's counter, measured once against a clock of known pace.
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use x86_64::instructions::interrupts;
 use x86_64::instructions::port::Port;
-use x86_64::instructions::{hlt, interrupts};
 
 use crate::{apic, cpu, guest, interrupt, watchdog};
 
@@ -167,6 +167,10 @@ fn scaled(steps: u64, scale: u64) -> u64 {
     u64::try_from(product >> 32).expect("centuries of nanoseconds")
 }
 
+/// Looks at the clock with the battery before it is given up: longer than it takes for a second
+/// to end.
+const CLOCK_LOOKS: u32 = 1_000;
+
 /// Seconds since 1970 by the clock with the battery, which is taken to be UTC; 0 if there is
 /// none.
 fn wall_seconds() -> u64 {
@@ -178,16 +182,11 @@ fn wall_seconds() -> u64 {
         }
     };
     let fields = || [0, 2, 4, 7, 8, 9].map(read);
-    while read(10) & 0x80 != 0 {
-        if read(10) == 0xff {
-            return 0;
-        }
-    }
-    let mut now = fields();
-    // A second may have passed while they were read.
-    while now != fields() {
-        now = fields();
-    }
+    // A second may pass while they are read. A clock that is not there says anything.
+    let is_still = |now: &[u8; 6]| read(10) & 0x80 == 0 && *now == fields();
+    let Some(mut now) = (0..CLOCK_LOOKS).map(|_| fields()).find(is_still) else {
+        return 0;
+    };
     if read(11) & 4 == 0 {
         now = now.map(|bcd| (bcd >> 4) * 10 + (bcd & 15));
     }
@@ -203,13 +202,4 @@ fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     let day_of_era = of_era * 365 + of_era / 4 - of_era / 100 + of_year;
     era * 146_097 + day_of_era - 719_468
-}
-
-/// Lets the processor rest for a moment in a loop that waits.
-pub fn rest() {
-    if interrupts::are_enabled() {
-        hlt();
-    } else {
-        core::hint::spin_loop();
-    }
 }

@@ -1,5 +1,5 @@
 //! The processor: what it must be able to do, waiting, and the end.
-use core::arch::x86_64::{__cpuid, __cpuid_count, _rdtsc};
+use core::arch::x86_64::{__cpuid, _rdtsc};
 
 use x86_64::instructions::interrupts;
 use x86_64::instructions::port::Port;
@@ -59,17 +59,6 @@ pub fn random() -> Option<u64> {
 #[target_feature(enable = "rdrand")]
 fn random_step(value: &mut u64) -> bool {
     core::arch::x86_64::_rdrand64_step(value) == 1
-}
-
-/// Name of the processor's manufacturer, or of what stands for it.
-#[must_use]
-pub fn vendor() -> [u8; 12] {
-    let leaf = __cpuid_count(0, 0);
-    let mut name = [0; 12];
-    for (place, word) in name.chunks_exact_mut(4).zip([leaf.ebx, leaf.edx, leaf.ecx]) {
-        place.copy_from_slice(&word.to_le_bytes());
-    }
-    name
 }
 
 pub(crate) fn enable_interrupts() {

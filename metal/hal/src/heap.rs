@@ -32,7 +32,7 @@ pub(crate) fn claim(free: &[Range<usize>]) {
     let mut heap = HEAP.0.lock();
     for range in free {
         let base = ptr::with_exposed_provenance_mut(range.start);
-        // SAFETY: `boot::memory` has found that nothing lies there.
+        // SAFETY: `Told::free` has found that nothing lies there.
         let claimed = unsafe { heap.claim(base, range.len()) };
         // A piece may be too small to be of use.
         if claimed.is_some() {

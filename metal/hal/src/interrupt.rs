@@ -138,7 +138,7 @@ extern "C" fn on_vector(frame: &mut Frame, sse: &SseState) -> usize {
         vector => {
             let line = vector
                 .checked_sub(u64::from(VECTOR_LINES))
-                .filter(|&line| line < 24);
+                .filter(|&line| line < u64::from(apic::LINES));
             if let Some(line) = line.and_then(|line| u8::try_from(line).ok()) {
                 if !hands::on_interrupt(line) {
                     apic::silence(line);

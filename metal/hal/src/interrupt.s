@@ -1,6 +1,6 @@
 # What the processor calls when something happens.
 #
-# Every vector has a stack of its own, so that the red zone of what was interrupted is left
+# Vectors run on stacks of their own (`segments`), so that the red zone of what was interrupted is left
 # alone. The registers are saved as a `Frame` and the state of the SSE unit below it; then
 # `on_vector` decides. It answers 0 to go on, or where, on the stack of the interrupted code, it
 # has put a copy of both, with which `on_delivery` is to be called there: that may take long and

@@ -10,7 +10,7 @@ const PVH_MAGIC: u32 = 0x336e_c578;
 /// The first version with a memory map.
 const PVH_VERSION_MIN: u32 = 1;
 const KIND_RAM: u32 = 1;
-const RANGES_MAX: usize = 64;
+const RANGES_MAX: usize = 256;
 const FILES_MAX: usize = 8;
 const COMMAND_LINE_MAX: usize = 4096;
 
@@ -80,7 +80,11 @@ impl Ranges {
     }
 
     pub(crate) fn add(&mut self, range: Range<usize>) {
-        if range.start < range.end {
+        if let Some(last) = self.ranges[..self.count].last_mut()
+            && last.end == range.start
+        {
+            last.end = last.end.max(range.end);
+        } else if range.start < range.end {
             assert!(
                 self.count < RANGES_MAX,
                 "the memory map is longer than expected"
@@ -120,19 +124,24 @@ impl Told {
         }
     }
 
-    /// Memory between two addresses that nobody uses, and where the last of all ends. What the
-    /// loader has left is not part of it, and stays as it is.
-    pub(crate) fn free(&self, window: Range<usize>, image: &Range<usize>) -> (Ranges, usize) {
-        let (mut free, mut end) = (Ranges::new(), 0);
+    /// Where memory ends below an address.
+    pub(crate) fn memory_end(&self, below: usize) -> usize {
+        let ends = self.memory.as_slice().iter().map(|range| range.end);
+        ends.filter(|&end| end <= below).max().unwrap_or(0)
+    }
+
+    /// Memory between two addresses that nobody uses. What the loader has left is not part of it,
+    /// and stays as it is.
+    pub(crate) fn free(&self, window: Range<usize>, image: &Range<usize>) -> Ranges {
+        let mut free = Ranges::new();
         for range in self.memory.as_slice() {
-            end = end.max(range.end);
             free.add(range.start.max(window.start)..range.end.min(window.end));
         }
         free = free.without(image).without(&self.command_line);
         for left in self.files.as_slice().iter().chain(self.tables.as_slice()) {
             free = free.without(left);
         }
-        (free, end)
+        free
     }
 
     fn new() -> Self {
@@ -200,7 +209,8 @@ impl Told {
                     // SAFETY: such a tag has the size of an entry and a version, then entries.
                     let entry_bytes = unsafe { word(body.start) } as usize;
                     assert!(entry_bytes >= size_of::<MemoryEntry>(), "entries of memory");
-                    for entry in (body.start + 8..body.end).step_by(entry_bytes) {
+                    let whole_end = (body.end + 1).saturating_sub(entry_bytes);
+                    for entry in (body.start + 8..whole_end).step_by(entry_bytes) {
                         let entry = ptr::with_exposed_provenance::<MemoryEntry>(entry);
                         // SAFETY: as above.
                         told.add_memory(&unsafe { entry.read_unaligned() });

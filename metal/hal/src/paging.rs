@@ -62,6 +62,8 @@ unsafe extern "C" {
 struct Tables {
     root: Option<FrameAddress>,
     next: usize,
+    /// Below [`DEVICES_END`], what is no memory.
+    devices: Range<usize>,
     /// Ranges that were used before, for others of the same size.
     used: Vec<Range<usize>>,
 }
@@ -69,14 +71,17 @@ struct Tables {
 static TABLES: Mutex<Tables> = Mutex::new(Tables {
     root: None,
     next: RANGES_START,
+    devices: 0..0,
     used: Vec::new(),
 });
 
-/// Puts the tables that stay in the place of those of the beginning.
-pub(crate) fn take_over(memory_end: usize) {
+/// Puts the tables that stay in the place of those of the beginning. `low_end`: where memory
+/// ends below the devices.
+pub(crate) fn take_over(low_end: usize, memory_end: usize) {
     let mut tables = TABLES.lock();
     let root = frames::take_zeroed();
     tables.root = Some(root);
+    tables.devices = low_end.next_multiple_of(LARGE)..DEVICES_END;
     let end = memory_end.next_multiple_of(LARGE).max(DEVICES_END);
     let image = (&raw const image_start).addr()..(&raw const image_end).addr();
     for at in (0..end).step_by(LARGE) {
@@ -89,8 +94,7 @@ pub(crate) fn take_over(memory_end: usize) {
                 tables.set(page, FrameAddress(page), image_access(page).flags());
             }
         } else {
-            // What is no memory is a device's.
-            let is_device = (memory_end.min(DEVICES_END)..DEVICES_END).contains(&at);
+            let is_device = tables.devices.contains(&at);
             let of = if is_device { Use::Device } else { Use::Memory };
             tables.set_large(at, of);
         }
@@ -102,6 +106,11 @@ pub(crate) fn take_over(memory_end: usize) {
     // SAFETY: the new tables map all that the old ones did and that is used, with the rights
     // that the parts of the image have in the linker's script.
     unsafe { Cr3::write(root, Cr3Flags::empty()) };
+}
+
+/// Whether an address below [`DEVICES_END`] is a device's.
+pub(crate) fn is_device(at: usize) -> bool {
+    TABLES.lock().devices.contains(&at)
 }
 
 /// Maps a device's registers one to one, if firmware has put them where nothing is mapped: above

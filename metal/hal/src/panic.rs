@@ -115,6 +115,10 @@ static SYMBOLS: [u8; SYMBOL_BYTES] = [0; SYMBOL_BYTES];
 /// Room for names.
 pub const SYMBOL_BYTES: usize = 512 << 10;
 
+unsafe extern "C" {
+    static image_start: u8;
+}
+
 /// An address of code, with its function's name.
 struct Place(u64);
 
@@ -129,7 +133,6 @@ impl fmt::Display for Place {
 }
 
 fn name_of(address: u64) -> Option<&'static str> {
-    const START: u64 = 2 << 20;
     let start = (&raw const SYMBOLS).cast::<u8>();
     // SAFETY: the bytes of a static; they were changed before it was loaded, which the
     // compiler must not know.
@@ -138,7 +141,8 @@ fn name_of(address: u64) -> Option<&'static str> {
         let bytes = symbols.get(at..at + 4)?;
         Some(u32::from_le_bytes(bytes.try_into().expect("four bytes")))
     };
-    let offset = u32::try_from(address.checked_sub(START)?).ok()?;
+    let offset =
+        u32::try_from(address.checked_sub((&raw const image_start).addr() as u64)?).ok()?;
     let count = word(0)? as usize;
     let (mut low, mut high) = (0, count);
     while low < high {

@@ -9,7 +9,6 @@ use crate::clock;
 
 const BASE: u16 = 0x3f8;
 const LINE_STATUS: u16 = BASE + 5;
-const DATA_READY: u8 = 1;
 const TRANSMITTER_EMPTY: u8 = 0x20;
 /// A port that is not there never says that it is ready.
 const PATIENCE: u32 = 100_000;
@@ -34,12 +33,6 @@ pub(crate) fn open() {
     for (register, value) in settings {
         write(BASE + register, value);
     }
-}
-
-/// A byte that has come in, if there is one.
-#[must_use]
-pub fn read_byte() -> Option<u8> {
-    (read(LINE_STATUS) & DATA_READY != 0).then(|| read(BASE))
 }
 
 /// Prints a line with the time before it, in milliseconds since the machine began.

@@ -164,21 +164,21 @@ impl Table {
     }
 
     fn address(&self, page: PageIndex) -> usize {
-        assert!(
-            page.0 < LINEAR_PAGES_MAX,
-            "page {page:?} is not linear memory"
-        );
-        self.at + page.0 as usize
+        self.at + index(page)
     }
+}
+
+fn index(page: PageIndex) -> usize {
+    assert!(
+        page.0 < LINEAR_PAGES_MAX,
+        "page {page:?} is not linear memory"
+    );
+    page.0 as usize
 }
 
 impl View {
     fn address(&self, page: PageIndex) -> usize {
-        assert!(
-            page.0 < LINEAR_PAGES_MAX,
-            "page {page:?} is not linear memory"
-        );
-        self.space.range.start + page.0 as usize * PAGE_SIZE
+        self.space.range.start + index(page) * PAGE_SIZE
     }
 
     fn pointer(&self, page: PageIndex) -> *mut PageBytes {

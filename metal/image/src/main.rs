@@ -18,7 +18,7 @@ use metal_platform::{
     Network, NetworkConfig, Settings,
 };
 use node::{Config, FatalReason, Node, Origin, Suffrage, Voter};
-use platform::{Clock, Entropy};
+use platform::Clock;
 use store::{ControlLog, Identity, Store};
 use types::{Duration, StoreId};
 
@@ -67,6 +67,9 @@ fn make_node(
     settings: Settings,
     mut devices: Devices,
 ) -> Result<Node<MetalWorld, MetalDisk>, String> {
+    if devices.randomness.is_empty() && cpu::random().is_none() && settings.key.is_some() {
+        return Err("expected RDRAND or virtio-rng, found neither: keys could be guessed".into());
+    }
     let mut entropy = MetalEntropy::new(&devices.randomness);
     let disks = open_disks(settings.disk, &mut devices, &mut entropy)?;
     let identity = identity(&settings, &mut entropy);
@@ -77,7 +80,7 @@ fn make_node(
     }
     say!("the store is open, stable up to epoch {}", store.stable().0);
     let voter = open_voter(&settings, store.id(), disks.log, &mut entropy)?;
-    let network = open_network(&settings, devices, disks.lines, entropy.clone())?;
+    let network = open_network(&settings, devices, disks.lines, entropy.apart())?;
     say!("the doors are open");
     let engine = Engine::new().map_err(|error| error.to_string())?;
     if let Some(tools) = settings.tools {
@@ -108,7 +111,7 @@ fn open_disks(
     entropy: &mut MetalEntropy,
 ) -> Result<BootDisk, String> {
     match (place, devices.blocks.pop()) {
-        (DiskPlace::Device, Some(block)) => BootDisk::on_device(block, random(entropy))
+        (DiskPlace::Device, Some(block)) => BootDisk::on_device(block, entropy.number())
             .map_err(|error| format!("the disk: {error}")),
         _ => Ok(BootDisk::in_memory()),
     }
@@ -141,7 +144,7 @@ fn open_voter(
         true => Origin::Founds,
         false => Origin::Joins,
     };
-    let (seed, now) = (random(entropy), MetalClock.now());
+    let (seed, now) = (entropy.number(), MetalClock.now());
     Voter::new(control, Suffrage::Full, origin, log, seed, now).map_err(damaged)
 }
 
@@ -168,12 +171,6 @@ fn open_network(
 fn identity(settings: &Settings, entropy: &mut MetalEntropy) -> Identity {
     Identity {
         cluster: settings.cluster,
-        store: StoreId(random(entropy)),
+        store: StoreId(entropy.number()),
     }
-}
-
-fn random(entropy: &mut MetalEntropy) -> u64 {
-    let mut bytes = [0; 8];
-    entropy.fill(&mut bytes);
-    u64::from_le_bytes(bytes)
 }

@@ -2,6 +2,7 @@
 //!
 //! A node has two, for its store and for the log of what was decided. One block device serves
 //! both: its beginning is the log's.
+use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -37,7 +38,7 @@ pub struct Device(Rc<RefCell<Shared>>);
 struct Shared {
     block: Block,
     /// Done while somebody waited for a read.
-    done: Vec<Completion>,
+    done: VecDeque<Completion>,
     read: Option<Result<Vec<u8>, DeviceError>>,
 }
 
@@ -46,6 +47,12 @@ struct Shared {
 pub struct DiskLines(Option<Device>);
 
 impl DiskLines {
+    /// Whether the block device wakes the processor, if there is one.
+    pub(crate) fn wake(&self) -> bool {
+        let device = self.0.as_ref();
+        device.is_none_or(|Device(shared)| shared.borrow().block.wakes())
+    }
+
     /// Called when a device has woken the processor.
     pub(crate) fn listen(&self) {
         if let Some(Device(shared)) = &self.0 {
@@ -83,7 +90,7 @@ impl BootDisk {
     pub fn on_device(block: Block, id: u64) -> Result<Self, OpenError> {
         let device = Device(Rc::new(RefCell::new(Shared {
             block,
-            done: Vec::new(),
+            done: VecDeque::new(),
             read: None,
         })));
         let [log, store] = volume::divide(device.clone(), LOG_SECTORS);
@@ -145,10 +152,8 @@ impl BlockDevice for Device {
 
     fn poll(&mut self) -> Option<Completion> {
         let mut shared = self.0.borrow_mut();
-        match shared.done.is_empty() {
-            true => shared.next_done(),
-            false => Some(shared.done.remove(0)),
-        }
+        let done = shared.done.pop_front();
+        done.or_else(|| shared.next_done())
     }
 
     fn read(&mut self, sector: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
@@ -174,47 +179,38 @@ impl fmt::Debug for Device {
     }
 }
 
+impl MetalDisk {
+    fn inner(&mut self) -> &mut dyn Disk {
+        match self {
+            Self::Memory(disk) => disk,
+            Self::Volume(disk) => disk,
+        }
+    }
+}
+
 impl Disk for MetalDisk {
     fn segments(&mut self) -> Result<Vec<SegmentNumber>, DiskError> {
-        match self {
-            Self::Memory(disk) => disk.segments(),
-            Self::Volume(disk) => disk.segments(),
-        }
+        self.inner().segments()
     }
 
     fn length(&mut self, segment: SegmentNumber) -> Result<u64, DiskError> {
-        match self {
-            Self::Memory(disk) => disk.length(segment),
-            Self::Volume(disk) => disk.length(segment),
-        }
+        self.inner().length(segment)
     }
 
     fn create(&mut self, segment: SegmentNumber) -> Result<(), DiskError> {
-        match self {
-            Self::Memory(disk) => disk.create(segment),
-            Self::Volume(disk) => disk.create(segment),
-        }
+        self.inner().create(segment)
     }
 
     fn append(&mut self, segment: SegmentNumber, bytes: Vec<u8>) -> Result<(), DiskError> {
-        match self {
-            Self::Memory(disk) => disk.append(segment, bytes),
-            Self::Volume(disk) => disk.append(segment, bytes),
-        }
+        self.inner().append(segment, bytes)
     }
 
     fn sync(&mut self, token: SyncToken) -> Result<(), DiskError> {
-        match self {
-            Self::Memory(disk) => disk.sync(token),
-            Self::Volume(disk) => disk.sync(token),
-        }
+        self.inner().sync(token)
     }
 
     fn poll_completions(&mut self) -> Result<Option<SyncToken>, DiskError> {
-        match self {
-            Self::Memory(disk) => disk.poll_completions(),
-            Self::Volume(disk) => disk.poll_completions(),
-        }
+        self.inner().poll_completions()
     }
 
     fn read(
@@ -223,30 +219,18 @@ impl Disk for MetalDisk {
         offset: u64,
         buffer: &mut [u8],
     ) -> Result<(), DiskError> {
-        match self {
-            Self::Memory(disk) => disk.read(segment, offset, buffer),
-            Self::Volume(disk) => disk.read(segment, offset, buffer),
-        }
+        self.inner().read(segment, offset, buffer)
     }
 
     fn prefetch(&mut self, segment: SegmentNumber, offset: u64, length: usize) {
-        match self {
-            Self::Memory(disk) => disk.prefetch(segment, offset, length),
-            Self::Volume(disk) => disk.prefetch(segment, offset, length),
-        }
+        self.inner().prefetch(segment, offset, length);
     }
 
     fn truncate(&mut self, segment: SegmentNumber, length: u64) -> Result<(), DiskError> {
-        match self {
-            Self::Memory(disk) => disk.truncate(segment, length),
-            Self::Volume(disk) => disk.truncate(segment, length),
-        }
+        self.inner().truncate(segment, length)
     }
 
     fn delete(&mut self, segment: SegmentNumber) -> Result<(), DiskError> {
-        match self {
-            Self::Memory(disk) => disk.delete(segment),
-            Self::Volume(disk) => disk.delete(segment),
-        }
+        self.inner().delete(segment)
     }
 }

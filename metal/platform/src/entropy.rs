@@ -4,7 +4,7 @@ use platform::Entropy;
 use sha2::{Digest, Sha256};
 
 /// A source of random bytes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct MetalEntropy {
     state: [u8; 32],
 }
@@ -16,6 +16,21 @@ impl MetalEntropy {
         let mut this = Self { state: [0; 32] };
         this.stir(seed);
         this
+    }
+
+    /// A random number.
+    pub fn number(&mut self) -> u64 {
+        let mut bytes = [0; 8];
+        self.fill(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+
+    /// Another source, which this one knows nothing more of.
+    #[must_use]
+    pub fn apart(&mut self) -> Self {
+        let mut seed = [0; 32];
+        self.fill(&mut seed);
+        Self::new(&seed)
     }
 
     fn stir(&mut self, with: &[u8]) {

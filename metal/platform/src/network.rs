@@ -2,23 +2,27 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use hal::say;
-use links::{Exchange, LinkConfig, Token};
+use links::{Exchange, Limits, LinkConfig, Token};
 use platform::{Clock, ClusterId, Event, Events, ListenerId, Protocol, SocketId, Sockets, Wait};
 use seal::Key;
 use types::{Duration, Instant, NodeId};
 
 use crate::disk::DiskLines;
 use crate::sockets::Programs;
-use crate::tcp::{Addresses, Report, Socket, Tcp};
+use crate::tcp::{Addresses, LINK_BUFFER_BYTES, Report, SMALL_BUFFER_BYTES, Socket, Tcp};
 use crate::{MetalClock, MetalEntropy};
 
 /// Tokens up to this are no connection's.
 const LAST_OWN: Token = Token(15);
 /// Callers that may come between two looks, at each door.
 const WAITING: usize = 4;
+/// Tools connected at the same time; more wait.
+const TOOLS_MAX: usize = 16;
+/// A request, or what waits for one peer, may have one of these.
+const MEMORY_SHARES: usize = 8;
 /// Pause between two looks at a network that wakes nobody.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// The longest sleep: no deadline is that far away, and overflow is.
@@ -67,6 +71,19 @@ enum Whose {
     Tools,
 }
 
+impl Whose {
+    /// A socket that waits for a caller.
+    fn wait(self, tcp: &mut Tcp, port: u16) -> Socket {
+        tcp.listen(
+            port,
+            match self {
+                Self::Links => LINK_BUFFER_BYTES,
+                Self::Tools => SMALL_BUFFER_BYTES,
+            },
+        )
+    }
+}
+
 /// Why a network cannot be used.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum OpenError {
@@ -104,21 +121,23 @@ impl Network {
         let mut door = |port, whose| Door {
             port,
             whose,
-            waiting: (0..WAITING).map(|_| tcp.listen(port)).collect(),
+            waiting: (0..WAITING).map(|_| whose.wait(&mut tcp, port)).collect(),
         };
         let mut doors = Vec::from([door(config.link.port(), Whose::Links)]);
         doors.extend(config.tools.map(|port| door(port, Whose::Tools)));
+        let taken = doors.iter().map(|door| door.port).collect();
         let links = LinkConfig {
             cluster: config.cluster,
             key: config.key,
             me: NodeId(0),
             address: link,
             silence: config.silence,
+            limits: limits(),
         };
         Ok(Self {
             exchange: Exchange::new(links, tcp, LAST_OWN),
             doors,
-            programs: Programs::default(),
+            programs: Programs::new(taken),
             disks,
         })
     }
@@ -156,18 +175,20 @@ impl Network {
         for door in &mut self.doors {
             for waiting in &mut door.waiting {
                 let tcp = &mut self.exchange.core.machine;
-                if tcp.caller(*waiting, door.port).is_none() {
+                let Some(caller) = tcp.caller(*waiting, door.port) else {
+                    continue;
+                };
+                // Tools have no key: they are those of whoever runs this machine.
+                let is_known = tcp.gateway().map(IpAddr::from) == Some(caller.ip());
+                if door.whose == Whose::Tools && is_known && !self.exchange.has_room_for_tool() {
                     continue;
                 }
-                match door.whose {
-                    Whose::Tools if !self.exchange.has_room_for_tool() => continue,
-                    Whose::Links | Whose::Tools => {}
-                }
                 let tcp = &mut self.exchange.core.machine;
-                let socket = core::mem::replace(waiting, tcp.listen(door.port));
+                let socket = core::mem::replace(waiting, door.whose.wait(tcp, door.port));
                 match door.whose {
                     Whose::Links => self.exchange.on_link(socket),
-                    Whose::Tools => self.exchange.on_tool(socket),
+                    Whose::Tools if is_known => self.exchange.on_tool(socket),
+                    Whose::Tools => tcp.break_off(socket),
                 }
             }
         }
@@ -181,11 +202,12 @@ impl Network {
             Wait::Until(until) if !is_busy => until.min(now + WAIT_MAX),
             _ => now,
         };
+        let is_woken = self.tcp().network().wakes() && self.disks.wake();
         let deadlines = [
             self.exchange.next_deadline(),
             self.tcp().next_deadline(),
             self.programs.next_deadline(),
-            (!self.tcp().network().wakes()).then_some(now + LOOK_EVERY),
+            (!is_woken).then_some(now + LOOK_EVERY),
         ];
         let until = deadlines.into_iter().flatten().fold(until, Instant::min);
         if until > now && !self.tcp().network().has_frame() {
@@ -212,6 +234,16 @@ impl Events for Network {
             }
         }
         self.exchange.next_event().inspect(tell)
+    }
+}
+
+/// A share of the machine's memory.
+fn limits() -> Limits {
+    let (_, heap_bytes) = hal::heap_usage();
+    Limits {
+        outbox_bytes: heap_bytes / MEMORY_SHARES,
+        request_bytes: heap_bytes / MEMORY_SHARES,
+        tools: TOOLS_MAX,
     }
 }
 

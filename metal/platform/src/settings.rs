@@ -7,6 +7,7 @@ use core::net::{Ipv4Addr, SocketAddr};
 
 use platform::ClusterId;
 use seal::{Key, Token};
+use types::limits::MEMBERS_MAX;
 use types::{Durability, Duration};
 
 /// Every word that is understood.
@@ -112,7 +113,32 @@ impl Settings {
         if this.link.port() == 0 {
             return Err(SettingsError("expected `link=IP:PORT`, found none".into()));
         }
+        this.check()?;
         Ok(this)
+    }
+
+    /// What words say one by one may not go together.
+    fn check(&self) -> Result<(), SettingsError> {
+        if self.tools == Some(self.link.port()) || self.tools == Some(0) {
+            let found = format!("{:?}", self.tools);
+            return Err(wrong("tools", "a port that is not that of `link`", &found));
+        }
+        if self.tools.is_some() && !self.link.ip().is_loopback() {
+            let expected = "none, as tools have no key: a link on the loopback, or other nodes";
+            return Err(wrong("tools", expected, &self.link.to_string()));
+        }
+        if !(1..=MEMBERS_MAX).contains(&self.members) {
+            let expected = format!("1 to {MEMBERS_MAX}");
+            return Err(wrong("members", &expected, &self.members.to_string()));
+        }
+        let is_host =
+            |ip: Ipv4Addr| !(ip.is_multicast() || ip.is_broadcast() || ip.is_unspecified());
+        match self.own {
+            Some((own, _)) if !is_host(own) => {
+                Err(wrong("own", "an address of one machine", &own.to_string()))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), SettingsError> {

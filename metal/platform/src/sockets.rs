@@ -9,7 +9,7 @@ use links::{Machine, Received, Written};
 use platform::{Event, ListenerId, Protocol, SocketEvent, SocketId};
 use types::{Duration, Instant};
 
-use crate::tcp::{Phase, Socket, Tcp};
+use crate::tcp::{Phase, SMALL_BUFFER_BYTES, Socket, Tcp};
 
 /// Connections at the same time at most; more wait until there is room.
 const SOCKETS_MAX: usize = 256;
@@ -23,8 +23,10 @@ const ENDING_TIME: Duration = Duration::from_millis(5_000);
 const PORTS: core::ops::Range<u16> = 32_768..49_152;
 
 /// All connections of programs, and where they come in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Programs {
+    /// Ports of the node itself.
+    taken: Vec<u16>,
     listeners: BTreeMap<ListenerId, Listener>,
     connections: BTreeMap<SocketId, Connection>,
     last_number: u64,
@@ -51,6 +53,15 @@ struct Connection {
 }
 
 impl Programs {
+    pub(crate) fn new(taken: Vec<u16>) -> Self {
+        Self {
+            taken,
+            listeners: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            last_number: 0,
+        }
+    }
+
     pub(crate) fn listen(
         &mut self,
         tcp: &mut Tcp,
@@ -60,7 +71,10 @@ impl Programs {
         if protocol == Protocol::Datagrams {
             return Err("datagrams are not spoken on this machine".into());
         }
-        let is_free = |port: &u16| self.listeners.values().all(|other| other.port != *port);
+        let is_free = |port: &u16| {
+            let others = self.listeners.values().map(|other| other.port);
+            !self.taken.contains(port) && others.into_iter().all(|other| other != *port)
+        };
         let port = match address.port() {
             0 => PORTS.clone().find(is_free),
             port => Some(port).filter(is_free),
@@ -68,7 +82,9 @@ impl Programs {
         let port = port.ok_or_else(|| String::from("the address is in use"))?;
         self.last_number += 1;
         let id = ListenerId(self.last_number);
-        let waiting = (0..WAITING).map(|_| tcp.listen(port)).collect();
+        let waiting = (0..WAITING)
+            .map(|_| tcp.listen(port, SMALL_BUFFER_BYTES))
+            .collect();
         self.listeners.insert(id, Listener { port, waiting });
         Ok((id, SocketAddr::new(address.ip(), port)))
     }
@@ -148,7 +164,7 @@ impl Programs {
                 self.last_number += 1;
                 let id = SocketId(self.last_number);
                 let connection = Connection {
-                    socket: core::mem::replace(waiting, tcp.listen(at.port)),
+                    socket: core::mem::replace(waiting, tcp.listen(at.port, SMALL_BUFFER_BYTES)),
                     wanted: 0,
                     out: VecDeque::new(),
                     has_ended: false,

@@ -20,8 +20,13 @@ use types::{Duration, Instant};
 
 use crate::{MetalClock, MetalEntropy};
 
-/// Room for bytes that have come in, and for those that go out, of one connection.
-const BUFFER_BYTES: usize = 128 << 10;
+/// Room for bytes that have come in, and for those that go out, of one link.
+pub(crate) const LINK_BUFFER_BYTES: usize = 128 << 10;
+/// The same, of a tool's connection or a program's.
+pub(crate) const SMALL_BUFFER_BYTES: usize = 16 << 10;
+/// How long what was written may take to arrive, and the other end to close, when a connection
+/// has been closed here.
+const DYING_TIME: Duration = Duration::from_millis(10_000);
 /// Bytes of a frame without what the medium puts before it.
 const FRAME_BYTES: usize = 1514;
 /// So often the other end is asked in the time that it may be silent.
@@ -76,8 +81,10 @@ pub(crate) struct Tcp {
     interface: Interface,
     sockets: SocketSet<'static>,
     told: BTreeMap<SocketHandle, Told>,
-    /// Closed here; what was written has still to arrive.
-    dying: Vec<SocketHandle>,
+    /// Closed here; what was written has still to arrive, until then.
+    dying: Vec<(SocketHandle, Instant)>,
+    /// Asks for the machine's address again before it is another's.
+    lease: Option<SocketHandle>,
     entropy: MetalEntropy,
     own: Ipv4Addr,
     gateway: Option<Ipv4Addr>,
@@ -102,12 +109,17 @@ impl Tcp {
         mut entropy: MetalEntropy,
     ) -> Option<Self> {
         let mut config = Config::new(EthernetAddress(network.address()).into());
-        config.random_seed = random(&mut entropy);
+        config.random_seed = entropy.number();
         let mut device = Device(network);
         let mut interface = Interface::new(config, &mut device, now());
-        let addresses = match addresses {
-            Some(addresses) => addresses,
-            None => lease(&mut interface, &mut device)?,
+        let mut sockets = SocketSet::new(Vec::new());
+        let (addresses, lease) = match addresses {
+            Some(addresses) => (addresses, None),
+            None => {
+                let handle = sockets.add(dhcpv4::Socket::new());
+                let addresses = wait_lease(&mut interface, &mut device, &mut sockets, handle)?;
+                (addresses, Some(handle))
+            }
         };
         let own = IpCidr::new(addresses.own.into(), addresses.prefix_bits);
         interface.update_ip_addrs(|list| {
@@ -118,13 +130,14 @@ impl Tcp {
             added.expect("there is room for one route");
         }
         let first = u64::from(PORTS.end - PORTS.start);
-        let offset = u16::try_from(random(&mut entropy) % first).expect("less than all ports");
+        let offset = u16::try_from(entropy.number() % first).expect("less than all ports");
         Some(Self {
             device,
             interface,
-            sockets: SocketSet::new(Vec::new()),
+            sockets,
             told: BTreeMap::new(),
             dying: Vec::new(),
+            lease,
             entropy,
             own: addresses.own,
             gateway: addresses.gateway,
@@ -133,14 +146,19 @@ impl Tcp {
         })
     }
 
+    /// Who passes on what is for others.
+    pub(crate) fn gateway(&self) -> Option<Ipv4Addr> {
+        self.gateway
+    }
+
     /// The machine's own address.
     pub(crate) fn own(&self) -> Ipv4Addr {
         self.own
     }
 
     /// A socket that waits for a caller.
-    pub(crate) fn listen(&mut self, port: u16) -> Socket {
-        let mut socket = self.socket();
+    pub(crate) fn listen(&mut self, port: u16, buffer_bytes: usize) -> Socket {
+        let mut socket = self.socket(buffer_bytes);
         let endpoint = IpListenEndpoint::from(port);
         socket
             .listen(endpoint)
@@ -166,22 +184,48 @@ impl Tcp {
     pub(crate) fn poll(&mut self) {
         self.interface
             .poll(now(), &mut self.device, &mut self.sockets);
+        let now = MetalClock.now();
         let Self { sockets, dying, .. } = self;
-        dying.retain(|&handle| {
-            let state = sockets.get::<tcp::Socket<'_>>(handle).state();
-            let is_dead = matches!(state, State::Closed | State::TimeWait);
+        dying.retain(|&(handle, until)| {
+            let socket = sockets.get_mut::<tcp::Socket<'_>>(handle);
+            if until <= now {
+                socket.abort();
+            }
+            let is_dead = matches!(socket.state(), State::Closed | State::TimeWait);
             if is_dead {
                 sockets.remove(handle);
             }
             !is_dead
         });
+        self.keep_lease();
+    }
+
+    /// A machine that loses its address begins again: its peers know it by that.
+    fn keep_lease(&mut self) {
+        let Some(handle) = self.lease else {
+            return;
+        };
+        let event = self.sockets.get_mut::<dhcpv4::Socket<'_>>(handle).poll();
+        let is_lost = match event {
+            Some(dhcpv4::Event::Configured(config)) => config.address.address() != self.own,
+            Some(dhcpv4::Event::Deconfigured) => true,
+            None => false,
+        };
+        if is_lost {
+            hal::say!("the network has taken back the address {}", self.own);
+            hal::cpu::reset();
+        }
     }
 
     /// When to poll at the latest.
     pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
-        let at = self.interface.poll_at(now(), &self.sockets)?;
-        let micros = u64::try_from(at.total_micros()).unwrap_or(0);
-        Some(Instant::from_nanos(micros * 1_000))
+        let at = self.interface.poll_at(now(), &self.sockets);
+        let at = at.map(|at| {
+            let micros = u64::try_from(at.total_micros()).unwrap_or(0);
+            Instant::from_nanos(micros * 1_000)
+        });
+        let dying = self.dying.iter().map(|&(_, until)| until);
+        at.into_iter().chain(dying).min()
     }
 
     /// The network itself.
@@ -235,11 +279,11 @@ impl Tcp {
     /// Ends a connection so that the other end sees that it was broken.
     pub(crate) fn break_off(&mut self, socket: Socket) {
         self.at(socket).abort();
-        self.dying.push(socket.0);
+        self.dying.push((socket.0, MetalClock.now() + DYING_TIME));
     }
 
-    fn socket(&self) -> tcp::Socket<'static> {
-        let buffer = || tcp::SocketBuffer::new(vec![0; BUFFER_BYTES]);
+    fn socket(&self, buffer_bytes: usize) -> tcp::Socket<'static> {
+        let buffer = || tcp::SocketBuffer::new(vec![0; buffer_bytes]);
         let mut socket = tcp::Socket::new(buffer(), buffer());
         socket.set_nagle_enabled(false);
         socket.set_ack_delay(None);
@@ -280,7 +324,7 @@ impl Machine for Tcp {
             return None;
         };
         let ip = self.gateway.filter(|_| ip.is_loopback()).unwrap_or(ip);
-        let mut socket = self.socket();
+        let mut socket = self.socket(LINK_BUFFER_BYTES);
         let port = self.port();
         let to = IpEndpoint::new(ip.into(), to.port());
         socket.connect(self.interface.context(), to, port).ok()?;
@@ -354,7 +398,7 @@ impl Machine for Tcp {
             0 => at.close(),
             _ => at.abort(),
         }
-        self.dying.push(socket.0);
+        self.dying.push((socket.0, MetalClock.now() + DYING_TIME));
     }
 
     fn flight(&mut self, _: &Socket) -> Option<Flight> {
@@ -377,12 +421,15 @@ impl core::fmt::Debug for Tcp {
 }
 
 /// Asks the network for an address (DHCP), and waits for it.
-fn lease(interface: &mut Interface, device: &mut Device) -> Option<Addresses> {
-    let mut sockets = SocketSet::new(Vec::new());
-    let handle = sockets.add(dhcpv4::Socket::new());
+fn wait_lease(
+    interface: &mut Interface,
+    device: &mut Device,
+    sockets: &mut SocketSet<'_>,
+    handle: SocketHandle,
+) -> Option<Addresses> {
     let until = hal::clock::now_ns() + LEASE_TIME_NS;
     while hal::clock::now_ns() < until {
-        interface.poll(now(), device, &mut sockets);
+        interface.poll(now(), device, sockets);
         let event = sockets.get_mut::<dhcpv4::Socket<'_>>(handle).poll();
         if let Some(dhcpv4::Event::Configured(config)) = event {
             return Some(Addresses {
@@ -396,12 +443,6 @@ fn lease(interface: &mut Interface, device: &mut Device) -> Option<Addresses> {
         device.0.listen();
     }
     None
-}
-
-fn random(entropy: &mut MetalEntropy) -> u64 {
-    let mut bytes = [0; 8];
-    entropy.fill(&mut bytes);
-    u64::from_le_bytes(bytes)
 }
 
 fn now() -> time::Instant {

@@ -29,6 +29,30 @@ pub struct LinkConfig {
     pub address: SocketAddr,
     /// How long the system of a peer's machine may leave unanswered what is sent to it.
     pub silence: Duration,
+    /// What others may make this machine keep.
+    pub limits: Limits,
+}
+
+/// How much others may make a machine keep.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// More than this waiting to be written: the other end is as good as dead.
+    pub outbox_bytes: usize,
+    /// Longest request that is accepted.
+    pub request_bytes: usize,
+    /// Tools connected at the same time; more wait.
+    pub tools: usize,
+}
+
+impl Default for Limits {
+    /// For a machine with memory by the gigabyte: room for a module and its input.
+    fn default() -> Self {
+        Self {
+            outbox_bytes: 256 << 20,
+            request_bytes: 256 << 20,
+            tools: 256,
+        }
+    }
 }
 
 /// Events given out between two turns at most.
@@ -83,8 +107,8 @@ impl<M: Machine> Exchange<M> {
                 unread: Vec::new(),
                 last_token: last_token.0,
             },
+            requests: RequestTable::new(config.limits),
             links: LinkTable::new(config),
-            requests: RequestTable::new(),
             given: 0,
         }
     }

@@ -19,10 +19,8 @@ mod requests;
 pub mod silence;
 mod stream;
 
-pub use exchange::{Core, Exchange, LinkConfig};
+pub use exchange::{Core, Exchange, Limits, LinkConfig};
 pub use hello::{HELLO_SIZE, PROTOCOL_VERSION};
-pub use link_table::OUTBOX_BYTES_MAX;
 pub use machine::{Machine, Received, Token, Written};
 pub use outbox::Outbox;
-pub use requests::REQUEST_BYTES_MAX;
 pub use stream::ReadSide;

@@ -26,8 +26,6 @@ use crate::stream::{ReadSide, Source, Stream};
 
 /// More than this waiting to be written is written without waiting for the loop.
 const FLUSH_BYTES: usize = 64 << 10;
-/// More than this waiting to be written: the other end is as good as dead.
-pub const OUTBOX_BYTES_MAX: usize = 256 << 20;
 /// Connections without a place in the cluster at most; the oldest goes first.
 const STRANGERS_MAX: usize = MEMBERS_MAX;
 /// Longest time for a call to be taken: its system would ask ever more seldom.
@@ -99,6 +97,7 @@ pub(crate) struct LinkTable<M: Machine> {
     /// nothing, until the node has heard of it.
     parting: Vec<Connection<M::Socket>>,
     silence: Duration,
+    pub(crate) outbox_bytes_max: usize,
     /// When to look after connections that are watched, if any is.
     next_check: Option<Instant>,
     pub(crate) counters: LinkCounters,
@@ -116,6 +115,7 @@ impl<M: Machine> LinkTable<M> {
             dirty: Vec::new(),
             parting: Vec::new(),
             silence: config.silence,
+            outbox_bytes_max: config.limits.outbox_bytes,
             next_check: None,
             counters: LinkCounters::default(),
         }
@@ -594,7 +594,7 @@ impl<M: Machine> LinkTable<M> {
         } else if is_up {
             self.dirty.push(token);
         }
-        if pending > OUTBOX_BYTES_MAX && self.holds(token) {
+        if pending > self.outbox_bytes_max && self.holds(token) {
             self.lose(core, token, LostWhy::Stuck);
         }
     }

@@ -7,7 +7,7 @@ use wire::Envelope;
 
 use crate::exchange::Exchange;
 use crate::hello::NOBODY;
-use crate::link_table::{End, OUTBOX_BYTES_MAX, State};
+use crate::link_table::{End, State};
 use crate::machine::{Machine, Token};
 use crate::outbox::Outbox;
 
@@ -118,6 +118,7 @@ impl<M: Machine> Links for Exchange<M> {
     fn send(&mut self, to: NodeId, envelope: &Envelope) {
         let (table, core) = (&mut self.links, &mut self.core);
         table.counters.messages_sent += 1;
+        let outbox_bytes_max = table.outbox_bytes_max;
         if to == table.me {
             core.events.push_back(Event::Message(envelope.clone()));
             return;
@@ -133,7 +134,7 @@ impl<M: Machine> Links for Exchange<M> {
             return;
         }
         wire::encode(envelope, peer.waiting.tail());
-        if peer.waiting.pending() > OUTBOX_BYTES_MAX {
+        if peer.waiting.pending() > outbox_bytes_max {
             peer.waiting = Outbox::default();
             peer.is_loss_untold = true;
             core.events.push_back(Event::LinkLost {

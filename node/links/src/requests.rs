@@ -1,4 +1,4 @@
-//! The door for tools: a frame in, a frame out, on loopback connections.
+//! The door for tools: a frame in, a frame out, on connections that the machine lets in.
 //!
 //! A frame is a length (u32, little-endian) and that many bytes. A connection has one
 //! unanswered request at a time; the next is not even read before the reply is sent,
@@ -8,15 +8,11 @@ use alloc::vec::Vec;
 
 use platform::{Event, RequestId, Requests};
 
-use crate::exchange::{Core, Exchange};
+use crate::exchange::{Core, Exchange, Limits};
 use crate::machine::{Machine, Token};
 use crate::outbox::Outbox;
 use crate::stream::{ReadSide, Source, Stream};
 
-/// Longest request that is accepted: room for a module and its input.
-pub const REQUEST_BYTES_MAX: usize = 256 << 20;
-/// Tools connected at the same time at most; more wait in the listener's queue.
-const TOOLS_MAX: usize = 256;
 const LENGTH_SIZE: usize = 4;
 
 #[derive(Debug)]
@@ -32,22 +28,24 @@ pub(crate) struct RequestTable<M: Machine> {
     tools: BTreeMap<Token, Tool<M::Socket>>,
     by_request: BTreeMap<RequestId, Token>,
     requests: u64,
+    limits: Limits,
     /// Tools cut off because of bytes that are no request.
     pub(crate) malformed: u64,
 }
 
 impl<M: Machine> RequestTable<M> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self {
             tools: BTreeMap::new(),
             by_request: BTreeMap::new(),
             requests: 0,
+            limits,
             malformed: 0,
         }
     }
 
     pub(crate) fn has_room(&self) -> bool {
-        self.tools.len() < TOOLS_MAX
+        self.tools.len() < self.limits.tools
     }
 
     pub(crate) fn on_accept(&mut self, core: &mut Core<M>, socket: M::Socket) {
@@ -94,7 +92,7 @@ impl<M: Machine> RequestTable<M> {
             return;
         };
         let length = u32::from_le_bytes(*length) as usize;
-        if length > REQUEST_BYTES_MAX {
+        if length > self.limits.request_bytes {
             self.malformed += 1;
             self.close(core, token);
             return;

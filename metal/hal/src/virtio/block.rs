@@ -9,7 +9,7 @@ use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::{DeviceStatus, Transport as _};
 
 use super::memory::OneToOne;
-use super::{Line, Transport, quiet};
+use super::{Line, Transport};
 
 const QUEUE: u16 = 0;
 const QUEUE_SIZE: usize = 64;
@@ -96,9 +96,16 @@ impl Block {
         self.queue.available_desc() >= PARTS
     }
 
+    /// Whether it wakes the processor: if not, it has to be looked at again and again.
+    #[must_use]
+    pub fn wakes(&self) -> bool {
+        self.line.is_some()
+    }
+
     /// Lets it wake the processor again. Called before it is looked at.
     pub fn listen(&mut self) {
-        quiet(self.transport.ack_interrupt());
+        // What it was for is found in the queues.
+        let _ = self.transport.ack_interrupt();
         if let Some(line) = self.line {
             line.listen();
         }

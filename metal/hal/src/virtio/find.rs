@@ -1,6 +1,7 @@
 //! Which devices there are.
 use alloc::vec::Vec;
 use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use virtio_drivers::device::rng::VirtIORng;
 use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
@@ -11,18 +12,14 @@ use x86_64::instructions::port::Port;
 
 use super::memory::OneToOne;
 use super::{Block, Line, Network, Transport};
-use crate::apic::Trigger;
-use crate::say;
+use crate::apic::{self, Trigger};
+use crate::{paging, say};
 
 const PCI_ADDRESS: u16 = 0xcf8;
 const PCI_DATA: u16 = 0xcfc;
 const PCI_INTERRUPT: u8 = 0x3c;
 const OPTION: &str = "virtio_mmio.device=";
-/// Lines that the first controller of interrupts has.
-const LINES: u8 = 24;
 const MMIO_SIZE: usize = 512;
-/// Devices of that kind lie below this.
-const MMIO_END: usize = 4 << 30;
 
 /// The devices of the machine, in the order in which they were found.
 #[derive(Debug, Default)]
@@ -35,13 +32,19 @@ pub struct Devices {
     pub randomness: Vec<u8>,
 }
 
-/// Looks for devices.
+/// Whether devices were looked for: each has one driver.
+static IS_FOUND: AtomicBool = AtomicBool::new(false);
+
+/// Looks for devices, once.
 #[must_use]
 pub fn find(command_line: &str) -> Devices {
+    let was_found = IS_FOUND.swap(true, Ordering::Relaxed);
+    assert!(!was_found, "devices are looked for once");
     let mut devices = Devices::default();
+    let mut seen = Vec::new();
     for option in command_line.split_ascii_whitespace() {
         if let Some(place) = option.strip_prefix(OPTION) {
-            match named(place) {
+            match named(place, &mut seen) {
                 Some((transport, line)) => devices.add(transport, line),
                 None => say!("expected {OPTION}512@ADDRESS:LINE, found {option}"),
             }
@@ -61,7 +64,7 @@ pub fn find(command_line: &str) -> Devices {
         let [number, ..] = ConfigurationPorts
             .read_word(function, PCI_INTERRUPT)
             .to_le_bytes();
-        let line = (number > 0 && number < LINES).then_some(Line {
+        let line = (number > 0 && number < apic::LINES).then_some(Line {
             number,
             trigger: Trigger::Level,
         });
@@ -112,22 +115,23 @@ fn draw(transport: Transport) -> virtio_drivers::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A device that the command line names.
-fn named(place: &str) -> Option<(Transport, Option<Line>)> {
+/// A device that the command line names, among others that were `seen`.
+fn named(place: &str, seen: &mut Vec<usize>) -> Option<(Transport, Option<Line>)> {
     let (_, rest) = place.split_once('@')?;
     let (address, line) = rest.split_once(':')?;
     let line = line.split(':').next()?;
     let address = usize::from_str_radix(address.strip_prefix("0x")?, 16).ok()?;
     let number: u8 = line.parse().ok()?;
-    let is_plausible = address.is_multiple_of(MMIO_SIZE) && address < MMIO_END - MMIO_SIZE;
+    let is_device = address.is_multiple_of(MMIO_SIZE) && paging::is_device(address);
     let header = NonNull::new(ptr::with_exposed_provenance_mut::<VirtIOHeader>(address))?;
-    if !is_plausible {
+    if !is_device || seen.contains(&address) {
         return None;
     }
-    // SAFETY: (1) the loader says that such a device lies there, and nothing else does; (2)
-    // nobody else uses it: each is named once; (3) its registers are mapped.
+    seen.push(address);
+    // SAFETY: (1) it is no memory; (2) nobody else uses it: each is taken once, as just seen;
+    // (3) its registers are mapped.
     let transport = unsafe { MmioTransport::new(header, MMIO_SIZE) }.ok()?;
-    let line = (number < LINES).then_some(Line {
+    let line = (number < apic::LINES).then_some(Line {
         number,
         trigger: Trigger::Edge,
     });

@@ -7,7 +7,7 @@ mod find;
 mod memory;
 mod network;
 
-use virtio_drivers::transport::{InterruptStatus, SomeTransport};
+use virtio_drivers::transport::SomeTransport;
 
 pub use block::{Block, BlockError};
 pub(crate) use find::setting;
@@ -25,7 +25,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// Lets the device wake the processor. Whoever has looked after it calls this again.
+    /// Lets the device wake the processor. Called again before it is looked after.
     pub fn listen(self) {
         apic::listen(self.number, self.trigger);
     }
@@ -35,12 +35,6 @@ impl Line {
 #[must_use]
 pub fn take_lines() -> u32 {
     interrupt::take_lines()
-}
-
-/// Tells the device that its interrupt has been seen, so that its line is quiet.
-fn quiet(status: InterruptStatus) {
-    // What it was for is found in the queues.
-    let _ = status;
 }
 
 type Transport = SomeTransport<'static>;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 use links::silence::Flight;
-use links::{Exchange, LinkConfig, Machine, ReadSide, Received, Token, Written};
+use links::{Exchange, Limits, LinkConfig, Machine, ReadSide, Received, Token, Written};
 use platform::{ClusterId, Entropy, Event, Links};
 use seal::Key;
 use types::{Duration, Epoch, Instant, NodeId, PageId, Seq, Stamp, Version, ViewNumber};
@@ -338,6 +338,7 @@ impl Node {
             me: NodeId(me.into()),
             address,
             silence: SILENCE,
+            limits: Limits::default(),
         };
         let memory = Memory {
             world: world.clone(),

@@ -1,5 +1,5 @@
 //! The tools' door.
-use links::{REQUEST_BYTES_MAX, Received};
+use links::{Limits, Received};
 use platform::{Event, RequestId, Requests};
 
 use crate::memory::{Node, World, until};
@@ -69,7 +69,7 @@ fn a_request_that_nobody_could_take_is_cut_off() {
     let world = World::new(ROOM, ROOM);
     let mut node = Node::open(&world, 1, None);
     let tool = world.dial(node.tools);
-    let length = u32::try_from(REQUEST_BYTES_MAX + 1).unwrap();
+    let length = u32::try_from(Limits::default().request_bytes + 1).unwrap();
     world.write(tool, &length.to_le_bytes());
     let mut rounds = 0;
     while world.read(tool, &mut [0; 1]) != Received::Closed {
