@@ -7,10 +7,7 @@ const PROGRAMS: [run::Program; 1] = [("chromium", "chromium")];
 
 /// Runs them, or says why not.
 pub(crate) fn test() -> Result<()> {
-    run::install(&PROGRAMS);
-    if let Some(lack) = run::lack(&PROGRAMS) {
-        run::say(&format!("tests in a browser: NOT run: {lack}"));
-        return Ok(());
-    }
-    run::cargo(&run::e2e("test", "browser"))
+    run::with("tests in a browser", &PROGRAMS, || {
+        run::cargo(&run::e2e("test", "browser"))
+    })
 }

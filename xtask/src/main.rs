@@ -61,7 +61,7 @@ enum Task {
 
 /// What is built together. The model checker wants features of `serde` that nothing else
 /// does; in one build with the rest it would have the WebAssembly compiler built again.
-const SEPARATELY: [&[&str]; 2] = [&["--workspace", "--exclude", "model"], &["-p", "model"]];
+const SEPARATELY: [&[&str]; 2] = [&run::TOGETHER, &["-p", "model"]];
 
 /// The program of the package that is built apart.
 const MODEL: &str = "plurix-model";
@@ -109,14 +109,10 @@ fn check() -> Result<()> {
     run::cargo(&[&targets[..], &["--", "-D", "warnings"]].concat())?;
     metal::check()?;
     if run::is_installed("cargo-deny") {
-        run::cargo(&[
-            "deny",
-            "--all-features",
-            "check",
-            "bans",
-            "licenses",
-            "sources",
-        ])?;
+        let deny = ["deny", "--all-features"];
+        let what = ["check", "bans", "licenses", "sources"];
+        run::cargo(&[&deny[..], &what].concat())?;
+        run::cargo(&[&deny[..], &["--manifest-path", metal::MANIFEST], &what].concat())?;
     } else {
         run::say("cargo-deny is not installed: licences were checked by tidy, duplicates were not");
     }

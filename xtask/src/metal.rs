@@ -2,18 +2,18 @@
 //! workspace that is built for it.
 use std::fs::{self, File};
 use std::io::Read;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::machines::QEMU;
 use crate::run;
 
-/// What makes machines, and the Debian package that has it.
-const PROGRAMS: [run::Program; 1] = [("qemu-system-x86_64", "qemu-system-x86")];
 /// What makes disks that firmware boots, and the Debian packages.
 const ISO_PROGRAMS: [run::Program; 4] = [
     ("grub-mkrescue", "grub-common"),
@@ -26,7 +26,7 @@ const ISO_WORDS: &str = "only=time_does_not_go_back";
 /// Machines with firmware that boots disks.
 const ISO_KINDS: [&str; 2] = ["pc", "q35"];
 /// A workspace of its own, for another machine.
-const MANIFEST: &str = "metal/Cargo.toml";
+pub(crate) const MANIFEST: &str = "metal/Cargo.toml";
 const TESTS: &str = "plurix-tests";
 /// Before each line that says how a test has gone.
 const MARK: &str = "plurix-tests: ";
@@ -43,11 +43,10 @@ const KINDS: [(&str, &str); 2] = [("microvm,acpi=off", "device"), ("q35", "pci")
 
 /// Runs the tests on all kinds of machines, or says why not.
 pub(crate) fn test() -> Result<()> {
-    run::install(&PROGRAMS);
-    if let Some(lack) = run::lack(&PROGRAMS) {
-        run::say(&format!("tests of bare metal: NOT run: {lack}"));
-        return Ok(());
-    }
+    run::with("tests of bare metal", &QEMU, test_machines)
+}
+
+fn test_machines() -> Result<()> {
     let folder = run::root().join("target/metal");
     fs::create_dir_all(&folder).context("make the folder for test machines")?;
     let guest = compile_guest(&folder)?;
@@ -64,16 +63,13 @@ pub(crate) fn test() -> Result<()> {
             .test()
             .with_context(|| format!("on the machine {kind}"))?;
     }
-    test_iso(&image, &folder.join("tests.iso"))
+    run::with("starts by firmware", &ISO_PROGRAMS, || {
+        test_iso(&image, &folder.join("tests.iso"))
+    })
 }
 
 /// Whether firmware starts the tests, and they are told what is on the disk.
 fn test_iso(image: &Path, iso: &Path) -> Result<()> {
-    run::install(&ISO_PROGRAMS);
-    if let Some(lack) = run::lack(&ISO_PROGRAMS) {
-        run::say(&format!("starts by firmware: NOT tested: {lack}"));
-        return Ok(());
-    }
     imager::iso(image, ISO_WORDS, iso).context("make a disk for firmware")?;
     for kind in ISO_KINDS {
         let mut command = qemu(kind);
@@ -107,9 +103,8 @@ pub(crate) fn check() -> Result<()> {
 
 /// Machine code of the guest that the tests run: there is no compiler on the machine.
 fn compile_guest(folder: &Path) -> Result<PathBuf> {
-    let together = ["--workspace", "--exclude", "model"];
     let build = ["build", "--quiet", "--release", "--example", "artefact"];
-    run::cargo(&[&build[..], &together].concat())?;
+    run::cargo(&[&build[..], &run::TOGETHER].concat())?;
     let guest = folder.join("guest.code");
     let program = run::root().join("target/release/examples/artefact");
     run::command(
@@ -194,7 +189,7 @@ impl Machine<'_> {
 
     /// Runs a machine with one test, or with all that need none of their own.
     fn run(&self, only: &str) -> Result<Ended> {
-        let echo = Echo::start()?;
+        let echo = Echo::start(self.disk.parent().expect("it lies in a folder"))?;
         let words = if only.is_empty() {
             String::new()
         } else {
@@ -224,7 +219,7 @@ impl Machine<'_> {
 
 /// A machine without devices, but for a serial port and one for its end.
 fn qemu(kind: &str) -> Command {
-    let mut command = Command::new(PROGRAMS[0].0);
+    let mut command = Command::new(QEMU[0].0);
     command
         .args(["-nodefaults", "-no-user-config", "-display", "none"])
         .args(["-serial", "stdio", "-no-reboot"])
@@ -238,31 +233,23 @@ fn watch(mut command: Command) -> Result<Ended> {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().context("start QEMU")?;
     let mut serial = child.stdout.take().expect("it was asked for");
+    let (ended, end) = mpsc::channel();
     let reader = thread::spawn(move || {
         let mut said = Vec::new();
         // What was said until then is said.
         let _ = serial.read_to_end(&mut said);
+        // The end of its words is the end of the machine.
+        let _ = ended.send(());
         String::from_utf8_lossy(&said).into_owned()
     });
-    let status = wait(&mut child)?;
-    let said = reader.join().expect("it only reads");
-    Ok(Ended { status, said })
-}
-
-/// How the child ends, `None` if it had to be ended.
-fn wait(child: &mut Child) -> Result<Option<i32>> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(status) = child.try_wait().context("wait for QEMU")? {
-            return Ok(status.code());
-        }
-        if Instant::now() > deadline {
-            child.kill().context("end QEMU")?;
-            child.wait().context("wait for QEMU")?;
-            return Ok(None);
-        }
-        thread::sleep(Duration::from_millis(10));
+    let has_ended = end.recv_timeout(PATIENCE).is_ok();
+    if !has_ended {
+        child.kill().context("end QEMU")?;
     }
+    let status = child.wait().context("wait for QEMU")?;
+    let said = reader.join().expect("it only reads");
+    let status = status.code().filter(|_| has_ended);
+    Ok(Ended { status, said })
 }
 
 impl Ended {
@@ -289,25 +276,26 @@ impl Alone {
 
 /// The other end of a machine's network: sends every frame back.
 struct Echo {
-    here: u16,
-    there: u16,
+    here: PathBuf,
+    there: PathBuf,
 }
 
 impl Echo {
-    fn start() -> Result<Self> {
-        let bind = || UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("bind a port");
-        let socket = bind()?;
-        // Free for QEMU as soon as it is let go.
-        let there = bind()?.local_addr()?.port();
-        let here = socket.local_addr()?.port();
+    fn start(folder: &Path) -> Result<Self> {
+        let [here, there] =
+            ["echo", "machine"].map(|name| folder.join(name).with_extension("socket"));
+        for old in [&here, &there] {
+            // There may be none.
+            let _ = fs::remove_file(old);
+        }
+        let socket = UnixDatagram::bind(&here).context("bind a socket for a machine")?;
+        let peer = there.clone();
         thread::spawn(move || {
             let mut frame = [0; FRAME_BYTES];
             // As long as this program runs: its machines are few.
-            loop {
-                if let Ok((bytes, from)) = socket.recv_from(&mut frame) {
-                    // Frames may be lost.
-                    let _ = socket.send_to(&frame[..bytes], from);
-                }
+            while let Ok(bytes) = socket.recv(&mut frame) {
+                // Frames may be lost.
+                let _ = socket.send_to(&frame[..bytes], &peer);
             }
         });
         Ok(Self { here, there })
@@ -315,8 +303,8 @@ impl Echo {
 
     fn netdev(&self) -> String {
         let place =
-            |side: &str, port| format!("{side}.type=inet,{side}.host=127.0.0.1,{side}.port={port}");
-        let (local, remote) = (place("local", self.there), place("remote", self.here));
+            |side: &str, path: &Path| format!("{side}.type=unix,{side}.path={}", path.display());
+        let (local, remote) = (place("local", &self.there), place("remote", &self.here));
         format!("dgram,id=net,{local},{remote}")
     }
 }

@@ -10,10 +10,7 @@ const PROGRAMS: [run::Program; 2] = [
 
 /// Runs them, or says why not.
 pub(crate) fn test() -> Result<()> {
-    run::install(&PROGRAMS);
-    if let Some(lack) = run::lack(&PROGRAMS) {
-        run::say(&format!("tests with Redis's tools: NOT run: {lack}"));
-        return Ok(());
-    }
-    run::cargo(&run::e2e("test", "redis"))
+    run::with("tests with Redis's tools", &PROGRAMS, || {
+        run::cargo(&run::e2e("test", "redis"))
+    })
 }

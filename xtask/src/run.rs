@@ -23,6 +23,9 @@ pub(crate) fn cargo(args: &[&str]) -> Result<()> {
     command(Command::new(env!("CARGO")).args(args))
 }
 
+/// All packages that are built with the same features of what they depend on.
+pub(crate) const TOGETHER: [&str; 3] = ["--workspace", "--exclude", "model"];
+
 /// What cargo is told about one test of whole clusters. All packages are named, so that what
 /// they depend on has the features that it has for all, and is not built again.
 pub(crate) fn e2e(verb: &'static str, test: &'static str) -> [&'static str; 7] {
@@ -78,6 +81,22 @@ pub(crate) fn install(programs: &[Program]) {
     let options = ["install", "-qq", "--yes", "--no-install-recommends"];
     let mut apt = Command::new("apt-get");
     let _ = command(apt.args(options).args(packages));
+}
+
+/// Installs what is missing and does it, or says why not.
+pub(crate) fn with(
+    what: &str,
+    programs: &[Program],
+    action: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    install(programs);
+    match lack(programs) {
+        Some(lack) => {
+            say(&format!("{what}: NOT run: {lack}"));
+            Ok(())
+        }
+        None => action(),
+    }
 }
 
 /// The first of these that is missing, and what to do about it.

@@ -161,7 +161,7 @@ pub(crate) fn network(machine: &mut Machine) {
     let network = machine.network.as_mut().expect("a network");
     assert!(network.wakes(), "its line is known");
     let own = network.address();
-    let (mut tries, mut woken) = (0, 0);
+    let (mut tries, mut woken, mut slept_through) = (0, 0, 0);
     for (number, bytes) in (0..300).zip([60, 61, 600, 1_513, 1_514].into_iter().cycle()) {
         let sent = frame(own, number, bytes);
         loop {
@@ -178,6 +178,7 @@ pub(crate) fn network(machine: &mut Machine) {
                 if !has_come && !network.has_frame() {
                     sleep_until_ns(until);
                     woken += u32::from(virtio::take_lines() != 0);
+                    slept_through += u32::from(now_ns() >= until);
                 }
             }
             if has_come {
@@ -186,4 +187,19 @@ pub(crate) fn network(machine: &mut Machine) {
         }
     }
     assert!(woken > 0, "no frame has woken the processor");
+    assert!(
+        slept_through * 10 < woken,
+        "{slept_through} frames have not woken the processor, {woken} have"
+    );
+    // With nothing to do nothing wakes it.
+    network.listen();
+    let _ = virtio::take_lines();
+    let until = now_ns() + 20 * MS;
+    while now_ns() < until {
+        sleep_until_ns(until);
+    }
+    assert!(
+        virtio::take_lines() == 0,
+        "a device that has nothing to say"
+    );
 }

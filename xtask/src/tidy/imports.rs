@@ -14,9 +14,16 @@ const WORLDS: &[&str] = &["host", "metal", "sim"];
 /// It runs a step over a view, whoever commits it.
 const ENGINE_MAY_NOT_KNOW: &[&str] = &["dtm", "kernel", "node"];
 
-pub(crate) fn metadata() -> Result<Value> {
+/// What cargo knows of the workspace of this manifest.
+pub(crate) fn metadata(manifest: &str) -> Result<Value> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--manifest-path",
+            manifest,
+        ])
         .current_dir(run::root())
         .output()
         .context("run cargo metadata")?;
@@ -24,9 +31,9 @@ pub(crate) fn metadata() -> Result<Value> {
     serde_json::from_slice(&output.stdout).context("parse cargo metadata")
 }
 
-pub(crate) fn check(metadata: &Value) -> Vec<String> {
+pub(crate) fn check(workspaces: &[Value]) -> Vec<String> {
     let root = run::root();
-    let packages = members(metadata);
+    let packages: Vec<&Value> = workspaces.iter().flat_map(members).collect();
     let room_of = |name: &str| {
         let package = packages.iter().find(|package| package["name"] == name)?;
         room(&root, package)
