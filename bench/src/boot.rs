@@ -6,6 +6,8 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use types::Durability;
@@ -102,7 +104,7 @@ pub fn boot(make: MakeMachine<'_>, scratch: &Path) -> Result<Report, String> {
 /// Why they could not be measured.
 pub fn reboot(start: Start<'_>, sizes_mib: &[u32], report: &mut Report) -> Result<(), String> {
     let floor = report.results.iter().find(|outcome| outcome.name == FLOOR);
-    let floor_ms = floor.map_or(0.0, |outcome| outcome.value);
+    let floor_ms = floor.expect("measured by `boot`").value;
     for &mib in sizes_mib {
         if let Some(shortage) = shortage(3 * mib) {
             report.notes.push(shortage);
@@ -139,20 +141,26 @@ fn marks(mut command: Command) -> Result<[f64; MARKS.len()], String> {
     let begin = Instant::now();
     let mut machine = start(&mut command)?;
     let output = machine.0.stdout.take().expect("it was asked for");
+    let (say, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            // Nobody listens when all marks were seen.
+            let _ = say.send((begin.elapsed(), line));
+        }
+    });
     let mut times = [None; MARKS.len()];
     let mut said = String::new();
-    for line in BufReader::new(output).lines() {
-        let line = line.map_err(|error| error.to_string())?;
-        let ms = begin.elapsed().as_secs_f64() * 1e3;
+    while times.iter().any(Option::is_none) {
+        let left = PATIENCE.saturating_sub(begin.elapsed());
+        let Ok((at, line)) = lines.recv_timeout(left) else {
+            break;
+        };
         for ((mark, _), time) in MARKS.iter().zip(&mut times) {
             if line.contains(mark) {
-                time.get_or_insert(ms);
+                time.get_or_insert(at.as_secs_f64() * 1e3);
             }
         }
         said = said + &line + "\n";
-        if times.iter().all(Option::is_some) || begin.elapsed() > PATIENCE {
-            break;
-        }
     }
     let missing = || format!("the machine did not become a node; it said:\n{said}");
     let all: Option<Vec<f64>> = times.into_iter().collect();

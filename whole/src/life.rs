@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
-use node::{Config, FatalReason, Node, Origin, Suffrage, Voter};
+use node::{
+    Config, FAILURE_TIMEOUT, FatalReason, JOIN_GRACE, LEASE, Node, Origin, Suffrage, Voter,
+};
 use platform::ClusterId;
 use store::{ControlLog, Identity, Store};
 use types::{Durability, Duration, Instant, StoreId};
@@ -16,11 +18,8 @@ use crate::names::Pid;
 use crate::sim_platform::SimPlatform;
 use crate::stage::Stage;
 
-/// As `plurix node` has them.
-const FAILURE_TIMEOUT: Duration = Duration::from_millis(2_000);
-const LEASE: Duration = Duration::from_millis(150);
+/// As `plurix node` has it.
 const REFERRAL_TIME: Duration = Duration::from_millis(500);
-const JOIN_GRACE: Duration = Duration::from_millis(5_000);
 /// Reports show what a node does; so there are many.
 const REPORT_EVERY: Duration = Duration::from_millis(40);
 /// Small, so that some are sealed, cleaned and dropped in a run.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use linux::LinuxViews;
 use platform::{
     Clock, CompileJob, CompiledModule, Compiler, Entropy, Event, Events, JoinerId, LinkCounters,
-    Links, RequestId, Requests, Screen, ViewError, Views, Wait,
+    Links, NotCompiled, RequestId, Requests, Screen, ViewError, Views, Wait,
 };
 use types::{Duration, Epoch, Instant, NodeId, ViewNumber};
 use wire::{Envelope, Message};
@@ -255,8 +255,9 @@ impl Compiler for SimPlatform {
         world.queue.push(at, Item::Compiled { process });
     }
 
-    fn finished(&mut self) -> Option<(CompileJob, Result<CompiledModule, String>)> {
-        self.enter().process_mut(self.me).compiled.pop_front()
+    fn finished(&mut self) -> Option<(CompileJob, Result<CompiledModule, NotCompiled>)> {
+        let (job, compiled) = self.enter().process_mut(self.me).compiled.pop_front()?;
+        Some((job, compiled.map_err(NotCompiled::Refused)))
     }
 }
 

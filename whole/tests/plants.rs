@@ -53,29 +53,28 @@ fn what_all_disks_have_lost_is_noticed_and_not_served() {
     assert!(failures.iter().all(is_expected), "{failures:?}");
 }
 
+macro_rules! tests {
+    ($($test:ident),* $(,)?) => { [$((stringify!($test), $test as fn())),*] };
+}
+
+/// Runs those whose names have one of the arguments in them; all without any.
 #[expect(clippy::print_stdout, reason = "it is its own harness")]
 fn main() {
-    let tests: [(&str, fn()); 4] = [
-        (
-            "a_store_that_acknowledges_before_the_sync_loses_what_clients_were_told",
-            a_store_that_acknowledges_before_the_sync_loses_what_clients_were_told,
-        ),
-        (
-            "a_voter_that_speaks_before_its_record_is_synced_takes_decisions_back",
-            a_voter_that_speaks_before_its_record_is_synced_takes_decisions_back,
-        ),
-        (
-            "a_lease_on_a_slow_clock_outlives_its_end",
-            a_lease_on_a_slow_clock_outlives_its_end,
-        ),
-        (
-            "what_all_disks_have_lost_is_noticed_and_not_served",
-            what_all_disks_have_lost_is_noticed_and_not_served,
-        ),
+    let tests = tests![
+        a_store_that_acknowledges_before_the_sync_loses_what_clients_were_told,
+        a_voter_that_speaks_before_its_record_is_synced_takes_decisions_back,
+        a_lease_on_a_slow_clock_outlives_its_end,
+        what_all_disks_have_lost_is_noticed_and_not_served,
     ];
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let names = || arguments.iter().filter(|one| !one.starts_with('-'));
+    let is_meant = |test: &str| names().count() == 0 || names().any(|name| test.contains(name));
     for (name, test) in tests {
-        println!("test {name} ...");
-        test();
+        if arguments.iter().any(|one| one == "--list") {
+            println!("{name}: test");
+        } else if is_meant(name) {
+            test();
+            println!("test {name} ... ok");
+        }
     }
-    println!("test result: ok. {} passed", tests.len());
 }

@@ -3,7 +3,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use engine::{Engine, ModuleInfo, StackPointer};
-use platform::{CompileJob, CompiledModule, Compiler};
+use platform::{CompileJob, CompiledModule, Compiler, NotCompiled};
 
 use crate::Waker;
 
@@ -46,8 +46,9 @@ impl Compiler for LinuxCompiler {
             .expect("the thread runs as long as we listen");
     }
 
-    fn finished(&mut self) -> Option<Finished> {
-        self.finished.try_recv().ok()
+    fn finished(&mut self) -> Option<(CompileJob, Result<CompiledModule, NotCompiled>)> {
+        let (job, compiled) = self.finished.try_recv().ok()?;
+        Some((job, compiled.map_err(NotCompiled::Refused)))
     }
 }
 

@@ -17,20 +17,16 @@ use metal_platform::{
     BootDisk, DiskLines, DiskPlace, EndWord, MetalClock, MetalDisk, MetalEntropy, MetalWorld,
     Network, NetworkConfig, Settings,
 };
-use node::{Config, FatalReason, Node, Origin, Suffrage, Voter};
+use node::{
+    Config, FAILURE_TIMEOUT, FatalReason, JOIN_GRACE, LEASE, Node, Origin, Suffrage, Voter,
+};
 use platform::Clock;
 use store::{ControlLog, Identity, Store};
 use types::{Duration, StoreId};
 
-/// Silence after which a member is given up.
-const FAILURE_TIMEOUT: Duration = Duration::from_millis(2_000);
-/// Silence for which a member keeps what it has.
-const LEASE: Duration = Duration::from_millis(150);
 /// Silence of another machine's system, after which its nodes are given up: frames of a machine
 /// that is run by another one's programs may wait for those.
 const SILENCE: Duration = Duration::from_millis(1_000);
-/// How long a leader that restarts a cluster waits for disks it could do without.
-const JOIN_GRACE: Duration = Duration::from_millis(5_000);
 
 hal::entry!(main);
 
@@ -96,8 +92,6 @@ fn make_node(
             memory_64k_max: settings.memory_mib.saturating_mul(16).min(1 << 16),
             ..Limits::default()
         },
-        failure_timeout: FAILURE_TIMEOUT,
-        lease: LEASE,
         note: |line| say!("{line}"),
         ..Config::default()
     };

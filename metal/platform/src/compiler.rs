@@ -1,16 +1,16 @@
 //! There is no compiler here: machine code comes from who has one, and the cluster's key.
 use alloc::collections::VecDeque;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use platform::{CompileJob, CompiledModule, Compiler, NO_COMPILER, SIGNED_MODULE};
+use platform::{CompileJob, CompiledModule, Compiler, NotCompiled, SIGNED_MODULE};
 use seal::Key;
 
 /// Takes modules that were compiled elsewhere.
 #[derive(Debug)]
 pub(crate) struct NoCompiler {
     key: Option<Key>,
-    finished: VecDeque<(CompileJob, Result<CompiledModule, String>)>,
+    finished: VecDeque<(CompileJob, Result<CompiledModule, NotCompiled>)>,
 }
 
 impl NoCompiler {
@@ -21,11 +21,13 @@ impl NoCompiler {
         }
     }
 
-    fn take(&self, bytes: &[u8]) -> Result<CompiledModule, String> {
-        let key = self.key.as_ref().ok_or(NO_COMPILER)?;
-        let module = seal::signed(key, SIGNED_MODULE, bytes);
-        let module = module.map_err(|_| "the module was not signed with the cluster's key")?;
-        postcard::from_bytes(module.ok_or(NO_COMPILER)?).map_err(|error| error.to_string())
+    fn take(&self, bytes: &[u8]) -> Result<CompiledModule, NotCompiled> {
+        let key = self.key.as_ref().ok_or(NotCompiled::NoCompiler)?;
+        let module = seal::signed(key, SIGNED_MODULE, bytes).map_err(|_| {
+            NotCompiled::Refused("the module was not signed with the cluster's key".into())
+        })?;
+        let module = module.ok_or(NotCompiled::NoCompiler)?;
+        postcard::from_bytes(module).map_err(|error| NotCompiled::Refused(error.to_string()))
     }
 }
 
@@ -35,7 +37,7 @@ impl Compiler for NoCompiler {
         self.finished.push_back((job, taken));
     }
 
-    fn finished(&mut self) -> Option<(CompileJob, Result<CompiledModule, String>)> {
+    fn finished(&mut self) -> Option<(CompileJob, Result<CompiledModule, NotCompiled>)> {
         self.finished.pop_front()
     }
 }

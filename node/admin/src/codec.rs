@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Version of this language: the first byte of every body.
-pub const VERSION: u8 = 5;
+pub const VERSION: u8 = 6;
 /// Longest body: room for a large module or input.
 pub const BODY_SIZE_MAX: usize = 256 << 20;
 

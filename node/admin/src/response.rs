@@ -464,6 +464,9 @@ pub enum FailureKind {
     Ending,
     /// The node does not know whether it has happened or will.
     Unknown,
+    /// The node cannot compile the module, and takes one that is compiled and signed with the
+    /// cluster's key.
+    NoCompiler,
 }
 
 /// Why it could not be done.

@@ -6,6 +6,14 @@ use engine::Limits;
 use platform::Refusal;
 use types::Duration;
 
+/// Silence after which the leader gives a member up.
+pub const FAILURE_TIMEOUT: Duration = Duration::from_millis(2_000);
+/// Silence for which the leader lets a member keep what it has: three heartbeats of 50 ms, sent
+/// twice as often. All nodes of a cluster must have the same.
+pub const LEASE: Duration = Duration::from_millis(150);
+/// How long a leader that restarts a cluster waits for disks it could do without.
+pub const JOIN_GRACE: Duration = Duration::from_millis(5_000);
+
 /// Settings of a node.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -34,8 +42,8 @@ impl Default for Config {
             name: String::from("node"),
             dtm: dtm::Config::default(),
             limits: Limits::default(),
-            failure_timeout: Duration::from_millis(3_000),
-            lease: Duration::from_millis(150),
+            failure_timeout: FAILURE_TIMEOUT,
+            lease: LEASE,
             patience: Duration::from_millis(15_000),
             report_every: Duration::from_millis(250),
             note: |_| (),

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use admin::{Failure, FailureKind, Response};
 use kernel::modules::{self, Module, ModuleState, NewModule};
 use kernel::{BlobId, Name, blobs};
-use platform::{CompileJob, CompiledModule, Disk, RequestId};
+use platform::{CompileJob, CompiledModule, Disk, NotCompiled, RequestId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use types::ViewNumber;
@@ -82,9 +82,13 @@ impl<P: Platform, D: Disk> Node<P, D> {
             };
             let served = match result {
                 Ok(compiled) => self.core.publish(&pending, &compiled),
-                Err(message) => Err(Unserved::Failed(Failure {
+                Err(NotCompiled::Refused(message)) => Err(Unserved::Failed(Failure {
                     kind: FailureKind::Refused,
                     message,
+                })),
+                Err(NotCompiled::NoCompiler) => Err(Unserved::Failed(Failure {
+                    kind: FailureKind::NoCompiler,
+                    message: "this node's machine has no compiler".into(),
                 })),
             };
             self.answer(pending.request, pending.bytes, served);

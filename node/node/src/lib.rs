@@ -50,7 +50,7 @@ mod transaction;
 mod voter;
 mod worker;
 
-pub use config::{Config, FatalReason};
+pub use config::{Config, FAILURE_TIMEOUT, FatalReason, JOIN_GRACE, LEASE};
 pub use node::Node;
 pub use voter::{Origin, Suffrage, Voter};
 

@@ -20,11 +20,16 @@ pub struct CompiledModule {
     pub image: Vec<(u32, Vec<u8>)>,
 }
 
-/// Said by a node whose machine has no compiler, whoever asked it. Such a machine takes a module
-/// that was compiled elsewhere, as a [`CompiledModule`] that is signed with the cluster's key
-/// for this: machine code can do whatever the node can, so it must come from who could as well
-/// be a node.
-pub const NO_COMPILER: &str = "this machine has no compiler";
+/// Why a module was not made ready to run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum NotCompiled {
+    /// This machine has no compiler. It takes a module that was compiled elsewhere, as a
+    /// [`CompiledModule`] that is signed with the cluster's key for this: machine code can do
+    /// whatever the node can, so it must come from who could as well be a node.
+    NoCompiler,
+    /// The module was refused; says why, for people.
+    Refused(String),
+}
 
 /// What a signed module is signed for.
 pub const SIGNED_MODULE: &str = "a compiled module";
@@ -34,6 +39,6 @@ pub trait Compiler {
     /// Begins to validate, instrument and compile `wasm`.
     fn compile(&mut self, job: CompileJob, wasm: Vec<u8>);
 
-    /// A job that has ended since: the module, or why it was refused (for people).
-    fn finished(&mut self) -> Option<(CompileJob, Result<CompiledModule, String>)>;
+    /// A job that has ended since.
+    fn finished(&mut self) -> Option<(CompileJob, Result<CompiledModule, NotCompiled>)>;
 }

@@ -81,7 +81,7 @@ macro_rules! forward_compiler {
                 &mut self,
             ) -> Option<(
                 $crate::CompileJob,
-                Result<$crate::CompiledModule, $crate::forwarded::String>,
+                Result<$crate::CompiledModule, $crate::NotCompiled>,
             )> {
                 $crate::Compiler::finished(&mut self.$field)
             }

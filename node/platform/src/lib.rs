@@ -22,7 +22,7 @@ mod sockets;
 mod view;
 
 pub use clock::{Clock, Entropy};
-pub use compile::{CompileJob, CompiledModule, Compiler, NO_COMPILER, SIGNED_MODULE};
+pub use compile::{CompileJob, CompiledModule, Compiler, NotCompiled, SIGNED_MODULE};
 pub use disk::{Disk, DiskError, DiskOperation, SegmentNumber, SyncToken};
 pub use event::{Event, Events, Wait};
 pub use links::{ClusterId, JoinerId, LinkCounters, Links, LostWhy, Refusal};

@@ -11,7 +11,7 @@ use admin::{
 };
 
 use engine::Engine;
-use platform::{NO_COMPILER, SIGNED_MODULE};
+use platform::SIGNED_MODULE;
 
 use crate::data::{DataDir, read_token};
 use crate::error::Error;
@@ -264,8 +264,8 @@ impl Client {
     /// See [`Client::ask`].
     pub fn deploy(&mut self, name: &str, wasm: Vec<u8>) -> Result<u32, ClientError> {
         let compiled = match self.deploy_as_is(name, wasm.clone()) {
-            Err(ClientError::Failed(failure)) if failure.message == NO_COMPILER => {
-                self.compiled(&wasm)?
+            Err(ClientError::Failed(failure)) if failure.kind == FailureKind::NoCompiler => {
+                self.compiled(&wasm, failure)?
             }
             deployed => return deployed,
         };
@@ -284,13 +284,13 @@ impl Client {
 
     /// The module as nodes take it that have no compiler. Whoever may read the token may be a
     /// node, and make machine code for others.
-    fn compiled(&self, wasm: &[u8]) -> Result<Vec<u8>, ClientError> {
+    fn compiled(&self, wasm: &[u8], failure: Failure) -> Result<Vec<u8>, ClientError> {
         let refused = |message: String| {
             let kind = FailureKind::Refused;
             ClientError::Failed(Failure { kind, message })
         };
         let data = self.data.as_ref();
-        let data = data.ok_or_else(|| refused(NO_COMPILER.into()))?;
+        let data = data.ok_or(ClientError::Failed(failure))?;
         let token = read_token(&data.token_file()).map_err(|error| refused(error.to_string()))?;
         let engine = Engine::new().map_err(|error| refused(error.to_string()))?;
         let module = linux::compile(&engine, wasm).map_err(refused)?;

@@ -32,6 +32,9 @@ const MEMBERS_TIME: Duration = Duration::from_secs(60);
 const STOP_TIME: Duration = Duration::from_secs(10);
 const POLL_TIME: Duration = Duration::from_millis(10);
 
+/// A program may have so much of a machine's memory: the node keeps pages of others, too.
+const PROGRAM_SHARE: u32 = 2;
+
 /// How a cluster is to be run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Plan {
@@ -352,7 +355,7 @@ impl Cluster {
                 directory: &directory,
                 link: concrete(listen)?,
                 tools: concrete(tools)?,
-                words: self.words(number, other)?,
+                words: self.words(number, metal, other)?,
             };
             let command = metal.qemu.command(&machine)?;
             return self.nodes.start(number, command, &log);
@@ -402,14 +405,19 @@ impl Cluster {
     }
 
     /// What a machine is told that becomes a node.
-    fn words(&self, number: u32, other: Option<SocketAddr>) -> Result<String, Error> {
+    fn words(
+        &self,
+        number: u32,
+        metal: &Metal,
+        other: Option<SocketAddr>,
+    ) -> Result<String, Error> {
         let token = read_token(&self.data.token_file())?;
         let mut words = format!(
             "name=node-{number} token={token} members={} epoch={} epoch-min={} memory={}",
             self.file.count(),
             self.plan.epoch_ms,
             self.plan.epoch_min_ms,
-            self.plan.memory_mib,
+            metal.qemu.memory_mib / PROGRAM_SHARE,
         );
         if let Some(durability) = self.plan.durability {
             words.push_str(&format!(" durability={durability}"));

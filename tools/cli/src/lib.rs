@@ -1,7 +1,8 @@
 //! The `plurix` command: starts clusters and talks to them.
 //!
-//! It knows nodes as processes that speak `admin`, never from the inside; the one
-//! exception is [`run_node`], which becomes a node. A file per verb in `commands/`;
+//! It knows nodes as processes that speak `admin`, never from the inside, but where it becomes a
+//! node itself ([`run_node`]) or measures one, or makes the files that nodes find (`founding`,
+//! [`past`]). A file per verb in `commands/`;
 //! [`supervisor`] owns processes, [`cluster`] what they form together, [`data`] owns the
 //! data directory, `metal` makes machines, [`client`] owns connections, [`device`] knows where
 //! devices are, [`ui`] owns the terminal. Errors carry their kind, which gives the exit code, and

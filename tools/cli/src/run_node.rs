@@ -11,7 +11,9 @@ use linux::{
     DiskWaker, LinuxClock, LinuxCompiler, LinuxDisk, LinuxEntropy, LinuxFiles, LinuxViews,
     LinuxWorld, Network, NetworkConfig, Ticker, Waker,
 };
-use node::{Config, FatalReason, Node, Origin, Suffrage, Voter};
+use node::{
+    Config, FAILURE_TIMEOUT, FatalReason, JOIN_GRACE, LEASE, Node, Origin, Suffrage, Voter,
+};
 use platform::{Clock, ClusterId, DiskError, Entropy};
 use seal::{Key, Token};
 use store::{ControlLog, Identity, OpenError, Store};
@@ -24,11 +26,6 @@ use crate::supervisor::{Ready, announce, announce_left};
 
 /// Pace at which a node looks up from a guest's long step.
 const TICK: Duration = Duration::from_millis(1);
-/// Silence after which a member is given up.
-const FAILURE_TIMEOUT: Duration = Duration::from_millis(2_000);
-/// Silence for which a member keeps what it has: three heartbeats of 50 ms, sent twice as
-/// often.
-const LEASE: Duration = Duration::from_millis(150);
 /// Silence of another machine's system, after which its nodes are given up. With the pause
 /// between two heartbeats it is noticed before the lease is over.
 const SILENCE: Duration = Duration::from_millis(100);
@@ -37,8 +34,6 @@ const PREDECESSOR_TIME: std::time::Duration = std::time::Duration::from_secs(10)
 const RETRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 /// A tool that has just read where nodes are reached asks one of them sooner.
 const REFERRAL_TIME: Duration = Duration::from_millis(500);
-/// How long a leader that restarts a cluster waits for disks it could do without.
-const JOIN_GRACE: Duration = Duration::from_millis(5_000);
 
 /// Runs a node until it is told to stop. Once it listens it calls
 /// [`crate::supervisor::announce`], so that whoever started it knows its addresses.
@@ -186,8 +181,6 @@ fn make_node(
     let config = Config {
         name: args.name.clone(),
         limits: limits(args),
-        failure_timeout: FAILURE_TIMEOUT,
-        lease: LEASE,
         note: |line| crate::ui::note(line),
         ..Config::default()
     };

@@ -27,14 +27,17 @@ impl Image {
                 .hint("`plurix image build --out FILE` makes one")),
             };
         }
-        let beside = std::env::current_exe()
-            .ok()
-            .map(|own| own.with_file_name(NAME));
-        match beside.filter(|path| path.is_file() && !is_outdated(path)) {
+        match beside().filter(|path| path.is_file() && !is_outdated(path)) {
             Some(path) => Ok(Self(path)),
             None => build(None),
         }
     }
+}
+
+/// Where the image is that belongs to this command.
+fn beside() -> Option<PathBuf> {
+    let own = std::env::current_exe().ok()?;
+    Some(own.with_file_name(NAME))
 }
 
 /// Whether the image beside the command is older than the command.
@@ -60,11 +63,6 @@ pub(crate) fn build(out: Option<&Path>) -> Result<Image, Error> {
         )));
     }
     let built = root.join("metal/target/release").join(NAME);
-    let beside = || {
-        std::env::current_exe()
-            .ok()
-            .map(|own| own.with_file_name(NAME))
-    };
     let out = out
         .map(Path::to_owned)
         .or_else(beside)

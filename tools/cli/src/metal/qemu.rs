@@ -108,7 +108,7 @@ impl Qemu {
         };
         if self.screen != Screen::None {
             let monitor = machine.directory.join("qmp");
-            let monitor = format!("unix:{},server=on,wait=off", monitor.display());
+            let monitor = format!("unix:{},server=on,wait=off", value(&monitor));
             command.args(["-qmp", &monitor]);
         }
         // By this a machine ends its process when it switches itself off.
@@ -118,7 +118,7 @@ impl Qemu {
             format!("hostfwd=tcp:{ip}:{port}-{OWN}:{port}")
         };
         let (peers, people) = (port(machine.link), port(machine.tools));
-        let drive = format!("if=none,id=disk,format=raw,file={}", disk.display());
+        let drive = format!("if=none,id=disk,format=raw,file={}", value(&disk));
         command
             .args(["-netdev", &format!("user,id=net,{peers},{people}")])
             .args(["-device", &format!("virtio-net-{bus},netdev=net")])
@@ -127,6 +127,11 @@ impl Qemu {
             .args(["-device", &format!("virtio-rng-{bus}")]);
         Ok(command)
     }
+}
+
+/// A path as the value of an option of QEMU's, which ends at a comma.
+fn value(path: &Path) -> String {
+    path.display().to_string().replace(',', ",,")
 }
 
 /// Whether there is a machine's disk in the directory: then the node is on bare metal.

@@ -189,9 +189,11 @@ impl<'run> Runner<'run> {
 
 /// Whether it will be the same when asked again.
 fn is_final(failure: &admin::Failure) -> bool {
-    use admin::FailureKind::{BadRequest, Ending, Guest, Refused, Unavailable, Unknown};
+    use admin::FailureKind::{
+        BadRequest, Ending, Guest, NoCompiler, Refused, Unavailable, Unknown,
+    };
     match failure.kind {
-        BadRequest | Refused | Guest => true,
+        BadRequest | Refused | Guest | NoCompiler => true,
         Unavailable | Ending | Unknown => false,
     }
 }
