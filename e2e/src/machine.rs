@@ -102,9 +102,14 @@ impl Machine {
 
     /// Kills the whole cluster at once; its nodes die with the process that started them.
     pub fn kill_all(&mut self) {
+        let nodes = self.running().nodes;
         drop(self.take_up());
         let data = DataDir::open(&self.data()).expect("a cluster ran here");
-        eventually("all processes are gone", || data.lock().ok());
+        eventually("nobody runs the cluster", || data.lock().ok());
+        // A machine's process may go on writing to its disk until it is gone.
+        for node in nodes {
+            eventually("all processes are gone", || is_gone(node.pid).then_some(()));
+        }
     }
 
     /// Starts a command of the cluster.
@@ -278,6 +283,14 @@ impl Drop for Machine {
         // What cannot be removed is the system's to clean.
         let _ = fs::remove_dir_all(&self.path);
     }
+}
+
+/// Whether a process and all its threads have ended, even if nobody has asked how.
+fn is_gone(pid: u32) -> bool {
+    let process = Path::new("/proc").join(pid.to_string());
+    let threads = fs::read_dir(process.join("task")).map_or(0, Iterator::count);
+    let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+    threads == 0 || (threads == 1 && status.contains("State:\tZ"))
 }
 
 /// The contents of all files below a directory.
