@@ -105,7 +105,8 @@ fn a_disk_with_something_else_on_it_is_refused_and_left_alone() {
     machine.boot(&["--nodes", "1"]);
     machine.kill_all();
     let disk = machine.node(1).join("disk.img");
-    let foreign = b"somebody else's data\n".repeat(1000);
+    // Over the second copy of what says that there is a volume, too.
+    let foreign = b"somebody else's data\n".repeat(10_000);
     let file = File::options().write(true).open(&disk).unwrap();
     file.write_all_at(&foreign, 0).unwrap();
     let outcome = machine.run(&["boot", "--nodes", "1"]);

@@ -6,19 +6,14 @@ use core::arch::{asm, global_asm};
 use core::ops::Range;
 use core::{ptr, slice};
 
-use types::PAGE_SIZE;
-
 use crate::loader::Told;
-use crate::paging::Access;
-use crate::{apic, clock, cpu, frames, hands, heap, interrupt, paging, screen, segments, serial};
+use crate::{apic, clock, cores, cpu, hands, heap, interrupt, paging, screen, segments, serial};
 
 global_asm!(include_str!("boot.s"), options(att_syntax));
 global_asm!(include_str!("memory.s"), options(att_syntax));
 
 /// What firmware, real mode and text screens use lies below.
 const LOW_END: usize = 1 << 20;
-/// A guest may use 512 KiB, and so may the node that fetches a page for it.
-const STACK_BYTES: usize = 4 << 20;
 
 /// What the loader has told.
 #[derive(Debug)]
@@ -45,6 +40,7 @@ unsafe extern "Rust" {
 /// Called by `boot.s`, once, with what the loader has left in EAX and EBX.
 #[unsafe(no_mangle)]
 extern "C" fn start(magic: u32, info: u32) -> ! {
+    cores::claim(0);
     serial::open();
     screen::open();
     // SAFETY: these are the two; all that a loader leaves lies below 4 GiB, where everything is
@@ -64,6 +60,7 @@ extern "C" fn start(magic: u32, info: u32) -> ! {
     paging::take_over(low_end, memory_end);
     heap::claim(high.as_slice());
     apic::open();
+    cores::introduce();
     clock::calibrate(boot.first_stamp);
     hands::open();
     run(Box::new(boot))
@@ -72,10 +69,7 @@ extern "C" fn start(magic: u32, info: u32) -> ! {
 /// Calls the image on the executor's stack, which has room for a guest, for the node that
 /// answers it and for the node's own work, and below which nothing is mapped.
 fn run(boot: Box<Boot>) -> ! {
-    let stack = paging::reserve(STACK_BYTES);
-    for page in stack.clone().step_by(PAGE_SIZE) {
-        paging::map(page, frames::take(), Access::Write);
-    }
+    let stack = cores::stack();
     // SAFETY: (1) the stack is mapped, aligned and nobody else's; (2) the function takes the box
     // over and does not return, so that nothing on the old stack is missed.
     unsafe {

@@ -104,6 +104,7 @@ boot_gdt:
     .quad 0
     .quad 0x00af9b000000ffff    # code, 64 bits
 boot_gdt_end:
+.globl boot_gdtr
 boot_gdtr:
     .word boot_gdt_end - boot_gdt - 1
     .quad boot_gdt
@@ -112,6 +113,7 @@ boot_tsc: .quad 0
 
 .section .bss.boot, "aw", @nobits
 .balign 4096
+.globl boot_level_4
 boot_level_4: .skip 4096
 boot_level_3: .skip 4096
 boot_level_2: .skip 4096 * 4

@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use x86_64::instructions::interrupts;
 use x86_64::instructions::port::Port;
 
-use crate::{apic, cpu, guest, interrupt, watchdog};
+use crate::{apic, cores, cpu, guest, interrupt, watchdog};
 
 /// Steps of the interval timer in a second.
 const PIT_HZ: u64 = 1_193_182;
@@ -48,14 +48,14 @@ pub fn wall_ns() -> u64 {
     WALL_NS.load(Ordering::Relaxed) + now_ns()
 }
 
-/// Sleeps until a device wants attention, at most until then.
+/// Sleeps until a device or another processor wants attention, at most until then.
 pub fn sleep_until_ns(until: u64) {
     interrupts::disable();
     let left = until.saturating_sub(now_ns()) / 1_000;
     if left > 0 && !interrupt::has_lines() {
         apic::start_timer(u32::try_from(left.min(DELAY_US_MAX)).expect("a second"));
         guest::timer_is_used();
-        interrupts::enable_and_hlt();
+        cores::doze();
         watchdog::start();
     } else {
         interrupts::enable();

@@ -94,7 +94,9 @@ pub fn power_off(code: u8) -> ! {
     halt()
 }
 
-fn halt() -> ! {
+/// Stops this processor.
+pub(crate) fn halt() -> ! {
+    interrupts::disable();
     loop {
         instructions::hlt();
     }

@@ -1,4 +1,4 @@
-//! The guest that the executor runs: what interrupts and faults find of it.
+//! The guest that a processor runs: what interrupts and faults find of it.
 //!
 //! A guest is interrupted only for long steps: the timer is started when a step begins, unless
 //! it runs already, and starts itself again as long as a step was running at its last tick. An
@@ -10,7 +10,7 @@ use platform::{GuestAnswer, GuestCode, GuestEvents};
 use types::{PAGE_SIZE, PageIndex};
 
 use crate::interrupt::{Frame, News};
-use crate::{apic, watchdog};
+use crate::{apic, cores, watchdog};
 
 /// Time between two ticks.
 const TICK_US: u32 = 1_000;
@@ -37,33 +37,52 @@ pub(crate) enum Onward {
     Fail(Option<usize>),
 }
 
-static TARGET: AtomicPtr<Target<'static>> = AtomicPtr::new(ptr::null_mut());
-/// Number of the step that runs, or [`NONE`].
-static STEP: AtomicU64 = AtomicU64::new(NONE);
-static LAST_STEP: AtomicU64 = AtomicU64::new(NONE);
-/// The step that ran at the last tick.
-static SEEN: AtomicU64 = AtomicU64::new(NONE);
-static IS_TICKING: AtomicBool = AtomicBool::new(false);
+/// What a processor knows of the guest that it runs.
+pub(crate) struct State {
+    target: AtomicPtr<Target<'static>>,
+    /// Number of the step that runs, or [`NONE`].
+    step: AtomicU64,
+    last_step: AtomicU64,
+    /// The step that ran at the last tick.
+    seen: AtomicU64,
+    is_ticking: AtomicBool,
+}
+
+impl State {
+    pub(crate) const fn new() -> Self {
+        Self {
+            target: AtomicPtr::new(ptr::null_mut()),
+            step: AtomicU64::new(NONE),
+            last_step: AtomicU64::new(NONE),
+            seen: AtomicU64::new(NONE),
+            is_ticking: AtomicBool::new(false),
+        }
+    }
+}
+
+fn own() -> &'static State {
+    &cores::own().guest
+}
 
 /// Runs `body`; while it runs, faults and ticks are about the guest `target`.
 pub(crate) fn run(target: &Target<'_>, body: &mut dyn FnMut()) {
-    let step = LAST_STEP.fetch_add(1, Ordering::Relaxed) + 1;
+    let step = own().last_step.fetch_add(1, Ordering::Relaxed) + 1;
     // Only the lifetime is erased: `Reset` takes the pointer out of reach before the target
     // ends.
     let _reset = Reset::new(ptr::from_ref(target).cast_mut().cast());
-    STEP.store(step, Ordering::Relaxed);
-    if !IS_TICKING.swap(true, Ordering::Relaxed) {
+    own().step.store(step, Ordering::Relaxed);
+    if !own().is_ticking.swap(true, Ordering::Relaxed) {
         apic::start_timer(TICK_US);
     }
     compiler_fence(Ordering::SeqCst);
     body();
     compiler_fence(Ordering::SeqCst);
-    STEP.store(NONE, Ordering::Relaxed);
+    own().step.store(NONE, Ordering::Relaxed);
 }
 
 /// The timer has another use now: the next step starts it again.
 pub(crate) fn timer_is_used() {
-    IS_TICKING.store(false, Ordering::Relaxed);
+    own().is_ticking.store(false, Ordering::Relaxed);
 }
 
 /// The page of the running guest's view that lies at an address.
@@ -81,9 +100,9 @@ pub(crate) fn runs_at(frame: &Frame) -> bool {
 
 /// A tick of the timer: what the interrupted guest is to be told.
 pub(crate) fn on_tick(frame: &Frame) -> Option<News> {
-    let step = STEP.load(Ordering::Relaxed);
-    let seen = SEEN.swap(step, Ordering::Relaxed);
-    IS_TICKING.store(step != NONE, Ordering::Relaxed);
+    let step = own().step.load(Ordering::Relaxed);
+    let seen = own().seen.swap(step, Ordering::Relaxed);
+    own().is_ticking.store(step != NONE, Ordering::Relaxed);
     watchdog::look();
     if step == NONE {
         watchdog::start();
@@ -153,7 +172,7 @@ fn is_walkable(target: &Target<'_>, interrupted: &Frame) -> bool {
 fn current<'a>() -> Option<&'a Target<'a>> {
     // SAFETY: not null means that `run` is active, further up the executor's stack than whoever
     // asks; the target is alive until `run` ends.
-    unsafe { TARGET.load(Ordering::Relaxed).as_ref() }
+    unsafe { own().target.load(Ordering::Relaxed).as_ref() }
 }
 
 /// Runs `answer` while there is no guest: a fault in the node's own code is fatal, and a tick
@@ -170,13 +189,13 @@ struct Reset(*mut Target<'static>);
 
 impl Reset {
     fn new(target: *mut Target<'static>) -> Self {
-        Self(TARGET.swap(target, Ordering::Relaxed))
+        Self(own().target.swap(target, Ordering::Relaxed))
     }
 }
 
 impl Drop for Reset {
     fn drop(&mut self) {
-        TARGET.store(self.0, Ordering::Relaxed);
+        own().target.store(self.0, Ordering::Relaxed);
     }
 }
 

@@ -1,20 +1,23 @@
 //! Interrupts and exceptions: from `interrupt.s` to whoever is meant.
 use core::arch::global_asm;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::Ordering;
 
 use x86_64::VirtAddr;
 use x86_64::instructions::interrupts;
 use x86_64::registers::control::Cr2;
 use x86_64::structures::idt::InterruptDescriptorTable;
 
-use crate::{apic, guest, hands, panic, runtime, segments};
+use crate::{apic, cores, cpu, guest, hands, panic, runtime, segments};
 
 global_asm!(include_str!("interrupt.s"), options(att_syntax));
 
 /// The first vector of devices and of the timer.
 pub(crate) const VECTOR_TIMER: u8 = 32;
+/// Another processor has something for this one.
+pub(crate) const VECTOR_CALL: u8 = 33;
 pub(crate) const VECTOR_LINES: u8 = 48;
 pub(crate) const VECTOR_SPURIOUS: u8 = 255;
+const ATTENTION: u64 = 2;
 const PAGE_FAULT: u64 = 14;
 const FAULTS_END: u64 = 32;
 /// Below the stack pointer lies what compilers may use without saying so.
@@ -71,9 +74,6 @@ pub(crate) enum News {
 
 static mut TABLE: InterruptDescriptorTable = InterruptDescriptorTable::new();
 
-/// Lines of devices that have asked for attention since they were last looked at.
-static LINES: AtomicU32 = AtomicU32::new(0);
-
 unsafe extern "C" {
     static vector_table: [u64; 256];
 }
@@ -111,14 +111,22 @@ pub(crate) fn load() {
     }
 }
 
-/// Lines that have asked for attention; they are quiet until [`apic::listen`] is called again.
+/// The same table for another processor.
+pub(crate) fn load_another() {
+    let table = &raw const TABLE;
+    // SAFETY: the first processor has made it, and it is not changed any more.
+    unsafe { (*table).load() };
+}
+
+/// Lines that have asked this processor for attention; they are quiet until [`apic::listen`] is
+/// called again.
 pub(crate) fn take_lines() -> u32 {
-    LINES.swap(0, Ordering::Relaxed)
+    cores::own().lines.swap(0, Ordering::Acquire)
 }
 
 /// Whether a line asks for attention.
 pub(crate) fn has_lines() -> bool {
-    LINES.load(Ordering::Relaxed) != 0
+    cores::own().lines.load(Ordering::Relaxed) != 0
 }
 
 /// Decides what becomes of an interrupt or a fault; see `interrupt.s`. Interrupts are off.
@@ -126,6 +134,7 @@ pub(crate) fn has_lines() -> bool {
 extern "C" fn on_vector(frame: &mut Frame, sse: &SseState) -> usize {
     match frame.vector {
         PAGE_FAULT => on_page_fault(frame, sse),
+        ATTENTION if panic::is_ending() => cpu::halt(),
         fault if fault < FAULTS_END => on_fault(frame, sse),
         vector if vector == u64::from(VECTOR_TIMER) => {
             apic::end_of_interrupt();
@@ -133,6 +142,10 @@ extern "C" fn on_vector(frame: &mut Frame, sse: &SseState) -> usize {
                 Some(news) => deliver(frame, sse, news),
                 None => 0,
             }
+        }
+        vector if vector == u64::from(VECTOR_CALL) => {
+            apic::end_of_interrupt();
+            0
         }
         vector if vector == u64::from(VECTOR_SPURIOUS) => 0,
         vector => {
@@ -143,7 +156,7 @@ extern "C" fn on_vector(frame: &mut Frame, sse: &SseState) -> usize {
                 if !hands::on_interrupt(line) {
                     apic::silence(line);
                 }
-                LINES.fetch_or(1 << line, Ordering::Relaxed);
+                cores::tell(apic::listeners(line), line);
             }
             apic::end_of_interrupt();
             0

@@ -9,6 +9,7 @@
 //! | start, memory map, command line | [`boot`], `loader` |
 //! | heap, frames, page tables | `heap`, `frames`, `paging` |
 //! | interrupts and exceptions | `interrupt`, `segments`, `apic` |
+//! | processors beside the first | [`cores`] |
 //! | time, randomness, waiting, reset | [`clock`], [`cpu`], [`watchdog`] |
 //! | memory of guests, and their faults | [`view`], `guest` |
 //! | what the WebAssembly runtime asks for | `runtime` |
@@ -21,6 +22,7 @@ extern crate alloc;
 mod apic;
 pub mod boot;
 pub mod clock;
+pub mod cores;
 pub mod cpu;
 mod frames;
 mod guest;

@@ -12,7 +12,7 @@ use x86_64::structures::paging::{PageTable, PageTableFlags, PhysFrame};
 use x86_64::{PhysAddr, VirtAddr};
 
 use crate::frames::{self, FrameAddress};
-use crate::segments;
+use crate::{cores, segments};
 
 /// What `boot.s` has mapped.
 pub(crate) const BOOT_MAPPED: usize = 4 << 30;
@@ -64,8 +64,9 @@ struct Tables {
     next: usize,
     /// Below [`DEVICES_END`], what is no memory.
     devices: Range<usize>,
-    /// Ranges that were used before, for others of the same size.
-    used: Vec<Range<usize>>,
+    /// Ranges that were used before, for others of the same size, and by which processor: others
+    /// may remember what was mapped there, so it alone uses them again.
+    used: Vec<(usize, Range<usize>)>,
 }
 
 static TABLES: Mutex<Tables> = Mutex::new(Tables {
@@ -106,6 +107,11 @@ pub(crate) fn take_over(low_end: usize, memory_end: usize) {
     // SAFETY: the new tables map all that the old ones did and that is used, with the rights
     // that the parts of the image have in the linker's script.
     unsafe { Cr3::write(root, Cr3Flags::empty()) };
+}
+
+/// Where the tables begin.
+pub(crate) fn root() -> usize {
+    TABLES.lock().root.expect("called after `take_over`").0
 }
 
 /// Whether an address below [`DEVICES_END`] is a device's.
@@ -149,8 +155,10 @@ fn image_access(page: usize) -> Access {
 pub(crate) fn reserve(bytes: usize) -> Range<usize> {
     let bytes = bytes.next_multiple_of(PAGE_SIZE);
     let mut tables = TABLES.lock();
-    if let Some(at) = tables.used.iter().position(|range| range.len() == bytes) {
-        return tables.used.swap_remove(at);
+    let own = cores::number();
+    let is_fit = |(core, range): &(usize, Range<usize>)| *core == own && range.len() == bytes;
+    if let Some(at) = tables.used.iter().position(is_fit) {
+        return tables.used.swap_remove(at).1;
     }
     let start = tables.next;
     tables.next = (start + bytes).next_multiple_of(LARGE) + GAP;
@@ -169,11 +177,11 @@ pub(crate) fn is_reserved(range: &Range<usize>) -> bool {
 /// Gives addresses back that are not used any more; what is mapped there is given back, too.
 ///
 /// # Safety
-/// The range came from [`reserve`], and nobody uses what is mapped there.
+/// The range came from [`reserve`] on this processor, and nobody uses what is mapped there.
 pub(crate) unsafe fn release(range: Range<usize>) {
     // SAFETY: as the caller promises.
     unsafe { unmap_all(range.clone()) };
-    TABLES.lock().used.push(range);
+    TABLES.lock().used.push((cores::number(), range));
 }
 
 /// Maps a frame at an address of a reserved range where nothing is.

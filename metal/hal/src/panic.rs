@@ -1,12 +1,12 @@
 //! The end of a machine that has found a defect: what it was, where, and what then.
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use core::{fmt, ptr, slice, str};
 
 use x86_64::instructions::interrupts;
 
 use crate::interrupt::Frame;
-use crate::{clock, cpu, screen, serial};
+use crate::{apic, clock, cores, cpu, screen, serial};
 
 /// Frames of a backtrace at most.
 const FRAMES_MAX: usize = 40;
@@ -26,7 +26,9 @@ pub enum Then {
 
 /// What the machine does when it ends by a defect: reset unless it is said.
 static THEN: AtomicU8 = AtomicU8::new(Then::Reset as u8);
-static IS_ENDING: AtomicBool = AtomicBool::new(false);
+/// The processor that has found a defect.
+static ENDING: AtomicUsize = AtomicUsize::new(NONE);
+const NONE: usize = usize::MAX;
 
 /// Says what is to be done.
 pub fn set_then(then: Then) {
@@ -63,11 +65,23 @@ pub(crate) fn of_fault(frame: &Frame, touched: Option<usize>) -> ! {
     end()
 }
 
-/// A defect while the first is reported ends it at once.
+/// A defect while the first is reported ends it at once. Other processors stop.
 fn begin() {
-    if IS_ENDING.swap(true, Ordering::Relaxed) {
-        end()
+    let own = cores::number();
+    if let Err(first) = ENDING.compare_exchange(NONE, own, Ordering::AcqRel, Ordering::Acquire) {
+        if first == own {
+            end()
+        }
+        cpu::halt()
     }
+    if cores::count() > 1 {
+        apic::call_others();
+    }
+}
+
+/// Whether the machine has found a defect.
+pub(crate) fn is_ending() -> bool {
+    ENDING.load(Ordering::Acquire) != NONE
 }
 
 fn end() -> ! {

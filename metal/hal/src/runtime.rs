@@ -1,25 +1,24 @@
 //! What the WebAssembly runtime asks of the machine below it: the functions that it lists in
 //! `wasmtime/src/runtime/vm/sys/custom/capi.rs`, by the names that it gives them.
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use types::PAGE_SIZE;
 
-use crate::frames;
 use crate::interrupt::Frame;
 use crate::paging::{self, Access};
+use crate::{cores, frames};
 
 const WRITE: u32 = 2;
 const RUN: u32 = 4;
 /// Values that the runtime keeps per thread.
-const SLOTS: usize = 2;
+pub(crate) const VALUES: usize = 2;
 /// A lock that is held for writing.
 const WRITER: usize = usize::MAX;
 
 type TrapHandler = extern "C" fn(usize, usize, bool, usize);
 
 static HANDLER: AtomicUsize = AtomicUsize::new(0);
-static THREAD_VALUES: [AtomicPtr<u8>; SLOTS] = [const { AtomicPtr::new(ptr::null_mut()) }; SLOTS];
 
 /// Ends the guest that was interrupted; returns only if it was none.
 pub(crate) fn trap(frame: &Frame, touched: Option<usize>) {
@@ -115,12 +114,12 @@ extern "C" fn wasmtime_memory_image_free(_: *mut u8) {}
 
 #[unsafe(no_mangle)]
 extern "C" fn wasmtime_tls_get(slot: usize) -> *mut u8 {
-    THREAD_VALUES[slot].load(Ordering::Relaxed)
+    cores::own().runtime_values[slot].load(Ordering::Relaxed)
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn wasmtime_tls_set(slot: usize, value: *mut u8) {
-    THREAD_VALUES[slot].store(value, Ordering::Relaxed);
+    cores::own().runtime_values[slot].store(value, Ordering::Relaxed);
 }
 
 // Locks: one word, zero when free. Whoever waits spins; they are held for moments.

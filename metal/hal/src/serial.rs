@@ -35,10 +35,15 @@ pub(crate) fn open() {
     }
 }
 
-/// Prints a line with the time before it, in milliseconds since the machine began.
+/// Prints a line with the time before it, in milliseconds since the machine began, and with the
+/// processor's number if it is not the first.
 pub fn print_timed(line: fmt::Arguments<'_>) {
     let us = clock::now_ns() / 1_000;
-    crate::print_line(format_args!("[{:6}.{:03}] {line}", us / 1_000, us % 1_000));
+    let (ms, us) = (us / 1_000, us % 1_000);
+    match crate::cores::number() {
+        0 => crate::print_line(format_args!("[{ms:6}.{us:03}] {line}")),
+        other => crate::print_line(format_args!("[{ms:6}.{us:03}] core {other}: {line}")),
+    }
 }
 
 /// Prints a line.

@@ -2,21 +2,20 @@
 //!
 //! The timer is always set: to the next tick while a guest runs, to the end of a sleep, else to
 //! the next look of the watchdog.
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
 
-use crate::{apic, clock};
+use crate::{apic, clock, cores};
 
 /// Longest time between two signs of life, in nanoseconds. A step of a guest, and a disk that
 /// is waited for, take less.
 const PATIENCE_NS: u64 = 30_000_000_000;
 const LOOK_US: u32 = 1_000_000;
 
-/// When there was the last sign of life; 0: nobody has promised any.
-static ALIVE_NS: AtomicU64 = AtomicU64::new(0);
-
-/// A sign of life. From the first one on, the next must come within half a minute.
+/// A sign of life of this processor. From the first one on, the next must come within half a
+/// minute.
 pub fn alive() {
-    ALIVE_NS.store(clock::now_ns(), Ordering::Relaxed);
+    let own = cores::own();
+    own.alive_ns.store(clock::now_ns(), Ordering::Relaxed);
 }
 
 /// Sets the timer to the next look.
@@ -26,9 +25,10 @@ pub(crate) fn start() {
 
 /// Called when the timer has ended.
 pub(crate) fn look() {
-    let alive = ALIVE_NS.load(Ordering::Relaxed);
+    let own = cores::own();
+    let alive = own.alive_ns.load(Ordering::Relaxed);
     if alive != 0 && clock::now_ns().saturating_sub(alive) > PATIENCE_NS {
-        ALIVE_NS.store(0, Ordering::Relaxed);
+        own.alive_ns.store(0, Ordering::Relaxed);
         panic!(
             "the node has made no progress for {} s",
             PATIENCE_NS / 1_000_000_000

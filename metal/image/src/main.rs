@@ -1,25 +1,28 @@
-//! A node as a bootable image: the machine is put together, and the node's loop runs in it.
+//! Nodes as a bootable image: the machine is put together, and each of its processors runs the
+//! loop of a node of its own.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
 extern crate alloc;
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use engine::{Engine, Limits};
 use hal::boot::Boot;
 use hal::panic::{self, Then};
 use hal::virtio::Devices;
-use hal::{cpu, print_line, say, virtio};
+use hal::{cores, cpu, print_line, say, virtio};
 use metal_platform::{
-    BootDisk, DiskLines, DiskPlace, EndWord, MetalClock, MetalDisk, MetalEntropy, MetalWorld,
-    Network, NetworkConfig, Settings,
+    BootDisk, DiskPlace, EndWord, MetalClock, MetalDisk, MetalEntropy, MetalWorld, Network,
+    NetworkConfig, Seat, Settings, Switch,
 };
-use node::{
-    Config, FAILURE_TIMEOUT, FatalReason, JOIN_GRACE, LEASE, Node, Origin, Suffrage, Voter,
-};
+use node::{Config, FAILURE_TIMEOUT, JOIN_GRACE, LEASE, Node, Origin, Suffrage, Voter};
 use platform::Clock;
 use store::{ControlLog, Identity, Store};
 use types::{Duration, StoreId};
@@ -32,37 +35,88 @@ hal::entry!(main);
 
 fn main(boot: Boot) -> ! {
     say!("kernel entered");
-    match run(&boot) {
-        Ok(reason) => {
-            say!("{reason}");
-            cpu::power_off(0)
-        }
-        Err(why) => {
-            say!("{why}");
-            cpu::power_off(1)
-        }
+    let shares = match prepare(&boot) {
+        Ok(shares) => shares,
+        Err(why) => fail(&why),
+    };
+    RUNNING.store(shares.len(), Ordering::Relaxed);
+    let mut shares = shares.into_iter().map(|share| || run(share));
+    let first = shares.next().expect("one node at least");
+    let others = shares.map(|work| Box::new(work) as cores::Work).collect();
+    if let Err(missing) = cores::start(others) {
+        fail(&missing.to_string());
+    }
+    first();
+    cores::sleep()
+}
+
+/// Runs a node until it is told to stop. The last that ends switches the machine off.
+fn run(share: Share) {
+    match make_node(share) {
+        Ok(mut node) => say!("{}", node.run()),
+        Err(why) => fail(&why),
+    }
+    if RUNNING.fetch_sub(1, Ordering::AcqRel) == 1 {
+        cpu::power_off(0);
     }
 }
 
-/// Runs the node until it is told to stop.
-fn run(boot: &Boot) -> Result<FatalReason, String> {
+/// The end of a machine of which a node cannot even begin.
+fn fail(why: &str) -> ! {
+    say!("{why}");
+    cpu::power_off(1)
+}
+
+/// Nodes that run.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+
+/// What a node has of the machine.
+struct Share {
+    settings: Settings,
+    devices: Devices,
+    seat: Option<Seat>,
+    switch: Arc<Switch>,
+    memory_bytes: usize,
+}
+
+/// Reads what the machine is to be, and looks what there is.
+fn prepare(boot: &Boot) -> Result<Vec<Share>, String> {
     let file = boot.modules.first().map_or(&[][..], |file| file);
     let file = core::str::from_utf8(file).map_err(|error| format!("the first file: {error}"))?;
-    let settings = Settings::read(&boot.command_line, file).map_err(|error| error.to_string())?;
-    panic::set_then(match settings.end {
+    let nodes = Settings::read(&boot.command_line, file).map_err(|error| error.to_string())?;
+    panic::set_then(match nodes[0].end {
         EndWord::Reset => Then::Reset,
         EndWord::Off => Then::PowerOff,
     });
     let devices = virtio::find(&boot.command_line);
     say!("drivers ready");
-    let mut node = make_node(settings, devices)?;
-    Ok(node.run())
+    let devices = devices
+        .share(nodes.len())
+        .map_err(|error| error.to_string())?;
+    let (_, heap_bytes) = hal::heap_usage();
+    let memory_bytes = heap_bytes / nodes.len();
+    let mut seat = Some(Seat::default());
+    let switch = Arc::new(Switch::new(nodes.iter().map(|node| node.link)));
+    let shares = nodes.into_iter().zip(devices);
+    Ok(shares
+        .map(|(settings, devices)| Share {
+            settings,
+            devices,
+            seat: seat.take(),
+            switch: switch.clone(),
+            memory_bytes,
+        })
+        .collect())
 }
 
-fn make_node(
-    settings: Settings,
-    mut devices: Devices,
-) -> Result<Node<MetalWorld, MetalDisk>, String> {
+fn make_node(share: Share) -> Result<Node<MetalWorld, MetalDisk>, String> {
+    let Share {
+        settings,
+        mut devices,
+        seat,
+        switch,
+        memory_bytes,
+    } = share;
     if devices.randomness.is_empty() && cpu::random().is_none() && settings.key.is_some() {
         return Err("expected RDRAND or virtio-rng, found neither: keys could be guessed".into());
     }
@@ -76,7 +130,20 @@ fn make_node(
     }
     say!("the store is open, stable up to epoch {}", store.stable().0);
     let voter = open_voter(&settings, store.id(), disks.log, &mut entropy)?;
-    let network = open_network(&settings, devices, disks.lines, entropy.apart())?;
+    let config = NetworkConfig {
+        cluster: settings.cluster,
+        key: settings.key.clone(),
+        link: settings.link,
+        tools: settings.tools,
+        silence: SILENCE,
+        own: settings.own,
+        gateway: settings.gateway,
+        memory_bytes,
+    };
+    let device = devices.networks.pop();
+    let device = device.ok_or("expected a network (virtio-net), found none")?;
+    let network = Network::open(config, device, disks.lines, switch, entropy.apart());
+    let network = network.map_err(|error| error.to_string())?;
     say!("the doors are open");
     let engine = Engine::new().map_err(|error| error.to_string())?;
     if let Some(tools) = settings.tools {
@@ -85,7 +152,7 @@ fn make_node(
         let tools = SocketAddr::new(link.ip(), tools);
         print_line(format_args!("plurix-node ready link={link} tools={tools}"));
     }
-    let world = MetalWorld::new(network, entropy, settings.key);
+    let world = MetalWorld::new(network, entropy, settings.key, seat);
     let config = Config {
         name: settings.name,
         limits: Limits {
@@ -138,28 +205,12 @@ fn open_voter(
         true => Origin::Founds,
         false => Origin::Joins,
     };
-    let (seed, now) = (entropy.number(), MetalClock.now());
-    Voter::new(control, Suffrage::Full, origin, log, seed, now).map_err(damaged)
-}
-
-fn open_network(
-    settings: &Settings,
-    mut devices: Devices,
-    disks: DiskLines,
-    entropy: MetalEntropy,
-) -> Result<Network, String> {
-    let device = devices.networks.pop();
-    let device = device.ok_or("expected a network (virtio-net), found none")?;
-    let config = NetworkConfig {
-        cluster: settings.cluster,
-        key: settings.key.clone(),
-        link: settings.link,
-        tools: settings.tools,
-        silence: SILENCE,
-        own: settings.own,
-        gateway: settings.gateway,
+    let suffrage = match settings.votes {
+        true => Suffrage::Full,
+        false => Suffrage::None,
     };
-    Network::open(config, device, disks, entropy).map_err(|error| error.to_string())
+    let (seed, now) = (entropy.number(), MetalClock.now());
+    Voter::new(control, suffrage, origin, log, seed, now).map_err(damaged)
 }
 
 fn identity(settings: &Settings, entropy: &mut MetalEntropy) -> Identity {

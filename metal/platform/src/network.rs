@@ -1,5 +1,6 @@
 //! The one place where a node waits: links, tools, the disk, over one network.
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
@@ -11,8 +12,10 @@ use seal::Key;
 use types::{Duration, Instant, NodeId};
 
 use crate::disk::DiskLines;
+use crate::lines::{LineSocket, Lines};
 use crate::sockets::Programs;
 use crate::tcp::{Addresses, LINK_BUFFER_BYTES, Report, SMALL_BUFFER_BYTES, Socket, Tcp};
+use crate::wires::{Switch, Wires};
 use crate::{MetalClock, MetalEntropy};
 
 /// Tokens up to this are no connection's.
@@ -47,11 +50,13 @@ pub struct NetworkConfig {
     pub own: Option<(core::net::Ipv4Addr, u8)>,
     /// Who passes on what is for others.
     pub gateway: Option<core::net::Ipv4Addr>,
+    /// Memory of which links and tools may have their shares, in bytes.
+    pub memory_bytes: usize,
 }
 
 /// Links and tools of one node.
 pub struct Network {
-    exchange: Exchange<Tcp>,
+    exchange: Exchange<Lines>,
     doors: Vec<Door>,
     programs: Programs,
     disks: DiskLines,
@@ -102,6 +107,7 @@ impl Network {
         config: NetworkConfig,
         device: hal::virtio::Network,
         disks: DiskLines,
+        switch: Arc<Switch>,
         entropy: MetalEntropy,
     ) -> Result<Self, OpenError> {
         if config.key.is_none() && !config.link.ip().is_loopback() {
@@ -126,16 +132,17 @@ impl Network {
         let mut doors = Vec::from([door(config.link.port(), Whose::Links)]);
         doors.extend(config.tools.map(|port| door(port, Whose::Tools)));
         let taken = doors.iter().map(|door| door.port).collect();
+        let wires = Wires::new(switch, hal::cores::number());
         let links = LinkConfig {
             cluster: config.cluster,
             key: config.key,
             me: NodeId(0),
             address: link,
             silence: config.silence,
-            limits: limits(),
+            limits: limits(config.memory_bytes),
         };
         Ok(Self {
-            exchange: Exchange::new(links, tcp, LAST_OWN),
+            exchange: Exchange::new(links, Lines { tcp, wires }, LAST_OWN),
             doors,
             programs: Programs::new(taken),
             disks,
@@ -156,7 +163,7 @@ impl Network {
         self.wait(wait);
         self.tcp().poll();
         self.exchange.read();
-        for report in self.tcp().reports() {
+        for report in self.exchange.core.machine.reports() {
             match report {
                 Report::Writable(token) => self.exchange.on_writable(token),
                 Report::Readable(token, side) => self.exchange.on_readable(token, side),
@@ -166,15 +173,19 @@ impl Network {
         let now = MetalClock.now();
         self.exchange.on_time(now);
         let core = &mut self.exchange.core;
-        self.programs.turn(&mut core.machine, now, &mut core.events);
+        let tcp = &mut core.machine.tcp;
+        self.programs.turn(tcp, now, &mut core.events);
         // What was said now goes at once.
         self.tcp().poll();
     }
 
     fn let_in(&mut self) {
+        while let Some(caller) = self.exchange.core.machine.wires.caller() {
+            self.exchange.on_link(LineSocket::Wire(caller));
+        }
         for door in &mut self.doors {
             for waiting in &mut door.waiting {
-                let tcp = &mut self.exchange.core.machine;
+                let tcp = &mut self.exchange.core.machine.tcp;
                 let Some(caller) = tcp.caller(*waiting, door.port) else {
                     continue;
                 };
@@ -183,11 +194,11 @@ impl Network {
                 if door.whose == Whose::Tools && is_known && !self.exchange.has_room_for_tool() {
                     continue;
                 }
-                let tcp = &mut self.exchange.core.machine;
+                let tcp = &mut self.exchange.core.machine.tcp;
                 let socket = core::mem::replace(waiting, door.whose.wait(tcp, door.port));
                 match door.whose {
-                    Whose::Links => self.exchange.on_link(socket),
-                    Whose::Tools if is_known => self.exchange.on_tool(socket),
+                    Whose::Links => self.exchange.on_link(LineSocket::Tcp(socket)),
+                    Whose::Tools if is_known => self.exchange.on_tool(LineSocket::Tcp(socket)),
                     Whose::Tools => tcp.break_off(socket),
                 }
             }
@@ -221,7 +232,7 @@ impl Network {
     }
 
     fn tcp(&mut self) -> &mut Tcp {
-        &mut self.exchange.core.machine
+        &mut self.exchange.core.machine.tcp
     }
 }
 
@@ -237,12 +248,10 @@ impl Events for Network {
     }
 }
 
-/// A share of the machine's memory.
-fn limits() -> Limits {
-    let (_, heap_bytes) = hal::heap_usage();
+fn limits(memory_bytes: usize) -> Limits {
     Limits {
-        outbox_bytes: heap_bytes / MEMORY_SHARES,
-        request_bytes: heap_bytes / MEMORY_SHARES,
+        outbox_bytes: memory_bytes / MEMORY_SHARES,
+        request_bytes: memory_bytes / MEMORY_SHARES,
         tools: TOOLS_MAX,
     }
 }
@@ -264,13 +273,13 @@ impl Sockets for Network {
         protocol: Protocol,
         address: SocketAddr,
     ) -> Result<(ListenerId, SocketAddr), String> {
-        self.programs
-            .listen(&mut self.exchange.core.machine, protocol, address)
+        let tcp = &mut self.exchange.core.machine.tcp;
+        self.programs.listen(tcp, protocol, address)
     }
 
     fn unlisten(&mut self, listener: ListenerId) {
-        self.programs
-            .unlisten(&mut self.exchange.core.machine, listener);
+        let tcp = &mut self.exchange.core.machine.tcp;
+        self.programs.unlisten(tcp, listener);
     }
 
     fn want(&mut self, socket: SocketId, bytes: usize) {
@@ -296,7 +305,7 @@ impl Sockets for Network {
     fn break_off(&mut self, socket: SocketId) {
         let core = &mut self.exchange.core;
         self.programs
-            .break_off(&mut core.machine, socket, &mut core.events);
+            .break_off(&mut core.machine.tcp, socket, &mut core.events);
     }
 }
 

@@ -1,7 +1,10 @@
 //! What whoever boots the machine decides: words of the command line, and of the first file that
-//! the loader puts into memory (which others cannot read: the token belongs there).
+//! the loader puts into memory (which others cannot read: the token belongs there). Each line of
+//! the file is a node, which has a processor of the machine for itself; the command line is about
+//! all of them.
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt;
 use core::net::{Ipv4Addr, SocketAddr};
 
@@ -12,10 +15,10 @@ use types::{Durability, Duration};
 
 /// Every word that is understood.
 const WORDS: &str = "name=NAME token=TOKEN cluster=ID found join=IP:PORT link=IP:PORT \
-     tools=PORT own=IP/BITS gateway=IP members=N epoch=MS epoch-min=MS durability=disk|memory \
+     tools=PORT own=IP/BITS gateway=IP members=N vote=yes|no epoch=MS epoch-min=MS durability=disk|memory \
      memory=MIB disk=device|memory end=reset|off";
 
-/// What a machine is to be.
+/// What a node of the machine is to be.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Name of the node, for people.
@@ -38,6 +41,8 @@ pub struct Settings {
     pub gateway: Option<Ipv4Addr>,
     /// Nodes that a new cluster waits for.
     pub members: usize,
+    /// Whether it has a vote; those that fail together, as those of a machine, have one.
+    pub votes: bool,
     /// Length of an epoch.
     pub epoch: Duration,
     /// Shortest length of an epoch for whose end somebody waits.
@@ -55,7 +60,7 @@ pub struct Settings {
 /// Where a node's disks are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DiskPlace {
-    /// On the first block device; in memory if there is none.
+    /// On a block device of its own; in memory if there is none.
     Device,
     /// In memory: a reset forgets them.
     Memory,
@@ -75,11 +80,32 @@ pub enum EndWord {
 pub struct SettingsError(String);
 
 impl Settings {
-    /// Reads the words of both. Those with a dot before the value are the loader's own.
+    /// Reads the words of both: one node at least, or as many as the file has lines. Words with a
+    /// dot before the value are the loader's own.
     ///
     /// # Errors
-    /// If a word is not understood or one is missing.
-    pub fn read(command_line: &str, file: &str) -> Result<Self, SettingsError> {
+    /// If a word is not understood or one is missing, or two nodes would be reached at the same
+    /// address.
+    pub fn read(command_line: &str, file: &str) -> Result<Vec<Self>, SettingsError> {
+        let lines = file.lines().filter(|line| !line.trim().is_empty());
+        let mut nodes = lines
+            .map(|line| Self::read_one(command_line, line))
+            .collect::<Result<Vec<_>, _>>()?;
+        if nodes.is_empty() {
+            nodes.push(Self::read_one(command_line, "")?);
+        }
+        for (index, node) in nodes.iter().enumerate() {
+            let mut others = nodes[..index].iter();
+            if others.any(|other| other.link == node.link || other.name == node.name) {
+                let expected = "another name and address for each node";
+                let found = format!("{} at {}, twice", node.name, node.link);
+                return Err(wrong("name, link", expected, &found));
+            }
+        }
+        Ok(nodes)
+    }
+
+    fn read_one(command_line: &str, line: &str) -> Result<Self, SettingsError> {
         let mut this = Self {
             name: String::from("metal"),
             cluster: ClusterId(0),
@@ -91,6 +117,7 @@ impl Settings {
             own: None,
             gateway: None,
             members: 1,
+            votes: true,
             epoch: Duration::from_millis(100),
             epoch_min: Duration::from_millis(1),
             durability: None,
@@ -99,7 +126,7 @@ impl Settings {
             end: EndWord::Reset,
         };
         let words = command_line.split_ascii_whitespace();
-        for word in words.chain(file.split_ascii_whitespace()) {
+        for word in words.chain(line.split_ascii_whitespace()) {
             let (name, value) = word.split_once('=').unwrap_or((word, ""));
             if !name.contains('.') {
                 this.set(name, value)?;
@@ -174,6 +201,7 @@ impl Settings {
             }
             "gateway" => self.gateway = Some(parsed(name, "IP", value)?),
             "members" => self.members = parsed(name, "a number", value)?,
+            "vote" => self.votes = is_on("yes", "no")?,
             "epoch" => {
                 let ms: u64 = parsed(name, "milliseconds", value)?;
                 self.epoch = Duration::from_millis(ms.clamp(1, 60_000));

@@ -22,6 +22,12 @@ pub struct MetalWorld {
     entropy: MetalEntropy,
     views: MetalViews,
     compiler: NoCompiler,
+    seat: Option<Seat>,
+}
+
+/// Where somebody may sit: a machine has one, which is one node's.
+#[derive(Debug, Default)]
+pub struct Seat {
     screen: OwnScreen,
     hands: Hands,
 }
@@ -29,14 +35,18 @@ pub struct MetalWorld {
 impl MetalWorld {
     /// A world of these parts.
     #[must_use]
-    pub fn new(network: Network, entropy: MetalEntropy, key: Option<Key>) -> Self {
+    pub fn new(
+        network: Network,
+        entropy: MetalEntropy,
+        key: Option<Key>,
+        seat: Option<Seat>,
+    ) -> Self {
         Self {
             network,
             entropy,
             views: MetalViews,
             compiler: NoCompiler::new(key),
-            screen: OwnScreen::default(),
-            hands: Hands::default(),
+            seat,
         }
     }
 }
@@ -60,7 +70,8 @@ impl Entropy for MetalWorld {
 impl Events for MetalWorld {
     fn next_event(&mut self, wait: Wait) -> Option<Event> {
         // People are slow: they starve nobody.
-        match self.hands.next_event() {
+        let seat = self.seat.as_mut();
+        match seat.and_then(|seat| seat.hands.next_event()) {
             Some(event) => Some(Event::Felt(event)),
             None => self.network.next_event(wait),
         }
@@ -69,23 +80,29 @@ impl Events for MetalWorld {
 
 impl Screen for MetalWorld {
     fn has_screen(&self) -> bool {
-        hal::screen::is_there()
+        self.seat.is_some() && hal::screen::is_there()
     }
 
     fn set_screen(&mut self, state: &ScreenState) {
-        self.screen.set(state);
+        if let Some(seat) = &mut self.seat {
+            seat.screen.set(state);
+        }
     }
 
     fn write_screen(&mut self, offset: usize, bytes: &[u8]) {
-        self.screen.write(offset, bytes);
+        if let Some(seat) = &mut self.seat {
+            seat.screen.write(offset, bytes);
+        }
     }
 
     fn ask_screen(&mut self) -> Option<ScreenState> {
-        self.screen.ask()
+        self.seat.as_ref()?.screen.ask()
     }
 
     fn release_screen(&mut self) {
-        self.screen.release();
+        if let Some(seat) = &mut self.seat {
+            seat.screen.release();
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::commands::node::NodeArgs;
 use crate::data::{ClusterFile, DataDir, Lock, RunningFile, RunningNode, read_token};
 use crate::error::Error;
 use crate::interrupt;
-use crate::metal::{Image, MACHINE_MIB, Machine, Qemu, Screen, concrete, has_disk};
+use crate::metal::{Core, Image, MACHINE_MIB, Machine, Qemu, Screen, concrete, has_disk};
 use crate::supervisor::{Happening, Nodes, Ready};
 
 /// Number of the node that founds a new cluster.
@@ -52,7 +52,7 @@ pub struct Plan {
     pub retain: Option<Ladder>,
     /// Where programs may append to files, if anywhere.
     pub files: Option<PathBuf>,
-    /// Nodes per process.
+    /// Nodes per process, or per machine.
     pub cores: u32,
     /// By which addresses of this machine peers reach the nodes.
     pub hosts: Hosts,
@@ -353,9 +353,8 @@ impl Cluster {
         if let Some(metal) = self.metal(number, &directory)? {
             let machine = Machine {
                 directory: &directory,
-                link: concrete(listen)?,
                 tools: concrete(tools)?,
-                words: self.words(number, metal, other)?,
+                cores: self.cores(number, metal, listen, other)?,
             };
             let command = metal.qemu.command(&machine)?;
             return self.nodes.start(number, command, &log);
@@ -404,30 +403,43 @@ impl Cluster {
         }
     }
 
-    /// What a machine is told that becomes a node.
-    fn words(
+    /// The nodes of a machine: what each is told, the first as the only one would be.
+    fn cores(
         &self,
         number: u32,
         metal: &Metal,
+        listen: SocketAddr,
         other: Option<SocketAddr>,
-    ) -> Result<String, Error> {
+    ) -> Result<Vec<Core>, Error> {
         let token = read_token(&self.data.token_file())?;
-        let mut words = format!(
-            "name=node-{number} token={token} members={} epoch={} epoch-min={} memory={}",
-            self.file.count(),
+        let mut common = format!(
+            "token={token} members={} epoch={} epoch-min={} memory={}",
+            self.file.count() * self.plan.cores,
             self.plan.epoch_ms,
             self.plan.epoch_min_ms,
-            metal.qemu.memory_mib / PROGRAM_SHARE,
+            metal.qemu.memory_mib / self.plan.cores / PROGRAM_SHARE,
         );
         if let Some(durability) = self.plan.durability {
-            words.push_str(&format!(" durability={durability}"));
+            common.push_str(&format!(" durability={durability}"));
         }
-        if let Some(other) = other {
-            words.push_str(&format!(" join={other}"));
-        } else if number == FIRST && self.is_new() {
-            words.push_str(" found");
+        let first = concrete(listen)?;
+        let begin = match other {
+            Some(other) => format!(" join={other}"),
+            None if number == FIRST && self.is_new() => " found".to_owned(),
+            None => String::new(),
+        };
+        let mut cores = vec![Core {
+            link: first,
+            words: format!("name=node-{number} {common}{begin}"),
+        }];
+        for core in 2..=self.plan.cores {
+            let join = other.unwrap_or(first);
+            cores.push(Core {
+                link: concrete((listen.ip(), 0).into())?,
+                words: format!("name=node-{number}.{core} {common} join={join} vote=no"),
+            });
         }
-        Ok(words)
+        Ok(cores)
     }
 
     /// Whether no node but the first has ever heard of a decision. The first knows itself

@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::cluster::{Cluster, Hosts, Metal, Plan};
 use crate::data::DataDir;
 use crate::error::Error;
-use crate::metal::{Image, MACHINE_MIB, Machine, Qemu, Screen, concrete};
+use crate::metal::{Core, Image, MACHINE_MIB, Machine, Qemu, Screen, concrete};
 use crate::network::{Break, Network};
 use crate::peers::redis_benchmark;
 use crate::{examples, peers, ui};
@@ -164,9 +164,11 @@ fn boot(sizes_mib: &[u32]) -> Result<Report, Error> {
         let here = || concrete(([127, 0, 0, 1], 0).into()).map_err(text);
         let machine = Machine {
             directory: &scratch.0,
-            link: here()?,
             tools: here()?,
-            words: "cluster=1 found end=off".into(),
+            cores: vec![Core {
+                link: here()?,
+                words: "cluster=1 found end=off".into(),
+            }],
         };
         qemu.command(&machine).map_err(text)
     };

@@ -1,5 +1,6 @@
 //! Which devices there are.
 use alloc::vec::Vec;
+use core::fmt;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -31,6 +32,26 @@ pub struct Devices {
     /// Random bytes from whoever runs the machine.
     pub randomness: Vec<u8>,
 }
+
+/// Fewer devices than there are nodes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MissingDevices {
+    what: &'static str,
+    expected: usize,
+    found: usize,
+}
+
+impl fmt::Display for MissingDevices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, expected, found) = (self.what, self.expected, self.found);
+        write!(
+            f,
+            "expected {expected} {what}, one for each node, found {found}"
+        )
+    }
+}
+
+impl core::error::Error for MissingDevices {}
 
 /// Whether devices were looked for: each has one driver.
 static IS_FOUND: AtomicBool = AtomicBool::new(false);
@@ -90,6 +111,35 @@ pub(crate) fn setting(identity: u32, register: u8) -> Option<u32> {
 }
 
 impl Devices {
+    /// Shares for so many nodes: a network for each, and a disk unless there is none at all. Networks
+    /// are in the order of their own addresses, disks in that in which they were found.
+    ///
+    /// # Errors
+    /// If there are too few.
+    pub fn share(mut self, nodes: usize) -> Result<Vec<Self>, MissingDevices> {
+        let missing = |what, found| MissingDevices {
+            what,
+            expected: nodes,
+            found,
+        };
+        if self.networks.len() < nodes {
+            return Err(missing("networks (virtio-net)", self.networks.len()));
+        }
+        if !self.blocks.is_empty() && self.blocks.len() < nodes {
+            return Err(missing("disks (virtio-blk)", self.blocks.len()));
+        }
+        self.networks.sort_by_key(Network::address);
+        let mut blocks = self.blocks.into_iter();
+        let networks = self.networks.into_iter().take(nodes);
+        Ok(networks
+            .map(|network| Self {
+                networks: alloc::vec![network],
+                blocks: blocks.next().into_iter().collect(),
+                randomness: self.randomness.clone(),
+            })
+            .collect())
+    }
+
     fn add(&mut self, transport: Transport, line: Option<Line>) {
         let kind = transport.device_type();
         let added = match kind {

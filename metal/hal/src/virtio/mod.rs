@@ -11,7 +11,7 @@ use virtio_drivers::transport::SomeTransport;
 
 pub use block::{Block, BlockError};
 pub(crate) use find::setting;
-pub use find::{Devices, find};
+pub use find::{Devices, MissingDevices, find};
 pub use network::Network;
 
 use crate::apic::{self, Trigger};

@@ -30,6 +30,12 @@ pub(crate) struct BootArgs {
         value_parser = clap::value_parser!(u32).range(0..=63)
     )]
     mixed: u32,
+    /// Processors of a machine, a node each; as many threads of a process on Linux
+    #[arg(
+        long, value_name = "K", default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=8)
+    )]
+    cores: u32,
     /// Machines have a screen, a keyboard and a mouse, in a window
     #[arg(long)]
     display: bool,
@@ -39,10 +45,10 @@ pub(crate) struct BootArgs {
     /// The image; the one beside this command unless given
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
-    /// Memory of a machine, in MiB
+    /// Memory of a machine for each of its nodes, in MiB
     #[arg(
         long, value_name = "MIB", default_value_t = MACHINE_MIB,
-        value_parser = clap::value_parser!(u32).range(32..)
+        value_parser = clap::value_parser!(u32).range(32..=65_536)
     )]
     memory: u32,
     /// Size of a new machine's disk, in MiB; the file grows as it is written to
@@ -65,7 +71,7 @@ pub(crate) fn run(args: &BootArgs) -> Result<ExitCode, Error> {
     let image = Image::find(args.image.as_deref())?;
     let qemu = Qemu {
         disk_mib: args.disk,
-        ..Qemu::new(image, args.memory, screen)?
+        ..Qemu::new(image, args.memory * args.cores, screen)?
     };
     let plan = Plan {
         nodes: Some(args.nodes + args.mixed),
@@ -73,6 +79,7 @@ pub(crate) fn run(args: &BootArgs) -> Result<ExitCode, Error> {
         epoch_min_ms: args.safety.epoch_min,
         durability: args.safety.durability,
         memory_mib: args.memory,
+        cores: args.cores,
         metal: Some(Metal {
             nodes: args.nodes,
             qemu,

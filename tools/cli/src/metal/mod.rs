@@ -6,8 +6,8 @@
 mod image;
 mod qemu;
 
-/// Memory of a machine, in MiB, unless somebody says otherwise.
+/// Memory of a machine for each of its nodes, in MiB, unless somebody says otherwise.
 pub(crate) const MACHINE_MIB: u32 = 128;
 
 pub(crate) use image::{Image, build};
-pub(crate) use qemu::{DISK_MIB, Machine, Qemu, Screen, concrete, has_disk};
+pub(crate) use qemu::{Core, DISK_MIB, Machine, Qemu, Screen, concrete, has_disk};

@@ -12,6 +12,12 @@ const PROGRAM: &str = "qemu-system-x86_64";
 /// The machine's address in its own network, and this machine's.
 const OWN: &str = "10.0.2.15";
 const GATEWAY: &str = "10.0.2.2";
+/// What networks' own addresses begin with.
+const NETWORKS: &str = "52:54:00:70:78:";
+const FIRST_DISK: &str = "disk.img";
+/// Processors of a machine without a bus: it has eight places for devices, and each processor has
+/// a network and a disk for itself.
+const SMALL_CORES_MAX: usize = 3;
 /// A new machine's disk, in MiB, unless somebody says otherwise. The file grows as it is
 /// written to.
 pub(crate) const DISK_MIB: u32 = 8 << 10;
@@ -40,12 +46,19 @@ pub(crate) struct Qemu {
 /// One machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Machine<'a> {
-    /// Where its disk and its words are.
+    /// Where its disks and its words are.
     pub(crate) directory: &'a Path,
+    /// Where tools reach its first node.
+    pub(crate) tools: SocketAddr,
+    /// Its nodes, one for each of its processors.
+    pub(crate) cores: Vec<Core>,
+}
+
+/// A node that has a processor of a machine for itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Core {
     /// Where peers reach it: an address of this machine.
     pub(crate) link: SocketAddr,
-    /// Where tools reach it.
-    pub(crate) tools: SocketAddr,
     /// What it is told beyond where it is.
     pub(crate) words: String,
 }
@@ -74,20 +87,14 @@ impl Qemu {
 
     /// The command that starts a machine, which lives as long as its process.
     pub(crate) fn command(&self, machine: &Machine<'_>) -> Result<Command, Error> {
-        let disk = machine.directory.join("disk.img");
-        make_disk(&disk, self.disk_mib)?;
         let words = machine.directory.join("words");
-        let (link, tools) = (machine.link, machine.tools.port());
-        let text = format!(
-            "link={link} tools={tools} own={OWN}/24 gateway={GATEWAY} {}\n",
-            machine.words
-        );
-        write_secret(&words, &text)?;
+        write_secret(&words, &machine.words())?;
         let mut command = Command::new(PROGRAM);
+        let cores = machine.cores.len();
         let (kind, bus) = match self.screen {
             // So the loader names the devices on the command line: there is no bus to look at.
-            Screen::None => ("microvm,acpi=off", "device"),
-            Screen::Window | Screen::Hidden => ("q35", "pci"),
+            Screen::None if cores <= SMALL_CORES_MAX => ("microvm,acpi=off", "device"),
+            _ => ("q35", "pci"),
         };
         // By this word of its command line a machine's process is known.
         let name = machine.directory.file_name().unwrap_or_default();
@@ -97,6 +104,7 @@ impl Qemu {
             .args(["-nodefaults", "-no-user-config", "-serial", "stdio"])
             .args(["-M", kind, "-accel", self.accelerator, "-cpu", "max"])
             .args(["-m", &self.memory_mib.to_string()])
+            .args(["-smp", &cores.to_string()])
             .arg("-kernel")
             .arg(&self.image.0)
             .arg("-initrd")
@@ -113,19 +121,56 @@ impl Qemu {
         }
         // By this a machine ends its process when it switches itself off.
         command.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
-        let port = |address: SocketAddr| {
-            let (ip, port) = (address.ip(), address.port());
-            format!("hostfwd=tcp:{ip}:{port}-{OWN}:{port}")
-        };
-        let (peers, people) = (port(machine.link), port(machine.tools));
-        let drive = format!("if=none,id=disk,format=raw,file={}", value(&disk));
-        command
-            .args(["-netdev", &format!("user,id=net,{peers},{people}")])
-            .args(["-device", &format!("virtio-net-{bus},netdev=net")])
-            .args(["-drive", &drive])
-            .args(["-device", &format!("virtio-blk-{bus},drive=disk")])
-            .args(["-device", &format!("virtio-rng-{bus}")]);
+        command.args(["-device", &format!("virtio-rng-{bus}")]);
+        for (index, core) in machine.cores.iter().enumerate() {
+            let number = index + 1;
+            let tools = (index == 0).then_some(machine.tools);
+            let ports: String = [Some(core.link), tools]
+                .into_iter()
+                .flatten()
+                .map(forward)
+                .collect();
+            // By their addresses nodes know which network is whose.
+            let network = format!("netdev=net{number},mac={NETWORKS}{number:02x}");
+            let disk = machine.directory.join(disk_name(number));
+            make_disk(&disk, self.disk_mib)?;
+            let drive = format!("if=none,id=disk{number},format=raw,file={}", value(&disk));
+            command
+                .args(["-netdev", &format!("user,id=net{number}{ports}")])
+                .args(["-device", &format!("virtio-net-{bus},{network}")])
+                .args(["-drive", &drive])
+                .args(["-device", &format!("virtio-blk-{bus},drive=disk{number}")]);
+        }
         Ok(command)
+    }
+}
+
+impl Machine<'_> {
+    /// What its nodes are to be, a line each.
+    fn words(&self) -> String {
+        let lines = self.cores.iter().enumerate().map(|(index, core)| {
+            let tools = match index {
+                0 => format!(" tools={}", self.tools.port()),
+                _ => String::new(),
+            };
+            let (link, words) = (core.link, &core.words);
+            format!("link={link}{tools} own={OWN}/24 gateway={GATEWAY} {words}\n")
+        });
+        lines.collect()
+    }
+}
+
+/// What comes to this port of this machine is passed on.
+fn forward(address: SocketAddr) -> String {
+    let (ip, port) = (address.ip(), address.port());
+    format!(",hostfwd=tcp:{ip}:{port}-{OWN}:{port}")
+}
+
+/// The file that is the disk of a node.
+fn disk_name(number: usize) -> String {
+    match number {
+        1 => FIRST_DISK.to_owned(),
+        number => format!("disk-{number}.img"),
     }
 }
 
@@ -136,7 +181,7 @@ fn value(path: &Path) -> String {
 
 /// Whether there is a machine's disk in the directory: then the node is on bare metal.
 pub(crate) fn has_disk(directory: &Path) -> bool {
-    directory.join("disk.img").exists()
+    directory.join(FIRST_DISK).exists()
 }
 
 /// The address itself, or a free port of its machine for port 0.
