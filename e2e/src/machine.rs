@@ -234,10 +234,16 @@ impl Machine {
 
     /// Waits until so many nodes are members and vote.
     pub fn wait_members(&self, count: usize) {
-        eventually("all are members and vote", || {
+        self.wait_cores(count, count);
+    }
+
+    /// Waits until so many nodes are members, and so many of them vote: a process, or a machine,
+    /// has one vote however many its nodes.
+    pub fn wait_cores(&self, members: usize, voters: usize) {
+        eventually("all are members, and vote as they may", || {
             let (_, status) = self.leader();
             let there = status.voters.iter().filter(|voter| voter.is_there).count();
-            (status.nodes.len() == count && there == count).then_some(())
+            (status.nodes.len() == members && there == voters).then_some(())
         });
     }
 

@@ -223,7 +223,8 @@ fn qemu(kind: &str) -> Command {
     command
         .args(["-nodefaults", "-no-user-config", "-display", "none"])
         .args(["-serial", "stdio", "-no-reboot"])
-        .args(["-M", kind, "-accel", "tcg", "-cpu", "max", "-m", "128"])
+        .args(["-M", kind, "-accel", "tcg", "-cpu", "max"])
+        .args(["-m", "128", "-smp", "3"])
         .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
     command
 }

@@ -49,6 +49,35 @@ fn a_machine_is_a_node_like_others_and_comes_back_when_it_was_killed() {
 }
 
 #[test]
+fn a_machine_has_a_node_for_each_of_its_processors() {
+    let mut machine = Machine::new("metal-cores");
+    machine.boot(&["--nodes", "1", "--cores", "3", "--mixed", "1"]);
+    machine.wait_cores(6, 2);
+    let run = machine.start(&["run", "bank", "--", "1000", "4000", "6"]);
+    eventually("all processors of the machine work", || {
+        let (_, status) = machine.leader();
+        let is_busy = |name: &str| {
+            let node = status.nodes.iter().find(|node| node.name == name);
+            node.is_some_and(|node| node.transactions > 100)
+        };
+        ["node-2", "node-2.2", "node-2.3"]
+            .into_iter()
+            .all(is_busy)
+            .then_some(())
+    });
+    // They fail together, and come back together.
+    let _ = machine.run(&["kill", "2"]).ok();
+    let outcome = run.wait().ok();
+    assert!(
+        outcome.out.contains("total 1000000 of 1000000"),
+        "{outcome:#?}"
+    );
+    machine.wait_cores(6, 2);
+    machine.check_bank();
+    machine.down();
+}
+
+#[test]
 fn machines_alone_run_programs_and_have_all_of_it_after_the_end_of_all() {
     let mut machine = Machine::new("metal-alone");
     machine.boot(&["--nodes", "2"]);

@@ -119,10 +119,12 @@ pub(crate) fn name() -> u32 {
 
 /// Interrupts the processor that has this name.
 pub(crate) fn call(name: u32) {
-    interrupts::without_interrupts(|| {
-        write(CALL_WHOM, name << NAME_SHIFT);
-        send(u32::from(VECTOR_CALL));
-    });
+    send_to(name, u32::from(VECTOR_CALL));
+}
+
+/// The same, whatever it does.
+pub(crate) fn call_loudly(name: u32) {
+    send_to(name, CALL_ATTENTION);
 }
 
 /// Has all other processors wait for a call to start.
@@ -136,9 +138,11 @@ pub(crate) fn start_others(at: usize) {
     send(TO_OTHERS | CALL_START | page);
 }
 
-/// Interrupts all other processors, whatever they do.
-pub(crate) fn call_others() {
-    send(TO_OTHERS | CALL_ATTENTION);
+fn send_to(name: u32, call: u32) {
+    interrupts::without_interrupts(|| {
+        write(CALL_WHOM, name << NAME_SHIFT);
+        send(call);
+    });
 }
 
 fn send(call: u32) {

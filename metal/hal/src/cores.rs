@@ -152,6 +152,15 @@ pub fn wake(number: usize) {
     }
 }
 
+/// Interrupts all others that run, whatever they do.
+pub(crate) fn call_others() {
+    for (number, core) in CORES.iter().enumerate().take(count()) {
+        if number != self::number() {
+            apic::call_loudly(core.controller.load(Ordering::Relaxed));
+        }
+    }
+}
+
 /// Sleeps until an interrupt, unless somebody has called. Interrupts are off before, and on
 /// after it.
 pub(crate) fn doze() {
@@ -182,7 +191,7 @@ pub(crate) fn tell(cores: u32, line: u8) {
 /// Gives each piece of work a processor of its own. Called once, on the first.
 ///
 /// # Errors
-/// If there are not enough of them; then none begins.
+/// If there are not enough of them. Those that are there have begun.
 ///
 /// # Panics
 /// If it is called again, or for more than [`CORES_MAX`] with the first.

@@ -6,7 +6,7 @@ use core::{fmt, ptr, slice, str};
 use x86_64::instructions::interrupts;
 
 use crate::interrupt::Frame;
-use crate::{apic, clock, cores, cpu, screen, serial};
+use crate::{clock, cores, cpu, screen, serial};
 
 /// Frames of a backtrace at most.
 const FRAMES_MAX: usize = 40;
@@ -74,9 +74,7 @@ fn begin() {
         }
         cpu::halt()
     }
-    if cores::count() > 1 {
-        apic::call_others();
-    }
+    cores::call_others();
 }
 
 /// Whether the machine has found a defect.
@@ -113,7 +111,8 @@ fn print_frames(mut frame: usize) {
         if caller == 0 {
             return;
         }
-        print_last(format_args!("  at {}", Place(caller as u64)));
+        // A call may be the last instruction of its function: then it returns to the next one.
+        print_last(format_args!("  at {}", Place(caller as u64 - 1)));
         frame = older;
     }
 }

@@ -15,6 +15,7 @@ use alloc::format;
 use alloc::string::String;
 
 mod clocks;
+mod cores;
 mod devices;
 mod endings;
 mod guests;
@@ -100,6 +101,26 @@ const TESTS: &[Test] = &[
         name: "a volume is there after a reset",
         body: devices::volume_again,
         end: End::Later,
+    },
+    Test {
+        name: "processors work beside one another",
+        body: cores::beside,
+        end: End::Later,
+    },
+    Test {
+        name: "a processor that sleeps is woken",
+        body: cores::woken,
+        end: End::Later,
+    },
+    Test {
+        name: "more processors than there are is an error",
+        body: cores::too_few,
+        end: End::Later,
+    },
+    Test {
+        name: "a panic on another processor says where",
+        body: cores::panics,
+        end: End::Panics("cores::fail"),
     },
     Test {
         name: "a panic says where",
