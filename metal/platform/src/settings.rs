@@ -15,8 +15,8 @@ use types::{Durability, Duration};
 
 /// Every word that is understood.
 const WORDS: &str = "name=NAME token=TOKEN cluster=ID found join=IP:PORT link=IP:PORT \
-     tools=PORT own=IP/BITS gateway=IP members=N vote=yes|no epoch=MS epoch-min=MS durability=disk|memory \
-     memory=MIB disk=device|memory end=reset|off";
+     tools=PORT own=IP/BITS gateway=IP members=N vote=yes|no epoch=MS epoch-min=MS \
+     durability=disk|memory memory=MIB disk=device|memory end=reset|off";
 
 /// What a node of the machine is to be.
 #[derive(Clone, Debug)]

@@ -111,8 +111,8 @@ pub(crate) fn setting(identity: u32, register: u8) -> Option<u32> {
 }
 
 impl Devices {
-    /// Shares for so many nodes: a network for each, and a disk unless there is none at all. Networks
-    /// are in the order of their own addresses, disks in that in which they were found.
+    /// Shares for so many nodes: a network for each, and a disk unless there is none at all.
+    /// Networks are in the order of their own addresses, disks in that in which they were found.
     ///
     /// # Errors
     /// If there are too few.
