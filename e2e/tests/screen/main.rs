@@ -66,6 +66,26 @@ fn wait_sessions(machine: &Machine, count: usize) {
     });
 }
 
+/// Without a disk it keeps everything in its memory.
+#[test]
+fn a_machine_has_after_a_reset_what_it_had_before() {
+    let mut machine = Machine::new("kept");
+    machine.boot(&["--headless", "--disk", "0"]);
+    machine.check_bank();
+    let processes = machine.client().processes().unwrap();
+    let mut monitor = Monitor::connect(&machine.node(METAL).join("qmp"));
+    monitor.reset();
+    eventually("the machine starts again", || {
+        let log = std::fs::read_to_string(machine.node(METAL).join("log")).ok()?;
+        (log.matches("the first transaction").count() == 2).then_some(())
+    });
+    machine.wait_members(1);
+    let after = machine.client().processes().unwrap();
+    assert_eq!(after.len(), processes.len(), "{after:#?}");
+    machine.check_bank();
+    machine.down();
+}
+
 #[test]
 fn the_machines_own_screen_and_keyboard_are_those_of_the_cluster() {
     let mut machine = Machine::new("screen");

@@ -7,7 +7,9 @@ use core::ops::Range;
 use core::{ptr, slice};
 
 use crate::loader::Told;
-use crate::{apic, clock, cores, cpu, hands, heap, interrupt, paging, screen, segments, serial};
+use crate::{
+    apic, clock, cores, cpu, hands, heap, interrupt, kept, paging, screen, segments, serial,
+};
 
 global_asm!(include_str!("boot.s"), options(att_syntax));
 global_asm!(include_str!("memory.s"), options(att_syntax));
@@ -52,6 +54,8 @@ extern "C" fn start(magic: u32, info: u32) -> ! {
     let image = (&raw const image_start).addr()..(&raw const image_end).addr();
     // What lies higher is not mapped yet.
     let low = told.free(LOW_END..paging::BOOT_MAPPED, &image);
+    let aside = kept::set_aside(low.as_slice()).unwrap_or(0..0);
+    let low = low.without(&aside);
     heap::claim(low.as_slice());
     let boot = read(&told);
     let memory_end = told.memory_end(usize::MAX);

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | start, memory map, command line | [`boot`], `loader` |
 //! | heap, frames, page tables | `heap`, `frames`, `paging` |
+//! | what outlasts a reset | [`kept`] |
 //! | interrupts and exceptions | `interrupt`, `segments`, `apic` |
 //! | processors beside the first | [`cores`] |
 //! | time, randomness, waiting, reset | [`clock`], [`cpu`], [`watchdog`] |
@@ -29,6 +30,7 @@ mod guest;
 pub mod hands;
 mod heap;
 mod interrupt;
+pub mod kept;
 mod loader;
 mod paging;
 pub mod panic;

@@ -15,6 +15,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use engine::{Engine, Limits};
 use hal::boot::Boot;
+use hal::kept::{self, Kept};
 use hal::panic::{self, Then};
 use hal::virtio::Devices;
 use hal::{cores, cpu, print_line, say, virtio};
@@ -74,6 +75,8 @@ static RUNNING: AtomicUsize = AtomicUsize::new(0);
 struct Share {
     settings: Settings,
     devices: Devices,
+    /// For its disks, if it is to have them in memory.
+    kept: Option<Kept>,
     seat: Option<Seat>,
     switch: Arc<Switch>,
     memory_bytes: usize,
@@ -93,15 +96,23 @@ fn prepare(boot: &Boot) -> Result<Vec<Share>, String> {
     let devices = devices
         .share(nodes.len())
         .map_err(|error| error.to_string())?;
+    let kept_bytes = kept::available() / nodes.len();
+    let kept = nodes.iter().zip(&devices).map(|(settings, devices)| {
+        let is_wanted = settings.disk == DiskPlace::Memory || devices.blocks.is_empty();
+        is_wanted.then(|| kept::take(kept_bytes)).flatten()
+    });
+    let kept = kept.collect::<Vec<_>>();
+    kept::give_up();
     let (_, heap_bytes) = hal::heap_usage();
     let memory_bytes = heap_bytes / nodes.len();
     let mut seat = Some(Seat::default());
     let switch = Arc::new(Switch::new(nodes.iter().map(|node| node.link)));
-    let shares = nodes.into_iter().zip(devices);
+    let shares = nodes.into_iter().zip(devices).zip(kept);
     Ok(shares
-        .map(|(settings, devices)| Share {
+        .map(|((settings, devices), kept)| Share {
             settings,
             devices,
+            kept,
             seat: seat.take(),
             switch: switch.clone(),
             memory_bytes,
@@ -113,6 +124,7 @@ fn make_node(share: Share) -> Result<Node<MetalWorld, MetalDisk>, String> {
     let Share {
         settings,
         mut devices,
+        kept,
         seat,
         switch,
         memory_bytes,
@@ -121,7 +133,7 @@ fn make_node(share: Share) -> Result<Node<MetalWorld, MetalDisk>, String> {
         return Err("expected RDRAND or virtio-rng, found neither: keys could be guessed".into());
     }
     let mut entropy = MetalEntropy::new(&devices.randomness);
-    let disks = open_disks(settings.disk, &mut devices, &mut entropy)?;
+    let disks = open_disks(kept, &mut devices, &mut entropy)?;
     let identity = identity(&settings, &mut entropy);
     let store =
         Store::open(disks.store, identity).map_err(|error| format!("the store: {error}"))?;
@@ -167,15 +179,17 @@ fn make_node(share: Share) -> Result<Node<MetalWorld, MetalDisk>, String> {
 }
 
 fn open_disks(
-    place: DiskPlace,
+    kept: Option<Kept>,
     devices: &mut Devices,
     entropy: &mut MetalEntropy,
 ) -> Result<BootDisk, String> {
-    match (place, devices.blocks.pop()) {
-        (DiskPlace::Device, Some(block)) => BootDisk::on_device(block, entropy.number())
-            .map_err(|error| format!("the disk: {error}")),
-        _ => Ok(BootDisk::in_memory()),
-    }
+    let id = entropy.number();
+    let disks = match (kept, devices.blocks.pop()) {
+        (Some(kept), _) => BootDisk::in_memory(kept, id),
+        (None, Some(block)) => BootDisk::on_device(block, id),
+        (None, None) => return Err("expected a disk (virtio-blk), or more memory".into()),
+    };
+    disks.map_err(|error| format!("the disk: {error}"))
 }
 
 /// Opens the node's log of what was decided, which has an id of its own.

@@ -1,33 +1,45 @@
-//! The node's disks: volumes on the machine's block device, or memory where there is none.
+//! The node's disks: volumes on a block device of the machine, or in memory where there is none.
 //!
-//! A node has two, for its store and for the log of what was decided. One block device serves
-//! both: its beginning is the log's.
+//! A node has two, for its store and for the log of what was decided. One medium serves both: its
+//! beginning is the log's. In memory they outlast a reset, unless it has damaged them: whatever is
+//! on a volume has checksums.
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::fmt;
 
+use hal::kept::Kept;
 use hal::virtio::{Block, BlockError};
-use platform::{Disk, DiskError, SegmentNumber, SyncToken};
-use store::MemoryDisk;
 use volume::{
-    BlockDevice, Completion, DeviceError, Found, OpenError, Portion, Request, RequestToken, Volume,
-    VolumeId,
+    BlockDevice, Completion, DeviceError, Found, OpenError, Portion, Request, RequestToken,
+    SECTOR_SIZE, Volume, VolumeId,
 };
 
 /// Sectors of the log of decisions: it is short, and begins anew now and then.
 const LOG_SECTORS: u64 = (32 << 20) / 512;
+/// Its share of memory.
+const MEMORY_LOG_SHARE: u64 = 8;
 /// The name of a read for which somebody waits; volumes give others.
 const READ: u64 = u64::MAX;
 
-/// A disk of this machine.
+/// A disk of this machine: a part of its medium.
+pub type MetalDisk = Volume<Portion<Medium>>;
+
+/// Where the volumes of a node are.
 #[derive(Debug)]
-pub enum MetalDisk {
-    /// It forgets everything when the machine is reset.
-    Memory(MemoryDisk),
-    /// A part of the block device.
-    Volume(Volume<Portion<Device>>),
+pub enum Medium {
+    /// On a block device.
+    Block(Device),
+    /// In memory, which a reset leaves alone and power off does not.
+    Memory(Sectors),
+}
+
+/// Memory as sectors.
+#[derive(Debug)]
+pub struct Sectors {
+    kept: Kept,
+    done: VecDeque<Completion>,
 }
 
 /// The machine's block device.
@@ -73,14 +85,26 @@ pub struct BootDisk {
 }
 
 impl BootDisk {
-    /// Disks in memory.
-    #[must_use]
-    pub fn in_memory() -> Self {
-        Self {
-            log: MetalDisk::Memory(MemoryDisk::new()),
-            store: MetalDisk::Memory(MemoryDisk::new()),
-            lines: DiskLines::default(),
+    /// Disks in memory. If that holds anything but what was written to such disks before a reset,
+    /// they are empty, under the name that `id` gives.
+    ///
+    /// # Errors
+    /// If there is too little memory.
+    pub fn in_memory(kept: Kept, id: u64) -> Result<Self, OpenError> {
+        let sectors = (kept.bytes() / SECTOR_SIZE) as u64;
+        let medium = Medium::Memory(Sectors {
+            kept,
+            done: VecDeque::new(),
+        });
+        let [log, mut store] = volume::divide(medium, sectors / MEMORY_LOG_SHARE);
+        if let Ok(Found::Volume(_)) = Volume::inspect(&mut store) {
+            hal::say!("memory is as it was");
         }
+        Ok(Self {
+            log: open_kept(log, id)?,
+            store: open_kept(store, id)?,
+            lines: DiskLines::default(),
+        })
     }
 
     /// Disks on a block device. A blank one is made ready, under the name that `id` gives.
@@ -93,20 +117,29 @@ impl BootDisk {
             done: VecDeque::new(),
             read: None,
         })));
-        let [log, store] = volume::divide(device.clone(), LOG_SECTORS);
+        let medium = Medium::Block(device.clone());
+        let [log, store] = volume::divide(medium, LOG_SECTORS);
         Ok(Self {
-            log: MetalDisk::Volume(open(log, id)?),
-            store: MetalDisk::Volume(open(store, id)?),
+            log: open(log, id)?,
+            store: open(store, id)?,
             lines: DiskLines(Some(device)),
         })
     }
 }
 
-fn open(mut portion: Portion<Device>, id: u64) -> Result<Volume<Portion<Device>>, OpenError> {
+fn open(mut portion: Portion<Medium>, id: u64) -> Result<MetalDisk, OpenError> {
     if Volume::inspect(&mut portion)? == Found::Blank {
         Volume::format(&mut portion, VolumeId(id))?;
     }
     Volume::open(portion)
+}
+
+/// The same in memory, in which anything may have been.
+fn open_kept(mut portion: Portion<Medium>, id: u64) -> Result<MetalDisk, OpenError> {
+    if Volume::open(&mut portion).is_err() {
+        volume::erase(&mut portion)?;
+    }
+    open(portion, id)
 }
 
 impl Shared {
@@ -179,58 +212,71 @@ impl fmt::Debug for Device {
     }
 }
 
-impl MetalDisk {
-    fn inner(&mut self) -> &mut dyn Disk {
+impl BlockDevice for Sectors {
+    fn sectors(&self) -> u64 {
+        (self.kept.bytes() / SECTOR_SIZE) as u64
+    }
+
+    fn has_room(&self) -> bool {
+        true
+    }
+
+    fn submit(&mut self, token: RequestToken, request: Request) {
+        if let Request::Write { sector, bytes } = request {
+            self.kept.write(place(sector), &bytes);
+        }
+        let result = Ok(());
+        self.done.push_back(Completion { token, result });
+    }
+
+    fn poll(&mut self) -> Option<Completion> {
+        self.done.pop_front()
+    }
+
+    fn read(&mut self, sector: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
+        self.kept.read(place(sector), buffer);
+        Ok(())
+    }
+}
+
+fn place(sector: u64) -> usize {
+    usize::try_from(sector).expect("sectors of memory") * SECTOR_SIZE
+}
+
+impl Medium {
+    fn inner(&self) -> &dyn BlockDevice {
         match self {
-            Self::Memory(disk) => disk,
-            Self::Volume(disk) => disk,
+            Self::Block(device) => device,
+            Self::Memory(sectors) => sectors,
+        }
+    }
+
+    fn inner_mut(&mut self) -> &mut dyn BlockDevice {
+        match self {
+            Self::Block(device) => device,
+            Self::Memory(sectors) => sectors,
         }
     }
 }
 
-impl Disk for MetalDisk {
-    fn segments(&mut self) -> Result<Vec<SegmentNumber>, DiskError> {
-        self.inner().segments()
+impl BlockDevice for Medium {
+    fn sectors(&self) -> u64 {
+        self.inner().sectors()
     }
 
-    fn length(&mut self, segment: SegmentNumber) -> Result<u64, DiskError> {
-        self.inner().length(segment)
+    fn has_room(&self) -> bool {
+        self.inner().has_room()
     }
 
-    fn create(&mut self, segment: SegmentNumber) -> Result<(), DiskError> {
-        self.inner().create(segment)
+    fn submit(&mut self, token: RequestToken, request: Request) {
+        self.inner_mut().submit(token, request);
     }
 
-    fn append(&mut self, segment: SegmentNumber, bytes: Vec<u8>) -> Result<(), DiskError> {
-        self.inner().append(segment, bytes)
+    fn poll(&mut self) -> Option<Completion> {
+        self.inner_mut().poll()
     }
 
-    fn sync(&mut self, token: SyncToken) -> Result<(), DiskError> {
-        self.inner().sync(token)
-    }
-
-    fn poll_completions(&mut self) -> Result<Option<SyncToken>, DiskError> {
-        self.inner().poll_completions()
-    }
-
-    fn read(
-        &mut self,
-        segment: SegmentNumber,
-        offset: u64,
-        buffer: &mut [u8],
-    ) -> Result<(), DiskError> {
-        self.inner().read(segment, offset, buffer)
-    }
-
-    fn prefetch(&mut self, segment: SegmentNumber, offset: u64, length: usize) {
-        self.inner().prefetch(segment, offset, length);
-    }
-
-    fn truncate(&mut self, segment: SegmentNumber, length: u64) -> Result<(), DiskError> {
-        self.inner().truncate(segment, length)
-    }
-
-    fn delete(&mut self, segment: SegmentNumber) -> Result<(), DiskError> {
-        self.inner().delete(segment)
+    fn read(&mut self, sector: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
+        self.inner_mut().read(sector, buffer)
     }
 }

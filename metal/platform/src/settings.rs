@@ -62,7 +62,7 @@ pub struct Settings {
 pub enum DiskPlace {
     /// On a block device of its own; in memory if there is none.
     Device,
-    /// In memory: a reset forgets them.
+    /// In memory: they outlast a reset, not power off.
     Memory,
 }
 

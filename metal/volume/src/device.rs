@@ -75,6 +75,32 @@ pub trait BlockDevice {
     fn read(&mut self, sector: u64, buffer: &mut [u8]) -> Result<(), DeviceError>;
 }
 
+impl<B: BlockDevice> BlockDevice for &mut B {
+    fn sectors(&self) -> u64 {
+        B::sectors(self)
+    }
+
+    fn has_room(&self) -> bool {
+        B::has_room(self)
+    }
+
+    fn submit(&mut self, token: RequestToken, request: Request) {
+        B::submit(self, token, request);
+    }
+
+    fn poll(&mut self) -> Option<Completion> {
+        B::poll(self)
+    }
+
+    fn wait(&mut self) {
+        B::wait(self);
+    }
+
+    fn read(&mut self, sector: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
+        B::read(self, sector, buffer)
+    }
+}
+
 /// Does one request and waits for it, when nothing else of the caller is on its way.
 pub(crate) fn perform<B: BlockDevice>(device: &mut B, request: Request) -> Result<(), DeviceError> {
     let token = RequestToken(0);

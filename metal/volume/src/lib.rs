@@ -28,5 +28,5 @@ pub use device::{
 };
 pub use error::OpenError;
 pub use portion::{Portion, divide};
-pub use superblock::VolumeId;
+pub use superblock::{VolumeId, erase};
 pub use volume::{Found, Volume};

@@ -3,7 +3,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::device::{BlockDevice, SECTOR, SECTOR_SIZE, index};
+use crate::device::{self, BlockDevice, SECTOR, SECTOR_SIZE, index};
 use crate::error::OpenError;
 use crate::record::ENTRY_BYTES;
 
@@ -176,6 +176,19 @@ pub(crate) fn read<B: BlockDevice>(device: &mut B) -> Result<Superblock, OpenErr
         return Err(OpenError::Damaged { expected, sector });
     }
     Err(OpenError::Foreign { sector, found })
+}
+
+/// Makes a device blank, whatever was on it.
+///
+/// # Errors
+/// If the device is too small, or fails.
+pub fn erase<B: BlockDevice>(device: &mut B) -> Result<(), OpenError> {
+    let (expected, found) = (RESERVED_SECTORS, device.sectors());
+    if found < expected {
+        return Err(OpenError::TooSmall { expected, found });
+    }
+    let blank = vec![0; index(RESERVED_SECTORS * SECTOR)];
+    device::write(device, 0, &blank).map_err(OpenError::written)
 }
 
 /// Whether a crash has cut formatting short: there is nothing but the beginning of the first

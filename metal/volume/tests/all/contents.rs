@@ -69,6 +69,20 @@ fn what_another_system_has_written_is_refused_in_clear_words() {
 }
 
 #[test]
+fn an_erased_device_is_blank_whatever_was_on_it() {
+    let mut foreign = TestDevice::new(SECTORS, 1);
+    foreign.put(3, &[5; 512]);
+    for mut device in [foreign, filled()] {
+        volume::erase(&mut device).unwrap();
+        assert_eq!(Volume::inspect(&mut device), Ok(Found::Blank));
+        format(&mut device).unwrap();
+        // It may be looked at without being given away.
+        let mut volume = Volume::open(&mut device).unwrap();
+        assert_eq!(volume.segments(), Ok(vec![]));
+    }
+}
+
+#[test]
 fn a_device_that_is_too_small_is_refused() {
     for sectors in [0, 1, 255, 256, 1300] {
         let mut device = TestDevice::new(sectors, 1);

@@ -10,6 +10,8 @@ use crate::error::Error;
 use crate::interrupt;
 use crate::metal::{DISK_MIB, Image, MACHINE_MIB, Qemu, Screen};
 
+const DISK_MIB_MIN: u32 = 64;
+
 /// Start a cluster of machines on bare metal, made by QEMU; Ctrl-C stops it
 ///
 /// Each machine boots the image and becomes a node; nodes on Linux may be among them. All state
@@ -51,14 +53,20 @@ pub(crate) struct BootArgs {
         value_parser = clap::value_parser!(u32).range(32..=65_536)
     )]
     memory: u32,
-    /// Size of a new machine's disk, in MiB; the file grows as it is written to
-    #[arg(
-        long, value_name = "MIB", default_value_t = DISK_MIB,
-        value_parser = clap::value_parser!(u32).range(64..)
-    )]
+    /// Size of a new machine's disk, in MiB; the file grows as it is written to. With 0 there is
+    /// none: what the machine keeps is in its memory, which a reset leaves alone
+    #[arg(long, value_name = "MIB", default_value_t = DISK_MIB, value_parser = disk_size)]
     disk: u32,
     #[command(flatten)]
     safety: SafetyArgs,
+}
+
+/// Of no disk, or of one on which a node can work.
+fn disk_size(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(size) if size == 0 || size >= DISK_MIB_MIN => Ok(size),
+        _ => Err(format!("expected 0, or {DISK_MIB_MIN} at least")),
+    }
 }
 
 pub(crate) fn run(args: &BootArgs) -> Result<ExitCode, Error> {

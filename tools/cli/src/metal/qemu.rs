@@ -39,6 +39,7 @@ pub(crate) struct Qemu {
     pub(crate) image: Image,
     pub(crate) memory_mib: u32,
     pub(crate) screen: Screen,
+    /// Of a new disk; 0: there is none.
     pub(crate) disk_mib: u32,
     pub(crate) accelerator: &'static str,
 }
@@ -132,12 +133,16 @@ impl Qemu {
                 .collect();
             // By their addresses nodes know which network is whose.
             let network = format!("netdev=net{number},mac={NETWORKS}{number:02x}");
+            command
+                .args(["-netdev", &format!("user,id=net{number}{ports}")])
+                .args(["-device", &format!("virtio-net-{bus},{network}")]);
+            if self.disk_mib == 0 {
+                continue;
+            }
             let disk = machine.directory.join(disk_name(number));
             make_disk(&disk, self.disk_mib)?;
             let drive = format!("if=none,id=disk{number},format=raw,file={}", value(&disk));
             command
-                .args(["-netdev", &format!("user,id=net{number}{ports}")])
-                .args(["-device", &format!("virtio-net-{bus},{network}")])
                 .args(["-drive", &drive])
                 .args(["-device", &format!("virtio-blk-{bus},drive=disk{number}")]);
         }
