@@ -279,7 +279,7 @@ impl Cluster {
         let mut others = self.running.nodes.iter();
         let other = others.find(|node| node.number != number);
         let link = other.map(|node| node.link);
-        self.spawn(number, link)
+        self.spawn(number, link).map(drop)
     }
 
     fn remember(&mut self, number: u32, ready: Ready) {
@@ -309,11 +309,18 @@ impl Cluster {
     fn start_nodes(&mut self) -> Result<(), Error> {
         let numbers: Vec<u32> = self.file.numbers().collect();
         let (&first_number, others) = numbers.split_first().expect("somebody always stays");
-        let first = self.start_node(first_number, None)?;
+        let mut ready = Vec::new();
+        let first = match self.spawn(first_number, None)? {
+            // The others find it there as soon as it listens.
+            Some(link) => link,
+            None => {
+                ready.push(self.nodes.wait_any_ready(READY_TIME)?);
+                ready[0].1.link
+            }
+        };
         for &number in others {
-            self.spawn(number, Some(first.link))?;
+            self.spawn(number, Some(first))?;
         }
-        let mut ready = vec![(first_number, first)];
         while ready.len() < numbers.len() {
             let (number, address) = self.nodes.wait_any_ready(READY_TIME)?;
             ready.push((number, address));
@@ -332,12 +339,12 @@ impl Cluster {
         self.wait_members()
     }
 
-    fn start_node(&mut self, number: u32, other: Option<SocketAddr>) -> Result<Ready, Error> {
-        self.spawn(number, other)?;
-        Ok(self.nodes.wait_any_ready(READY_TIME)?.1)
-    }
-
-    fn spawn(&mut self, number: u32, other: Option<SocketAddr>) -> Result<(), Error> {
+    /// Starts a node. Returns where peers will reach it, if that is known already.
+    fn spawn(
+        &mut self,
+        number: u32,
+        other: Option<SocketAddr>,
+    ) -> Result<Option<SocketAddr>, Error> {
         let directory = self.data.node(number);
         fs::create_dir_all(&directory).map_err(|error| {
             Error::config(format!(
@@ -357,7 +364,8 @@ impl Cluster {
                 cores: self.cores(number, metal, listen, other)?,
             };
             let command = metal.qemu.command(&machine)?;
-            return self.nodes.start(number, command, &log);
+            self.nodes.start(number, command, &log)?;
+            return Ok(machine.cores.first().map(|core| core.link));
         }
         let args = NodeArgs {
             data: directory,
@@ -381,7 +389,8 @@ impl Cluster {
         };
         let mut command = Command::new(&self.plan.program);
         command.args(args.to_command_line());
-        self.nodes.start(number, command, &log)
+        self.nodes.start(number, command, &log)?;
+        Ok(None)
     }
 
     /// How the machine of a node is made, if it is on bare metal.
