@@ -58,6 +58,18 @@ fn who_has_gone_is_not_accepted_again() {
     assert_well(3017, &options);
 }
 
+/// A node that knew of no channel did not look at its doorbell: when the other one ran both
+/// drivers, the leader's node never heard that it was to have the devices.
+#[test]
+fn who_has_no_channel_yet_hears_of_the_first() {
+    let options = Options {
+        nodes: Some(2),
+        types: true,
+        ..Options::default()
+    };
+    assert_well(45, &options);
+}
+
 /// What a process had asked before it was a member came late, and cost it its place.
 #[test]
 fn a_path_that_fails_again_and_again_costs_nobody_a_lease() {

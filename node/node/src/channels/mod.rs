@@ -173,8 +173,8 @@ impl<P: Platform, D: Disk> Node<P, D> {
         self.look_at_timers();
         let core = &mut self.core;
         let doorbell = home::doorbell(core.dtm.me());
-        let is_rung = core::mem::take(&mut core.is_rung)
-            || (!self.channels.known.is_empty() && !core.dtm.holds(doorbell));
+        // Also who knows of no channel may get one from others: devices are the leader's node's.
+        let is_rung = core::mem::take(&mut core.is_rung) || !core.dtm.holds(doorbell);
         let ran = match is_rung || !self.channels.due.is_empty() {
             true => self.exchange(),
             false => Ran::Nothing,
