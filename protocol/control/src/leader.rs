@@ -197,6 +197,7 @@ pub struct Leader {
     epoch_began: Instant,
     /// The newest epoch that a member waits for.
     awaited: Epoch,
+    /// The present epoch has lasted long enough, and no other one may begin.
     is_stopped: bool,
     /// Told in this view to be in the memories of all stores' nodes.
     held: Epoch,
@@ -331,7 +332,9 @@ impl Leader {
             Phase::Gathering => self.grace_ends.filter(|_| self.state.view().is_some()),
             Phase::TakingOver => silence,
             Phase::Running => {
-                let timers = [Some(self.epoch_ends()), Some(self.next_heartbeat), silence];
+                // Epochs that have stopped go on when something becomes stable.
+                let epoch = (!self.is_stopped).then(|| self.epoch_ends());
+                let timers = [epoch, Some(self.next_heartbeat), silence];
                 timers.into_iter().flatten().min()
             }
         }
@@ -497,9 +500,9 @@ impl Leader {
             return;
         }
         let mut is_due = self.next_heartbeat <= now;
-        if self.epoch_ends() <= now {
+        if self.epoch_ends() <= now && self.advance_epoch() {
             self.epoch_began = now;
-            is_due |= self.advance_epoch();
+            is_due = true;
         }
         if is_due {
             let part = Duration::from_nanos(self.config.lease.as_nanos() / HEARTBEATS_PER_LEASE);

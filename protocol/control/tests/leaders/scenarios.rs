@@ -1,12 +1,13 @@
 //! What the leader decides, and when.
 use control::{
-    Command, EPOCHS_AHEAD_MAX, Event, FailedWhy, Input, JoinerId, Process, RefusedWhy, VoterId,
+    Command, Config, ControlState, EPOCHS_AHEAD_MAX, Event, FailedWhy, Input, JoinerId, Process,
+    RefusedWhy, VoterId,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use types::{Duration, Epoch, Fallback, NodeId, Prng, StoreId, View, ViewNumber};
 use wire::Message;
 
-use crate::world::{EPOCH, GRACE, LEASE, OWN, Persist, TIMEOUT, World, state_of};
+use crate::world::{GRACE, LEASE, OWN, Persist, TIMEOUT, World, config_of, state_of};
 
 #[test]
 fn a_cluster_forms_when_all_expected_have_joined() {
@@ -100,8 +101,27 @@ fn epochs_stop_when_stores_do_not_keep_up() {
         .filter(|event| matches!(event, Event::EpochsStopped { .. }));
     assert_eq!(held.count(), 1);
     world.stored(world.node(OWN), Epoch(500));
-    world.pass(EPOCH, &[]);
     assert_eq!(world.leader.epoch(), limit.next());
+}
+
+#[test]
+fn who_leads_while_epochs_are_stopped_is_woken_for_heartbeats_alone() {
+    let config = Config {
+        expected: 2,
+        epoch_length: Duration::from_millis(1),
+        ..config_of(OWN)
+    };
+    let mut world = World::led(config, ControlState::default());
+    (OWN..=OWN + 1).for_each(|store| world.join(store));
+    world.pass(Duration::from_millis(EPOCHS_AHEAD_MAX + 50), &[]);
+    for _ in 0..20 {
+        world.sent.clear();
+        let deadline = world.leader.next_deadline().unwrap();
+        assert!(deadline > world.now);
+        world.pass(deadline.since(world.now), &[]);
+        let is_heartbeat = |(_, message): &(NodeId, Message)| *message == Message::Heartbeat;
+        assert!(world.sent.iter().any(is_heartbeat), "{:?}", world.sent);
+    }
 }
 
 #[test]
