@@ -65,6 +65,15 @@ impl Connection {
         }
     }
 
+    /// The epoch that must be safe before somebody outside gets what waits for him. Nobody waits
+    /// for what goes to a file: that may take as long as the clock gives it.
+    pub(super) fn awaits(&self) -> Option<Epoch> {
+        match self.file {
+            Some(_) => None,
+            None => self.outlet.awaits(),
+        }
+    }
+
     /// Whether the memory should hear how much was sent, or that all was.
     pub(super) fn has_news(&self) -> bool {
         let sent = self.settled() - self.sent;

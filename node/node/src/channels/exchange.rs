@@ -91,11 +91,13 @@ impl<P: Platform, D: Disk> Node<P, D> {
         };
         let is_nothing = all.is_empty();
         let note = self.core.config.note;
+        let mut awaited = Epoch(0);
         for exchanged in all {
             let outside = &mut self.core.outside();
-            self.channels.apply(outside, exchanged, stamp.epoch(), note);
+            let awaits = self.channels.apply(outside, exchanged, stamp.epoch(), note);
+            awaited = awaited.max(awaits);
         }
-        self.core.await_epoch(self.channels.awaited);
+        self.core.await_epoch(awaited);
         match is_nothing {
             true => Ran::Nothing,
             false => Ran::Something,
@@ -190,16 +192,21 @@ impl Channels {
         Ok(())
     }
 
-    /// The transaction has committed.
+    /// The transaction has committed; gives the epoch that somebody outside waits for, 0 if
+    /// nobody does.
     fn apply(
         &mut self,
         sockets: &mut impl Outside,
         exchanged: Exchanged,
         epoch: Epoch,
         note: fn(&str),
-    ) {
+    ) -> Epoch {
+        let mut awaited = Epoch(0);
         let (id, mut told) = match exchanged {
-            Exchanged::Not(id) | Exchanged::Freed(id) => return self.forget(sockets, id),
+            Exchanged::Not(id) | Exchanged::Freed(id) => {
+                self.forget(sockets, id);
+                return awaited;
+            }
             Exchanged::Told(id, told) => (id, told),
         };
         let known = self.known.entry(id).or_insert_with(|| Known {
@@ -228,10 +235,7 @@ impl Channels {
                 let connection = self.connections.get_mut(&socket);
                 let connection = connection.expect("a known connection is there");
                 match connection.apply(&told, epoch) {
-                    Ok(()) => {
-                        let awaits = connection.outlet.awaits().unwrap_or_default();
-                        self.awaited = self.awaited.max(awaits);
-                    }
+                    Ok(()) => awaited = connection.awaits().unwrap_or_default(),
                     Err(devices::Contradiction) => self.break_off(sockets, socket),
                 }
                 self.held.insert(socket);
@@ -249,6 +253,7 @@ impl Channels {
         if !told.is_all {
             self.due.insert(id);
         }
+        awaited
     }
 
     /// A connection has got its channel.

@@ -41,8 +41,6 @@ pub(crate) struct Channels {
     due: BTreeSet<ChannelId>,
     /// Something of theirs waits to leave, or to be forgotten.
     held: BTreeSet<SocketId>,
-    /// The newest epoch that something waits for to leave.
-    awaited: Epoch,
     /// What was safe when that was looked at.
     safe: Epoch,
     /// In which view, and course of events, all were looked at.
