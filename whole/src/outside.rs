@@ -239,12 +239,6 @@ impl Sockets for SimPlatform {
         }
     }
 
-    fn open_file(&mut self, name: &str) -> Result<(SocketId, u64), String> {
-        Err(format!("open the file {name}: there are no files here"))
-    }
-
-    fn write_at(&mut self, _file: SocketId, _place: u64, _bytes: &[u8]) {}
-
     fn break_off(&mut self, socket: SocketId) {
         let (me, mut world) = (self.me(), self.enter());
         if world.process(me).is_alive() {

@@ -1,10 +1,11 @@
 //! Files that programs append to, in one directory that the operator has named. A thread of its
-//! own writes them and waits for the disk, one write after the other.
+//! own opens and writes them, and waits for the disk: once for all that has come meanwhile.
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::iter;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
@@ -16,10 +17,12 @@ use crate::Waker;
 const FIRST_FILE: u64 = 3 << 61;
 /// Bytes of what is there that are compared at a time.
 const PIECE_BYTES: usize = 64 << 10;
+/// Tasks between two waits for the disk, at most: nobody hears of any of them before.
+const BATCH_TASKS: usize = 256;
 
 /// What the thread is to do.
 enum Task {
-    Open(SocketId, File),
+    Open(SocketId, String),
     Write(SocketId, u64, Vec<u8>),
     Close(SocketId),
 }
@@ -27,7 +30,7 @@ enum Task {
 /// The files of one node.
 #[derive(Debug)]
 pub struct LinuxFiles {
-    directory: Option<PathBuf>,
+    has_directory: bool,
     next: u64,
     tasks: Sender<Task>,
     done: Receiver<SocketEvent>,
@@ -41,21 +44,16 @@ impl LinuxFiles {
     pub fn start(directory: Option<PathBuf>, waker: Waker) -> io::Result<Self> {
         let (tasks, todo) = mpsc::channel();
         let (tell, done) = mpsc::channel();
-        thread::Builder::new().name("files".into()).spawn(move || {
-            let mut files = BTreeMap::new();
-            for task in todo {
-                let Some(event) = perform(&mut files, task) else {
-                    continue;
-                };
-                // Nobody listens when the node has ended; then the thread ends, too.
-                if tell.send(event).is_err() {
-                    return;
-                }
-                waker.wake();
-            }
-        })?;
+        let has_directory = directory.is_some();
+        if let Some(directory) = directory {
+            let desk = Desk::new(directory);
+            let name = "files".to_owned();
+            thread::Builder::new()
+                .name(name)
+                .spawn(move || work(desk, &todo, &tell, &waker))?;
+        }
         Ok(Self {
-            directory,
+            has_directory,
             next: FIRST_FILE,
             tasks,
             done,
@@ -76,42 +74,18 @@ impl LinuxFiles {
     /// See [`platform::Sockets::open_file`].
     ///
     /// # Errors
-    /// Why it cannot be opened, for people.
-    pub fn open(&mut self, name: &str) -> Result<(SocketId, u64), String> {
-        let Some(directory) = &self.directory else {
+    /// If there is no directory, for people.
+    pub fn open(&mut self, name: &str) -> Result<SocketId, String> {
+        if !self.has_directory {
             return Err(format!(
                 "append to the file {name}: this node has no directory for files; start it with \
                  `--files DIR`"
             ));
-        };
-        let path = directory.join(name);
-        let failed = |error: io::Error| format!("append to the file {}: {error}", path.display());
-        let is_plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']);
-        if !is_plain {
-            return Err(failed(io::ErrorKind::InvalidFilename.into()));
-        }
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            // No link leads out of the directory, and nobody waits for the end of a pipe.
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-            .open(&path)
-            .map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        if !metadata.is_file() {
-            return Err(failed(io::Error::other("expected a file")));
-        }
-        if metadata.len() == 0 {
-            // It may be new: its name is to last as well as what it holds.
-            let synced = File::open(directory).and_then(|directory| directory.sync_all());
-            synced.map_err(failed)?;
         }
         let socket = SocketId(self.next);
         self.next += 1;
-        self.send(Task::Open(socket, file));
-        Ok((socket, metadata.len()))
+        self.send(Task::Open(socket, name.to_owned()));
+        Ok(socket)
     }
 
     /// See [`platform::Sockets::write_at`].
@@ -130,33 +104,128 @@ impl LinuxFiles {
     }
 }
 
-fn perform(files: &mut BTreeMap<SocketId, File>, task: Task) -> Option<SocketEvent> {
-    let (socket, place, bytes) = match task {
-        Task::Open(socket, file) => {
-            files.insert(socket, file);
-            return None;
+/// Does what is to be done, until nobody wants or hears any more.
+fn work(mut desk: Desk, todo: &Receiver<Task>, tell: &Sender<SocketEvent>, waker: &Waker) {
+    while let Ok(first) = todo.recv() {
+        let more = iter::from_fn(|| todo.try_recv().ok());
+        for task in iter::once(first).chain(more).take(BATCH_TASKS) {
+            desk.perform(task);
         }
-        Task::Close(socket) => {
-            files.remove(&socket);
-            return None;
+        desk.settle_all();
+        if desk.events.is_empty() {
+            continue;
         }
-        Task::Write(socket, place, bytes) => (socket, place, bytes),
-    };
-    // After a failure nothing more is written: there would be a gap.
-    let written = write(files.get(&socket)?, place, &bytes);
-    Some(match written {
-        Ok(()) => SocketEvent::Written {
-            socket,
-            bytes: bytes.len(),
-        },
-        Err(error) => {
-            files.remove(&socket);
-            SocketEvent::Failed {
-                socket,
-                why: format!("write to the file: {error}"),
+        for event in desk.events.drain(..) {
+            if tell.send(event).is_err() {
+                return;
             }
         }
-    })
+        waker.wake();
+    }
+}
+
+/// What the thread has before it.
+struct Desk {
+    directory: PathBuf,
+    files: BTreeMap<SocketId, File>,
+    /// What was written and may not be on the disk, in bytes.
+    unsettled: BTreeMap<SocketId, usize>,
+    /// What has happened and was not told.
+    events: Vec<SocketEvent>,
+}
+
+impl Desk {
+    fn new(directory: PathBuf) -> Self {
+        Self {
+            directory,
+            files: BTreeMap::new(),
+            unsettled: BTreeMap::new(),
+            events: Vec::new(),
+        }
+    }
+
+    fn perform(&mut self, task: Task) {
+        match task {
+            Task::Open(socket, name) => match open(&self.directory, &name) {
+                Ok((file, length)) => {
+                    self.files.insert(socket, file);
+                    self.events.push(SocketEvent::Opened { socket, length });
+                }
+                Err(error) => {
+                    let path = self.directory.join(name);
+                    let why = format!("append to the file {}: {error}", path.display());
+                    self.events.push(SocketEvent::Failed { socket, why });
+                }
+            },
+            Task::Write(socket, place, bytes) => {
+                // After a failure nothing more is written: there would be a gap.
+                let Some(file) = self.files.get(&socket) else {
+                    return;
+                };
+                match write(file, place, &bytes) {
+                    Ok(()) => *self.unsettled.entry(socket).or_default() += bytes.len(),
+                    Err(error) => {
+                        self.settle(socket);
+                        self.fail(socket, &error);
+                    }
+                }
+            }
+            Task::Close(socket) => {
+                self.settle(socket);
+                self.files.remove(&socket);
+            }
+        }
+    }
+
+    fn settle_all(&mut self) {
+        while let Some((&socket, _)) = self.unsettled.first_key_value() {
+            self.settle(socket);
+        }
+    }
+
+    /// Waits until everything that was written to a file is on the disk.
+    fn settle(&mut self, socket: SocketId) {
+        let bytes = self.unsettled.remove(&socket);
+        if let (Some(bytes), Some(file)) = (bytes, self.files.get(&socket)) {
+            match file.sync_data() {
+                Ok(()) => self.events.push(SocketEvent::Written { socket, bytes }),
+                Err(error) => self.fail(socket, &error),
+            }
+        }
+    }
+
+    fn fail(&mut self, socket: SocketId, error: &io::Error) {
+        // It may have failed before, when what had been written was to be settled.
+        if self.files.remove(&socket).is_some() {
+            let why = format!("write to the file: {error}");
+            self.events.push(SocketEvent::Failed { socket, why });
+        }
+    }
+}
+
+/// Opens a file of the directory, or makes it; says how long it is.
+fn open(directory: &Path, name: &str) -> io::Result<(File, u64)> {
+    let is_plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']);
+    if !is_plain {
+        return Err(io::ErrorKind::InvalidFilename.into());
+    }
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        // No link leads out of the directory, and nobody waits for the end of a pipe.
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(directory.join(name))?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("expected a file"));
+    }
+    if metadata.len() == 0 {
+        // It may be new: its name is to last as well as what it holds.
+        File::open(directory)?.sync_all()?;
+    }
+    Ok((file, metadata.len()))
 }
 
 /// Writes behind what is there, which must be the beginning of it if it reaches so far.
@@ -185,6 +254,5 @@ fn write(file: &File, place: u64, bytes: &[u8]) -> io::Result<()> {
         }
         at += count;
     }
-    file.write_all_at(bytes, place)?;
-    file.sync_data()
+    file.write_all_at(bytes, place)
 }

@@ -89,15 +89,6 @@ impl Sockets for Network {
         }
     }
 
-    /// A network has no files; see [`crate::LinuxFiles`].
-    fn open_file(&mut self, name: &str) -> Result<(SocketId, u64), String> {
-        Err(format!(
-            "append to the file {name}: there are no files here"
-        ))
-    }
-
-    fn write_at(&mut self, _file: SocketId, _place: u64, _bytes: &[u8]) {}
-
     fn break_off(&mut self, socket: SocketId) {
         match Ports::is_line(socket) {
             true => self.ports.end_line(&mut self.exchange.core, socket),

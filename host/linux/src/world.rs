@@ -85,7 +85,7 @@ impl Sockets for LinuxWorld {
         self.network.write(socket, bytes);
     }
 
-    fn open_file(&mut self, name: &str) -> Result<(SocketId, u64), String> {
+    fn open_file(&mut self, name: &str) -> Result<SocketId, String> {
         self.files.open(name)
     }
 

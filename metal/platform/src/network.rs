@@ -294,14 +294,6 @@ impl Sockets for Network {
         self.programs.finish(socket, MetalClock.now());
     }
 
-    fn open_file(&mut self, _: &str) -> Result<(SocketId, u64), String> {
-        Err("this machine has no directory for files".into())
-    }
-
-    fn write_at(&mut self, _: SocketId, _: u64, _: &[u8]) {
-        // No file was ever opened.
-    }
-
     fn break_off(&mut self, socket: SocketId) {
         let core = &mut self.exchange.core;
         self.programs

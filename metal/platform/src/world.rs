@@ -134,14 +134,6 @@ impl Sockets for MetalWorld {
         self.network.finish(socket);
     }
 
-    fn open_file(&mut self, name: &str) -> Result<(SocketId, u64), String> {
-        self.network.open_file(name)
-    }
-
-    fn write_at(&mut self, file: SocketId, place: u64, bytes: &[u8]) {
-        self.network.write_at(file, place, bytes);
-    }
-
     fn break_off(&mut self, socket: SocketId) {
         self.network.break_off(socket);
     }

@@ -4,6 +4,7 @@
 //! Everything goes by credit. A world reads from a connection no more than it was asked to,
 //! so a peer that writes faster than programs read is stopped by its own system; it says how
 //! much of what it was given has gone to the system, so a peer that does not read is seen.
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -28,7 +29,8 @@ pub enum Protocol {
 pub struct SocketId(pub u64);
 
 /// Something that happened to a socket. For each connection: `Accepted`; then `Received`,
-/// `Written`, and at most one `Ended`; then `Gone`, and nothing more.
+/// `Written`, and at most one `Ended`; then `Gone`, and nothing more. For each file: `Opened`,
+/// then `Written`; in the place of either `Failed`, and nothing more.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SocketEvent {
     /// Somebody connected. Nothing is read before [`Sockets::want`].
@@ -59,7 +61,14 @@ pub enum SocketEvent {
         /// How many, at least one.
         bytes: usize,
     },
-    /// A file cannot be written any more; `Gone` follows.
+    /// A file is open, and has so many bytes.
+    Opened {
+        /// This file.
+        socket: SocketId,
+        /// Its length.
+        length: u64,
+    },
+    /// A file cannot be opened, or not be written any more. Its number is forgotten.
     Failed {
         /// This file.
         socket: SocketId,
@@ -74,8 +83,8 @@ pub enum SocketEvent {
     },
 }
 
-/// Connections of programs. Calls with a number that is not known any more do nothing: the
-/// event that says so is on its way.
+/// Connections of programs, and files. Calls with a number that is not known any more do nothing:
+/// the event that says so is on its way.
 pub trait Sockets {
     /// Listens at an address; port 0 is any free port. Gives where it listens.
     ///
@@ -101,16 +110,23 @@ pub trait Sockets {
     fn finish(&mut self, socket: SocketId);
 
     /// Opens a file of the directory that the operator has named, makes it if there is none, and
-    /// gives its length. It has a number as connections have.
+    /// says `Opened` when that is done. It has a number as connections have. A world need have no
+    /// files.
     ///
     /// # Errors
     /// Why it cannot, for people.
-    fn open_file(&mut self, name: &str) -> Result<(SocketId, u64), String>;
+    fn open_file(&mut self, name: &str) -> Result<SocketId, String> {
+        Err(format!(
+            "append to the file {name}: this machine has no directory for files"
+        ))
+    }
 
-    /// Writes at this place of a file, behind all that was to be written before; says `Written`
-    /// when that is on the disk. What is there already must be the same, which is written again
-    /// after whatever has happened, and the file must be that long.
-    fn write_at(&mut self, file: SocketId, place: u64, bytes: &[u8]);
+    /// Writes at this place of an open file, behind all that was to be written before; says
+    /// `Written` when that is on the disk. What is there already must be the same, which is
+    /// written again after whatever has happened, and the file must be that long.
+    fn write_at(&mut self, file: SocketId, place: u64, bytes: &[u8]) {
+        let _ = (file, place, bytes);
+    }
 
     /// Breaks the connection: what was not sent is lost, and the other end sees that it was
     /// broken. Of a file, nothing more is written than what was to be.

@@ -32,8 +32,7 @@ impl Files {
         }
     }
 
-    fn write(&mut self, file: SocketId, place: u64, bytes: &[u8]) -> SocketEvent {
-        self.files.write_at(file, place, bytes);
+    fn next_event(&mut self) -> SocketEvent {
         let begun = Instant::now();
         loop {
             if let Some(event) = self.files.next_event() {
@@ -44,19 +43,38 @@ impl Files {
         }
     }
 
+    /// The file, and its length.
+    fn open(&mut self, name: &str) -> (SocketId, u64) {
+        let file = self.files.open(name).unwrap();
+        match self.next_event() {
+            SocketEvent::Opened { socket, length } if socket == file => (file, length),
+            other => panic!("expected that it is open, found {other:?}"),
+        }
+    }
+
+    fn write(&mut self, file: SocketId, place: u64, bytes: &[u8]) -> SocketEvent {
+        self.files.write_at(file, place, bytes);
+        self.next_event()
+    }
+
     fn written(&mut self, file: SocketId, place: u64, bytes: &[u8]) {
         let done = self.write(file, place, bytes);
         let (socket, bytes) = (file, bytes.len());
         assert_eq!(done, SocketEvent::Written { socket, bytes });
     }
 
-    fn refused(&mut self, file: SocketId, place: u64, bytes: &[u8], expected: &str) {
-        match self.write(file, place, bytes) {
+    fn failed(&mut self, file: SocketId, expected: &str) {
+        match self.next_event() {
             SocketEvent::Failed { socket, why } if socket == file => {
                 assert!(why.contains(expected), "{why}");
             }
             other => panic!("expected a failure, found {other:?}"),
         }
+    }
+
+    fn refused(&mut self, file: SocketId, place: u64, bytes: &[u8], expected: &str) {
+        self.files.write_at(file, place, bytes);
+        self.failed(file, expected);
     }
 
     fn read(&self, name: &str) -> String {
@@ -74,12 +92,12 @@ impl Drop for Files {
 fn what_is_written_again_is_there_once() {
     let mut files = Files::new();
     fs::write(files.directory.join("log"), "before\n").unwrap();
-    let (file, length) = files.files.open("log").unwrap();
+    let (file, length) = files.open("log");
     assert_eq!(length, 7);
     files.written(file, 7, b"one\ntwo\n");
     // Another home, that knows of the first line only, or of nothing.
     for known in [11, 7] {
-        let (again, _) = files.files.open("log").unwrap();
+        let (again, _) = files.open("log");
         let all = b"one\ntwo\nthree\n";
         let from = usize::try_from(known - 7).unwrap();
         files.written(again, known, &all[from..]);
@@ -92,7 +110,7 @@ fn what_is_written_again_is_there_once() {
 fn what_a_crash_has_left_as_zeros_is_written() {
     let mut files = Files::new();
     fs::write(files.directory.join("log"), b"a\0\0\0").unwrap();
-    let (file, _) = files.files.open("log").unwrap();
+    let (file, _) = files.open("log");
     files.written(file, 0, b"abcdef");
     assert_eq!(files.read("log"), "abcdef");
 }
@@ -100,12 +118,12 @@ fn what_a_crash_has_left_as_zeros_is_written() {
 #[test]
 fn a_file_that_was_cut_or_changed_is_told_of_and_left_alone() {
     let mut files = Files::new();
-    let (file, _) = files.files.open("log").unwrap();
+    let (file, _) = files.open("log");
     files.written(file, 0, b"abc");
     fs::write(files.directory.join("log"), "a").unwrap();
     files.refused(file, 3, b"def", "it has 1 bytes, expected at least the 3");
     assert_eq!(files.read("log"), "a");
-    let (file, _) = files.files.open("log").unwrap();
+    let (file, _) = files.open("log");
     files.refused(
         file,
         0,
@@ -123,11 +141,48 @@ fn files_are_those_of_the_directory() {
     std::os::unix::fs::symlink(&outside, files.directory.join("link")).unwrap();
     fs::create_dir(files.directory.join("folder")).unwrap();
     for name in ["../log", "/etc/passwd", ".hidden", "", "link", "folder"] {
-        let refused = files.files.open(name).unwrap_err();
-        assert!(refused.starts_with("append to the file "), "{refused}");
+        let file = files.files.open(name).unwrap();
+        files.failed(file, "append to the file ");
     }
     let node = open(2);
     let mut none = LinuxFiles::start(None, node.waker()).unwrap();
     let refused = none.open("log").unwrap_err();
     assert!(refused.contains("--files DIR"), "{refused}");
+}
+
+/// However many are written together, each is told of.
+#[test]
+fn what_is_written_in_one_go_is_all_told_of() {
+    let mut files = Files::new();
+    let (one, _) = files.open("one");
+    let (other, _) = files.open("other");
+    let count = 1000;
+    for at in 0..count {
+        files.files.write_at(one, at, b"x");
+        files.files.write_at(other, 2 * at, b"yz");
+    }
+    let mut told = [0, 0];
+    while told != [1000, 2000] {
+        match files.next_event() {
+            SocketEvent::Written { socket, bytes } => told[usize::from(socket == other)] += bytes,
+            event => panic!("{event:?}"),
+        }
+    }
+    assert_eq!(files.read("one"), "x".repeat(1000));
+    assert_eq!(files.read("other"), "yz".repeat(1000));
+}
+
+#[test]
+fn what_was_written_before_a_failure_is_told_of_and_nothing_after_it_is_written() {
+    let mut files = Files::new();
+    let (file, _) = files.open("log");
+    files.files.write_at(file, 0, b"abc");
+    files.files.write_at(file, 4, b"efg");
+    files.files.write_at(file, 3, b"d");
+    let (socket, bytes) = (file, 3);
+    assert_eq!(files.next_event(), SocketEvent::Written { socket, bytes });
+    files.failed(file, "it has 3 bytes, expected at least the 4");
+    files.files.close(file);
+    let (_, length) = files.open("log");
+    assert_eq!(length, 3);
 }

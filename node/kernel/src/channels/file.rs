@@ -22,11 +22,27 @@ record! {
     pub(super) struct Placed {
         /// Bytes of its name.
         pub(super) name_bytes: u8,
-        /// Whether it is known where its bytes begin; then no other channel writes to the file.
-        is_placed: u8,
-        /// Where they begin.
+        /// How far it is: one of those below.
+        stage: u8,
+        /// Where its bytes begin, once it is placed.
         start: u64,
     }
+}
+
+/// It has a name only; another channel may have the file.
+const NAMED: u8 = 0;
+/// It is known where its bytes begin.
+const PLACED: u8 = 1;
+/// It has the file, and no other channel has; where its bytes begin is not known yet.
+const CLAIMED: u8 = 2;
+
+/// Whose a file is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Claim {
+    /// The channel's that asked, until it is freed; the channel as it is now.
+    Ours(Channel),
+    /// Another one's.
+    HeldBy(ChannelId),
 }
 
 impl Placed {
@@ -48,7 +64,11 @@ impl Channel {
     #[must_use]
     pub fn file_start(&self) -> Option<u64> {
         let placed = Placed::of(self);
-        (placed.is_placed == 1).then_some(placed.start)
+        (placed.stage == PLACED).then_some(placed.start)
+    }
+
+    fn has_file(&self) -> bool {
+        self.kind == Kind::File && Placed::of(self).stage != NAMED
     }
 }
 
@@ -77,7 +97,7 @@ pub fn append(
     }
     let placed = Placed {
         name_bytes: u8::try_from(name.len()).expect("at most 100"),
-        is_placed: 0,
+        stage: NAMED,
         start: 0,
     };
     let what = (Kind::File, placed.detail());
@@ -100,31 +120,40 @@ pub fn name(pages: &mut impl Pages, (id, channel): (ChannelId, &Channel)) -> Res
     Ok(String::from_utf8(bytes).expect("file names are ASCII"))
 }
 
-/// Whether a channel's file is its to write now: it is placed, or no other one of that name is.
+/// Takes a channel's file for it, unless another channel of that name has it. `holder`: who had
+/// it when that was looked for last; as long as he has it nobody else is looked at.
 ///
 /// # Errors
 /// Only [`Stop`].
-pub fn is_free(pages: &mut impl Pages, this: (ChannelId, &Channel)) -> Result<bool, Stop> {
-    if this.1.file_start().is_some() {
-        return Ok(true);
+pub fn claim(
+    pages: &mut impl Pages,
+    (id, channel): (ChannelId, &Channel),
+    holder: Option<ChannelId>,
+) -> Result<Claim, Stop> {
+    if channel.has_file() {
+        return Ok(Claim::Ours(*channel));
     }
-    let wanted = name(pages, this)?;
+    if let Some(holder) = holder
+        && table::find(pages, holder)?.is_some_and(|other| other.has_file())
+    {
+        return Ok(Claim::HeldBy(holder));
+    }
+    let wanted = name(pages, (id, channel))?;
     let mut from = 0;
     while let Some(place) = table::next_place(pages, from)? {
         from = place + 1;
-        if let Some((id, channel)) = table::at(pages, place)?
-            && channel.kind == Kind::File
-            && channel.file_start().is_some()
-            && name(pages, (id, &channel))? == wanted
+        if let Some((other_id, other)) = table::at(pages, place)?
+            && other.has_file()
+            && name(pages, (other_id, &other))? == wanted
         {
-            return Ok(false);
+            return Ok(Claim::HeldBy(other_id));
         }
     }
-    Ok(true)
+    set_stage(pages, id, CLAIMED).map(Claim::Ours)
 }
 
-/// Writes down that a channel's bytes begin here in its file, which is its from now on; the
-/// channel as it is then. `None` if another one has the file.
+/// Writes down that a channel's bytes begin here in its file, which it has claimed; the channel
+/// as it is then.
 ///
 /// # Errors
 /// Only [`Stop`].
@@ -132,17 +161,24 @@ pub fn place(
     pages: &mut impl Pages,
     (id, channel): (ChannelId, &Channel),
     start: u64,
-) -> Result<Option<Channel>, Stop> {
-    if !is_free(pages, (id, channel))? {
-        return Ok(None);
-    }
+) -> Result<Channel, Stop> {
+    assert!(channel.has_file(), "who is placed has claimed the file");
     let placed = Placed {
-        is_placed: 1,
+        stage: PLACED,
         start,
         ..Placed::of(channel)
     };
-    let detail = placed.detail();
-    table::update(pages, id, |channel| channel.detail = detail).map(Some)
+    table::update(pages, id, |channel| channel.detail = placed.detail())
+}
+
+fn set_stage(pages: &mut impl Pages, id: ChannelId, stage: u8) -> Result<Channel, Stop> {
+    table::update(pages, id, |channel| {
+        let placed = Placed {
+            stage,
+            ..Placed::of(channel)
+        };
+        channel.detail = placed.detail();
+    })
 }
 
 /// Tells the program why its file cannot be written, and that the channel is lost.
@@ -155,9 +191,13 @@ pub fn fail(
     (id, channel): (ChannelId, &Channel),
     why: &str,
 ) -> Result<(), Stop> {
-    if direction::inward(id.place()).get(pages)?.is_lost == 0 {
-        home::deliver(pages, station, (id, channel), why.as_bytes(), false)?;
-        home::lose(pages, station, (id, channel))?;
+    if direction::inward(id.place()).get(pages)?.is_lost == 1 {
+        return Ok(());
     }
-    Ok(())
+    if channel.has_file() && channel.file_start().is_none() {
+        // It has written nothing, and never will: another one may have better luck.
+        set_stage(pages, id, NAMED)?;
+    }
+    home::deliver(pages, station, (id, channel), why.as_bytes(), false)?;
+    home::lose(pages, station, (id, channel))
 }

@@ -3,6 +3,7 @@
 use types::NodeId;
 
 use super::memory::{Memory, Stops, station};
+use crate::channels::file::Claim;
 use crate::channels::home::{self, State};
 use crate::channels::program::{self, Passed, Place};
 use crate::channels::{Channel, ChannelRefusal, file};
@@ -37,11 +38,37 @@ fn state(memory: &mut Memory, id: ChannelId) -> State {
     memory.run(|pages| home::state(pages, id)).unwrap()
 }
 
-/// Where the file is placed, if it may be.
+/// Who has the file of a channel that asks for it, and may know who had it; `None`: itself.
+fn claim(memory: &mut Memory, id: ChannelId, holder: Option<ChannelId>) -> Option<ChannelId> {
+    let channel = find(memory, id);
+    let claimed = memory.run(|pages| file::claim(pages, (id, &channel), holder));
+    match claimed.unwrap() {
+        Claim::HeldBy(holder) => Some(holder),
+        Claim::Ours(_) => None,
+    }
+}
+
+/// Where the file of a channel that has claimed it is placed.
 fn placed(memory: &mut Memory, id: ChannelId, length: u64) -> Option<u64> {
     let channel = find(memory, id);
     let placed = memory.run(|pages| file::place(pages, (id, &channel), length));
-    placed.unwrap().and_then(|channel| channel.file_start())
+    placed.unwrap().file_start()
+}
+
+fn close(memory: &mut Memory, process: ProcessId, id: ChannelId) {
+    memory
+        .run(|pages| {
+            program::close(pages, at(process), id)?;
+            home::free(pages, id)
+        })
+        .unwrap();
+}
+
+fn fail(memory: &mut Memory, id: ChannelId, why: &str) {
+    let channel = find(memory, id);
+    memory
+        .run(|pages| file::fail(pages, station(0), (id, &channel), why))
+        .unwrap();
 }
 
 fn write(memory: &mut Memory, process: ProcessId, id: ChannelId, bytes: &[u8]) -> Passed {
@@ -71,6 +98,8 @@ fn names_lead_nowhere_else() {
 fn who_takes_a_file_over_knows_where_its_bytes_belong() {
     let (mut memory, process) = program();
     let id = append(&mut memory, process, "log").unwrap();
+    assert_eq!(claim(&mut memory, id, None), None);
+    assert_eq!(find(&mut memory, id).file_start(), None);
     assert_eq!(placed(&mut memory, id, 100), Some(100));
     assert_eq!(write(&mut memory, process, id, b"abcdef"), Passed::Bytes(6));
     let channel = find(&mut memory, id);
@@ -92,8 +121,9 @@ fn who_takes_a_file_over_knows_where_its_bytes_belong() {
     assert_eq!((sent, written, is_lost), (4, 6, false));
     let rest = memory.run(|pages| home::collect(pages, id, sent, 99));
     assert_eq!(rest.unwrap(), b"ef");
-    // It stays where it is, whatever the length is there.
-    assert_eq!(placed(&mut memory, id, 104), Some(104));
+    // It is his already.
+    assert_eq!(claim(&mut memory, id, None), None);
+    assert_eq!(find(&mut memory, id).file_start(), Some(100));
 }
 
 #[test]
@@ -102,16 +132,44 @@ fn a_file_has_one_writer_at_a_time() {
     let first = append(&mut memory, process, "log").unwrap();
     let second = append(&mut memory, process, "log").unwrap();
     let other = append(&mut memory, process, "log.1").unwrap();
+    assert_eq!(claim(&mut memory, first, None), None);
+    // Before it is known where the first one's bytes begin, too.
+    assert_eq!(claim(&mut memory, second, None), Some(first));
+    assert_eq!(claim(&mut memory, other, None), None);
     assert_eq!(placed(&mut memory, first, 0), Some(0));
-    assert_eq!(placed(&mut memory, second, 0), None);
-    assert_eq!(placed(&mut memory, other, 0), Some(0));
-    memory
-        .run(|pages| {
-            program::close(pages, at(process), first)?;
-            home::free(pages, first)
-        })
-        .unwrap();
+    assert_eq!(claim(&mut memory, second, Some(first)), Some(first));
+    close(&mut memory, process, first);
+    assert_eq!(claim(&mut memory, second, Some(first)), None);
     assert_eq!(placed(&mut memory, second, 9), Some(9));
+}
+
+/// The place of the one who had it may be another channel's by now.
+#[test]
+fn who_waits_for_a_file_finds_whoever_has_it_next() {
+    let (mut memory, process) = program();
+    let first = append(&mut memory, process, "log").unwrap();
+    let waiting = append(&mut memory, process, "log").unwrap();
+    assert_eq!(claim(&mut memory, first, None), None);
+    assert_eq!(claim(&mut memory, waiting, None), Some(first));
+    close(&mut memory, process, first);
+    let next = append(&mut memory, process, "log").unwrap();
+    assert_eq!(claim(&mut memory, next, None), None);
+    assert_eq!(claim(&mut memory, waiting, Some(first)), Some(next));
+}
+
+#[test]
+fn who_could_not_open_his_file_stands_in_nobodys_way() {
+    let (mut memory, process) = program();
+    let first = append(&mut memory, process, "log").unwrap();
+    let second = append(&mut memory, process, "log").unwrap();
+    assert_eq!(claim(&mut memory, first, None), None);
+    fail(&mut memory, first, "there is no directory");
+    assert_eq!(claim(&mut memory, second, Some(first)), None);
+    // Who has written something may have left a gap.
+    placed(&mut memory, second, 0);
+    fail(&mut memory, second, "the disk is full");
+    let third = append(&mut memory, process, "log").unwrap();
+    assert_eq!(claim(&mut memory, third, None), Some(second));
 }
 
 #[test]
@@ -127,10 +185,7 @@ fn the_program_reads_why_its_file_cannot_be_written() {
     };
     assert_eq!(read(&mut memory).0, Passed::Bytes(0), "its name is no news");
     for why in ["the disk is full", "and something else"] {
-        let channel = find(&mut memory, id);
-        memory
-            .run(|pages| file::fail(pages, station(0), (id, &channel), why))
-            .unwrap();
+        fail(&mut memory, id, why);
     }
     assert_eq!(write(&mut memory, process, id, b"more"), Passed::Lost);
     let (passed, buffer) = read(&mut memory);

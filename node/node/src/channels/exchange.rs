@@ -143,7 +143,7 @@ impl Channels {
             (Kind::File, Some(OurEnd::Failed(why))) => {
                 file::exchange_failed(pages, station, (id, &channel), why, &told)?
             }
-            (Kind::File, _) => file::exchange_closed(pages, (id, &channel), &mut told)?,
+            (Kind::File, end) => file::exchange_closed(pages, (id, &channel), end, &mut told)?,
             (Kind::Timer, _) => {
                 told.next_tick = home::tick(pages, station, (id, &channel), self.wall_ns)?;
                 state.is_closed
@@ -245,7 +245,7 @@ impl Channels {
                 *next = told.next_tick;
                 self.ticks.insert((*next, id));
             }
-            OurEnd::Failed(_) | OurEnd::Nothing => {}
+            OurEnd::Failed(_) | OurEnd::Waiting(_) | OurEnd::Nothing => {}
         }
         if told.channel.kind == Kind::File {
             self.serve_file(sockets, id, &told);

@@ -4,8 +4,9 @@
 use alloc::string::String;
 
 use devices::{Intake, Outlet, Rule};
+use kernel::channels::Channel;
+use kernel::channels::file::{self, Claim};
 use kernel::channels::home::State;
-use kernel::channels::{Channel, file};
 use kernel::{ChannelId, Pages, Station, Stop};
 
 use super::connection::Connection;
@@ -15,8 +16,8 @@ use super::{Channels, Known, OurEnd};
 /// The file at the other end of a connection.
 #[derive(Debug)]
 pub(super) struct FileEnd {
-    /// Its length when it was opened.
-    length: u64,
+    /// Its length when it was opened, once it is open.
+    length: Option<u64>,
     /// Where in it the channel's first byte is, once the memory says so.
     start: Option<u64>,
     /// Why it cannot be written.
@@ -28,8 +29,8 @@ pub(super) struct FileEnd {
 pub(super) enum Wanted {
     /// To be opened, under this name.
     Open(String),
-    /// To be let go of: another channel writes to it.
-    Release,
+    /// To be waited for: this channel has it.
+    Wait(ChannelId),
 }
 
 impl FileEnd {
@@ -40,14 +41,14 @@ impl FileEnd {
 }
 
 impl Connection {
-    /// To a file of this length, from what the memory says on.
-    fn with_file(channel: &Channel, state: &State, length: u64) -> Self {
+    /// To a file that is being opened, from what the memory says on.
+    fn with_file(channel: &Channel, state: &State) -> Self {
         Self {
             intake: Intake::starting_at(state.delivered),
             outlet: Outlet::starting_at(Rule::AtStable, state.sent),
             sent: state.sent,
             file: Some(FileEnd {
-                length,
+                length: None,
                 start: channel.file_start(),
                 failure: None,
             }),
@@ -55,7 +56,14 @@ impl Connection {
         }
     }
 
-    /// It is a file that cannot be written any more.
+    /// It is a file that is open, and has so many bytes.
+    pub(super) fn open_with(&mut self, length: u64) {
+        if let Some(file) = &mut self.file {
+            file.length = Some(length);
+        }
+    }
+
+    /// It is a file that cannot be opened, or not be written any more.
     pub(super) fn fail(&mut self, why: String) {
         self.is_gone = true;
         if let Some(file) = &mut self.file {
@@ -83,7 +91,8 @@ impl Connection {
 /// over.
 pub(super) fn exchange_closed(
     pages: &mut impl Pages,
-    this: (ChannelId, &Channel),
+    (id, channel): (ChannelId, &Channel),
+    end: Option<&OurEnd>,
     told: &mut Told,
 ) -> Result<bool, Stop> {
     let state = told.state;
@@ -91,9 +100,17 @@ pub(super) fn exchange_closed(
     if is_over {
         return Ok(state.is_closed);
     }
-    if file::is_free(pages, this)? {
-        told.wanted = Some(Wanted::Open(file::name(pages, this)?));
-    }
+    let holder = match end {
+        Some(OurEnd::Waiting(holder)) => Some(*holder),
+        _ => None,
+    };
+    told.wanted = Some(match file::claim(pages, (id, channel), holder)? {
+        Claim::HeldBy(holder) => Wanted::Wait(holder),
+        Claim::Ours(claimed) => {
+            told.channel = claimed;
+            Wanted::Open(file::name(pages, (id, channel))?)
+        }
+    });
     Ok(false)
 }
 
@@ -109,7 +126,7 @@ pub(super) fn exchange_failed(
     Ok(told.state.is_closed)
 }
 
-/// The same for one that is open: whether it may be exchanged.
+/// The same for one that is open, or about to be: whether it may be exchanged.
 pub(super) fn exchange_opened(
     pages: &mut impl Pages,
     station: Station,
@@ -121,14 +138,11 @@ pub(super) fn exchange_opened(
         file::fail(pages, station, (id, channel), why)?;
         return Ok(false);
     }
+    let Some(length) = end.length else {
+        return Ok(false);
+    };
     if end.start.is_none() {
-        match file::place(pages, (id, channel), end.length)? {
-            Some(placed) => told.channel = placed,
-            None => {
-                told.wanted = Some(Wanted::Release);
-                return Ok(false);
-            }
-        }
+        told.channel = file::place(pages, (id, channel), length)?;
     }
     Ok(true)
 }
@@ -145,24 +159,19 @@ impl Channels {
         match &told.wanted {
             Some(Wanted::Open(name)) => {
                 known.end = match sockets.open_file(name) {
-                    Ok((socket, length)) => {
-                        let mut connection =
-                            Connection::with_file(&told.channel, &told.state, length);
+                    Ok(socket) => {
+                        let mut connection = Connection::with_file(&told.channel, &told.state);
                         connection.channel = Some(id);
                         self.connections.insert(socket, connection);
                         OurEnd::Connection(socket)
                     }
-                    Err(why) => OurEnd::Failed(why),
+                    Err(why) => {
+                        self.due.insert(id);
+                        OurEnd::Failed(why)
+                    }
                 };
-                self.due.insert(id);
             }
-            Some(Wanted::Release) => {
-                let end = core::mem::replace(&mut known.end, OurEnd::Nothing);
-                if let OurEnd::Connection(socket) = end {
-                    self.connections.remove(&socket);
-                    sockets.break_off(socket);
-                }
-            }
+            Some(Wanted::Wait(holder)) => known.end = OurEnd::Waiting(*holder),
             None => {
                 if let OurEnd::Connection(socket) = &known.end
                     && let Some(connection) = self.connections.get_mut(socket)
@@ -176,10 +185,7 @@ impl Channels {
 
     /// Those files are due that wait for another channel to be done with them.
     pub(super) fn look_at_files(&mut self) {
-        let is_waiting = |known: &Known| {
-            let is_file = known.channel.kind == kernel::channels::Kind::File;
-            is_file && matches!(known.end, OurEnd::Nothing)
-        };
+        let is_waiting = |known: &Known| matches!(known.end, OurEnd::Waiting(_));
         let waiting = self.known.iter().filter(|(_, known)| is_waiting(known));
         self.due.extend(waiting.map(|(id, _)| *id));
     }

@@ -71,6 +71,8 @@ enum OurEnd {
     },
     /// A file that cannot be written, and why.
     Failed(String),
+    /// A file that another channel has.
+    Waiting(ChannelId),
     /// Nothing: its socket is gone, or was another node's.
     Nothing,
 }
@@ -102,6 +104,9 @@ impl Channels {
             }
             SocketEvent::Ended { socket } => {
                 self.news(socket, |connection| connection.is_ended = true);
+            }
+            SocketEvent::Opened { socket, length } => {
+                self.news(socket, |connection| connection.open_with(length));
             }
             SocketEvent::Failed { socket, why } => {
                 self.news(socket, |connection| connection.fail(why));
@@ -154,7 +159,7 @@ impl Channels {
                 }
             }
             OurEnd::Timer { next } => drop(self.ticks.remove(&(next, id))),
-            OurEnd::Failed(_) | OurEnd::Nothing => {}
+            OurEnd::Failed(_) | OurEnd::Waiting(_) | OurEnd::Nothing => {}
         }
     }
 }

@@ -90,7 +90,7 @@ impl<P: Sockets + Screen> Sockets for World<'_, P> {
         }
     }
 
-    fn open_file(&mut self, name: &str) -> Result<(SocketId, u64), String> {
+    fn open_file(&mut self, name: &str) -> Result<SocketId, String> {
         self.platform.open_file(name)
     }
 
