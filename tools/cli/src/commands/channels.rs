@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::ui;
 
-/// List what joins programs with the outside: where they listen, connections, timers
+/// List what joins programs with the outside: where they listen, connections, timers, files
 #[derive(Args, Debug)]
 pub(crate) struct ChannelsArgs {
     #[command(flatten)]
