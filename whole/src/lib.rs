@@ -47,6 +47,8 @@ mod scenario;
 mod sheet;
 mod sim_platform;
 mod stage;
+#[cfg(test)]
+mod stories;
 mod story;
 mod tool;
 mod trace;
