@@ -8,6 +8,7 @@ use core::fmt;
 use core::num::NonZeroUsize;
 
 use platform::{GUARD_BYTES, VIEW_BYTES};
+use spin::Once;
 use wasmtime::{Config, Linker, WasmBacktraceDetails};
 
 use crate::memory::ViewMemories;
@@ -24,7 +25,8 @@ const REPORT_FRAMES_MAX: usize = 20;
 #[derive(Clone)]
 pub struct Engine {
     runtime: wasmtime::Engine,
-    linker: Arc<Linker<Context>>,
+    /// Made for the first module: a node that has just started has other things to do.
+    linker: Arc<Once<Linker<Context>>>,
 }
 
 /// A module that cannot be compiled; says why.
@@ -43,14 +45,9 @@ impl Engine {
     /// If the processor lacks what the runtime needs.
     pub fn new() -> Result<Self, LoadError> {
         let runtime = wasmtime::Engine::new(&config()).map_err(|error| load_error(&error))?;
-        let mut linker = Linker::new(&runtime);
-        barrier::define(&mut linker)
-            .and_then(|()| calls::define(&mut linker))
-            .and_then(|()| wasi::define(&mut linker))
-            .map_err(|error| load_error(&error))?;
         Ok(Self {
             runtime,
-            linker: Arc::new(linker),
+            linker: Arc::new(Once::new()),
         })
     }
 
@@ -88,7 +85,8 @@ impl Engine {
 
     /// The linker with whatever else of WASI the module imports.
     fn linker_for(&self, module: &wasmtime::Module) -> Result<Linker<Context>, LoadError> {
-        let mut linker = (*self.linker).clone();
+        let known = self.linker.try_call_once(|| linker(&self.runtime));
+        let mut linker = known?.clone();
         let wasi = module
             .imports()
             .filter(|import| import.module() == abi::WASI_MODULE);
@@ -98,6 +96,16 @@ impl Engine {
         }
         Ok(linker)
     }
+}
+
+/// What every module may import.
+fn linker(runtime: &wasmtime::Engine) -> Result<Linker<Context>, LoadError> {
+    let mut linker = Linker::new(runtime);
+    barrier::define(&mut linker)
+        .and_then(|()| calls::define(&mut linker))
+        .and_then(|()| wasi::define(&mut linker))
+        .map_err(|error| load_error(&error))?;
+    Ok(linker)
 }
 
 fn config() -> Config {
