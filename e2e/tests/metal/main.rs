@@ -129,6 +129,41 @@ fn strangers_and_nonsense_are_turned_away_and_change_nothing() {
 }
 
 #[test]
+fn programs_of_a_machine_are_reached_from_outside_and_stay() {
+    let mut machine = Machine::new("metal-programs");
+    let address = free_address();
+    let port = address.port().to_string();
+    machine.boot(&["--nodes", "1", "--mixed", "2", "--forward", &port]);
+    machine.wait_members(3);
+    // Inside, the machine's addresses are others.
+    let listen = format!("0.0.0.0:{port}");
+    let _ = machine
+        .run(&["run", "-d", "resp", "--", &listen, "stable"])
+        .ok();
+    for turn in 1..=3 {
+        let count = eventually("it counts", || ask(address, "INCR visits\r\n"));
+        assert_eq!(count, format!(":{turn}\r\n"));
+        // Whoever keeps its pages may go.
+        let _ = machine.run(&["kill", "3"]).ok();
+        machine.wait_members(3);
+    }
+    machine.down();
+}
+
+/// What the database answers; `None` if nobody takes the call.
+fn ask(address: SocketAddr, line: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .ok()?;
+    // Nobody behind the port may take it yet: then it is broken off before it has an answer.
+    stream.write_all(line.as_bytes()).ok()?;
+    let mut answer = [0; 64];
+    let count = stream.read(&mut answer).ok().filter(|&count| count > 0)?;
+    Some(String::from_utf8_lossy(&answer[..count]).into_owned())
+}
+
+#[test]
 fn a_disk_with_something_else_on_it_is_refused_and_left_alone() {
     let mut machine = Machine::new("metal-disk");
     machine.boot(&["--nodes", "1"]);

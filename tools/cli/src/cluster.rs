@@ -64,7 +64,7 @@ pub struct Plan {
     pub step_limit_ms: u32,
     /// Busy polling for messages before a node sleeps.
     pub spin_us: u32,
-    /// The last nodes of a new cluster are on bare metal, or the first if they have screens.
+    /// The last nodes of a new cluster are on bare metal, or the first if that matters.
     pub(crate) metal: Option<Metal>,
 }
 
@@ -75,6 +75,8 @@ pub(crate) struct Metal {
     pub(crate) nodes: u32,
     /// How their machines are made.
     pub(crate) qemu: Qemu,
+    /// Where others reach programs of the first node, if that is one of them.
+    pub(crate) programs: Vec<SocketAddr>,
 }
 
 /// Addresses of this machine.
@@ -112,10 +114,19 @@ pub struct Cluster {
 }
 
 impl Metal {
+    /// Whether people or programs look for them at the first node.
+    fn is_first(&self) -> bool {
+        self.qemu.screen != Screen::None || !self.programs.is_empty()
+    }
+
     /// So many machines without a screen, of the image beside the command.
     pub(crate) fn small(nodes: u32) -> Result<Self, Error> {
         let qemu = Qemu::new(Image::find(None)?, MACHINE_MIB, Screen::None)?;
-        Ok(Self { nodes, qemu })
+        Ok(Self {
+            nodes,
+            qemu,
+            programs: Vec::new(),
+        })
     }
 }
 
@@ -361,6 +372,10 @@ impl Cluster {
             let machine = Machine {
                 directory: &directory,
                 tools: concrete(tools)?,
+                programs: match number {
+                    FIRST => metal.programs.clone(),
+                    _ => Vec::new(),
+                },
                 cores: self.cores(number, metal, listen, other)?,
             };
             let command = metal.qemu.command(&machine)?;
@@ -398,8 +413,9 @@ impl Cluster {
         let is_old = directory.join("store").exists() || has_disk(directory);
         let is_one = |metal: &Metal| match is_old {
             true => has_disk(directory),
-            // The node that founds the cluster leads it, and the leader's screen is its display.
-            false if metal.qemu.screen != Screen::None => number <= metal.nodes,
+            // The node that founds the cluster leads it: its screen is the cluster's display, and
+            // its ports are passed on.
+            false if metal.is_first() => number <= metal.nodes,
             false => number > self.file.nodes.saturating_sub(metal.nodes),
         };
         match &self.plan.metal {

@@ -165,6 +165,7 @@ fn boot(sizes_mib: &[u32]) -> Result<Report, Error> {
         let machine = Machine {
             directory: &scratch.0,
             tools: here()?,
+            programs: Vec::new(),
             cores: vec![Core {
                 link: here()?,
                 words: "cluster=1 found end=off".into(),

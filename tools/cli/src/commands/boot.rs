@@ -1,4 +1,5 @@
 //! `plurix boot`: a cluster of machines with nothing but the image on them.
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -44,6 +45,10 @@ pub(crate) struct BootArgs {
     /// Machines have a screen, which is not shown: QEMU gives pictures of it
     #[arg(long, conflicts_with = "display", hide = true)]
     headless: bool,
+    /// A port of this machine, on the loopback, that is passed on to the first machine: there
+    /// programs may listen. May be given several times; the machines are the first nodes then
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    forward: Vec<u16>,
     /// The image; the one beside this command unless given
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
@@ -91,6 +96,11 @@ pub(crate) fn run(args: &BootArgs) -> Result<ExitCode, Error> {
         metal: Some(Metal {
             nodes: args.nodes,
             qemu,
+            programs: args
+                .forward
+                .iter()
+                .map(|&port| (Ipv4Addr::LOCALHOST, port).into())
+                .collect(),
         }),
         ..Plan::new()?
     };

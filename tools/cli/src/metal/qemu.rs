@@ -51,6 +51,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) directory: &'a Path,
     /// Where tools reach its first node.
     pub(crate) tools: SocketAddr,
+    /// Where others reach programs of its first node.
+    pub(crate) programs: Vec<SocketAddr>,
     /// Its nodes, one for each of its processors.
     pub(crate) cores: Vec<Core>,
 }
@@ -125,12 +127,12 @@ impl Qemu {
         command.args(["-device", &format!("virtio-rng-{bus}")]);
         for (index, core) in machine.cores.iter().enumerate() {
             let number = index + 1;
-            let tools = (index == 0).then_some(machine.tools);
-            let ports: String = [Some(core.link), tools]
-                .into_iter()
-                .flatten()
-                .map(forward)
-                .collect();
+            let mut ports = vec![core.link];
+            if index == 0 {
+                ports.push(machine.tools);
+                ports.extend(&machine.programs);
+            }
+            let ports: String = ports.into_iter().map(forward).collect();
             // By their addresses nodes know which network is whose.
             let network = format!("netdev=net{number},mac={NETWORKS}{number:02x}");
             command
