@@ -14,6 +14,7 @@ mod machine;
 pub use command::{Outcome, Started};
 pub use machine::Machine;
 
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -54,6 +55,16 @@ pub fn artefact(name: &str) -> PathBuf {
         .join("artefacts");
     std::fs::create_dir_all(&folder).expect("the target folder can be written to");
     folder.join(name)
+}
+
+/// An address of this machine where nobody listens yet.
+///
+/// # Panics
+/// If there is none.
+#[must_use]
+pub fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there are free ports");
+    listener.local_addr().expect("it is bound")
 }
 
 /// Waits until there is something.

@@ -3,7 +3,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use admin::Status;
+use admin::{ChannelKind, Status};
 use cli::client::Client;
 use cli::data::{DataDir, RunningFile};
 
@@ -230,6 +230,17 @@ impl Machine {
             let number = leader.name.strip_prefix("node-")?.parse().ok()?;
             Some((number, status))
         })
+    }
+
+    /// Waits until programs have so many ends of sessions: two for each session of two programs.
+    pub fn wait_sessions(&self, count: usize) {
+        eventually("the programs have found each other", || {
+            let channels = self.client().channels().ok()?;
+            let sessions = channels
+                .iter()
+                .filter(|one| one.kind == ChannelKind::Session);
+            (sessions.count() == count).then_some(())
+        });
     }
 
     /// Waits until so many nodes are members and vote.

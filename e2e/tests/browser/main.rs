@@ -77,12 +77,9 @@ fn people_paint_and_type_in_a_browser_whichever_node_is_lost() {
     let programs: Vec<Started> = lines.iter().map(|line| machine.start(line)).collect();
     let address = programs[3].announced("http://");
     let mut browser = Browser::open(&format!("http://{address}/"), &machine.file("chromium"));
-    eventually("the board has a keyboard, and is shown", || {
-        let channels = machine.client().channels().ok()?;
-        let session = admin::ChannelKind::Session;
-        let sessions = channels.iter().filter(|one| one.kind == session).count();
-        let is_shown = colour(&mut browser, 620, 10)? == [255; 3];
-        (sessions == 4 && is_shown).then_some(())
+    machine.wait_sessions(4);
+    eventually("the board is shown", || {
+        (colour(&mut browser, 620, 10)? == [255; 3]).then_some(())
     });
 
     // Picks red from the row of colours, then paints.

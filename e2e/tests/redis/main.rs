@@ -7,12 +7,12 @@
 #[path = "../suite/counting.rs"]
 mod counting;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use e2e::{Machine, eventually};
+use e2e::{Machine, eventually, free_address};
 
 use counting::Count;
 
@@ -59,9 +59,7 @@ fn hammer(address: SocketAddr, is_over: &AtomicBool) -> (u64, u64) {
 #[test]
 fn what_redis_tools_are_told_is_so_whichever_node_is_killed() {
     let mut machine = Machine::with_cluster("redis-tools");
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = free_address();
     let _run = machine.start(&["run", "resp", "--", &address.to_string(), "stable"]);
     eventually("it answers", || number(address, &["INCRBY", KEY, "0"]));
     let is_over = AtomicBool::new(false);

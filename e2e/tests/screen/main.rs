@@ -16,7 +16,7 @@ use crate::monitor::{Monitor, Photograph};
 /// The node on bare metal; it leads.
 const METAL: u32 = 1;
 /// The one that has a compiler.
-const LINUX: u32 = 2;
+const LINUX: &str = "node-2";
 
 /// What the display of that node has.
 fn display(machine: &Machine, node: u32) -> Option<Picture> {
@@ -56,16 +56,6 @@ fn wait_text(machine: &Machine, monitor: &mut Monitor, end: &str) {
     });
 }
 
-/// A program begins to talk to a device, or more of them do.
-fn wait_sessions(machine: &Machine, count: usize) {
-    eventually("the programs have their devices", || {
-        let channels = machine.client().channels().ok()?;
-        let session = admin::ChannelKind::Session;
-        let sessions = channels.iter().filter(|one| one.kind == session).count();
-        (sessions == count).then_some(())
-    });
-}
-
 /// Without a disk it keeps everything in its memory.
 #[test]
 fn a_machine_has_after_a_reset_what_it_had_before() {
@@ -100,7 +90,7 @@ fn the_machines_own_screen_and_keyboard_are_those_of_the_cluster() {
     for program in ["display", "input", "console", "shell"] {
         let _ = machine.run(&["run", "-d", program]).ok();
     }
-    wait_sessions(&machine, 6);
+    machine.wait_sessions(6);
     wait_text(&machine, &mut monitor, ">");
     monitor.write("help\n");
     eventually("the shell helps", || {
@@ -114,7 +104,7 @@ fn the_machines_own_screen_and_keyboard_are_those_of_the_cluster() {
     monitor.write("clear\n");
     wait_text(&machine, &mut monitor, ">");
     monitor.write(first);
-    kill(&machine, LINUX);
+    machine.run(&["kill", LINUX]).ok();
     monitor.write(second);
     wait_text(&machine, &mut monitor, &format!("> {letters}"));
     machine.wait_members(2);
@@ -122,7 +112,7 @@ fn the_machines_own_screen_and_keyboard_are_those_of_the_cluster() {
 
     // Pixels, and a mouse.
     let _ = machine.run(&["run", "-d", "board", "--", "640"]).ok();
-    wait_sessions(&machine, 10);
+    machine.wait_sessions(10);
     wait_shown(&machine, &mut monitor, 640);
     monitor.drag((0, 0), false);
     monitor.drag((60, 40), true);
@@ -137,7 +127,7 @@ fn the_machines_own_screen_and_keyboard_are_those_of_the_cluster() {
     monitor.keep(&artefact("screen-painted.png"));
 
     // The machine starts again on its own: the screen is as it was.
-    let _ = machine.run(&["drain", "node-2"]).ok();
+    let _ = machine.run(&["drain", LINUX]).ok();
     machine.wait_members(1);
     monitor.reset();
     eventually("the machine starts again", || {
@@ -154,15 +144,4 @@ fn the_machines_own_screen_and_keyboard_are_those_of_the_cluster() {
     monitor.write("text again");
     wait_text(&machine, &mut monitor, "text again");
     monitor.keep(&artefact("screen-text.png"));
-}
-
-/// As a crash would end it.
-fn kill(machine: &Machine, node: u32) {
-    let nodes = machine.running().nodes;
-    let pid = nodes.iter().find(|one| one.number == node).unwrap().pid;
-    let line = format!("kill -9 {pid}");
-    let status = std::process::Command::new("sh")
-        .args(["-c", &line])
-        .status();
-    assert!(status.unwrap().success());
 }

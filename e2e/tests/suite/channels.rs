@@ -1,10 +1,10 @@
 //! Programs that are reached over TCP: who connects is answered, and what was answered stays
 //! true whichever node is lost.
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use e2e::{Machine, Started, eventually};
+use e2e::{Machine, Started, eventually, free_address};
 
 const TURNSTILE: &[u8] = include_bytes!("../../../guest/modules/turnstile.wasm");
 /// Nobody waits longer for an answer.
@@ -56,12 +56,6 @@ impl Turnstile {
         let line = ["call", "turnstile", "passed", "--query"];
         self.machine.run(&line).ok().out.trim().parse().unwrap()
     }
-}
-
-/// Nobody listens there yet.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap()
 }
 
 struct Caller {

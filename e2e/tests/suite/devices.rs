@@ -29,13 +29,8 @@ impl Studio {
         ];
         let programs = lines.map(|line| machine.start(line)).into();
         let studio = Self { machine, programs };
-        eventually("the board has a keyboard", || {
-            let channels = studio.machine.client().channels().ok()?;
-            let sessions = channels
-                .iter()
-                .filter(|one| one.kind == admin::ChannelKind::Session);
-            (sessions.count() == 4).then_some(())
-        });
+        // The board has the display and the keyboard.
+        studio.machine.wait_sessions(4);
         studio
     }
 

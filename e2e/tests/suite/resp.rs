@@ -1,13 +1,13 @@
 //! The database that speaks Redis's protocol: what it has acknowledged is there, whichever node
 //! is killed, and whoever misbehaves harms nobody else.
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use crate::counting::{self, Count};
-use e2e::{Machine, Started, eventually};
+use e2e::{Machine, Started, eventually, free_address};
 
 /// Nobody waits longer for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -21,9 +21,7 @@ struct Database {
 impl Database {
     fn new(name: &str, release: &str) -> Self {
         let mut machine = Machine::with_cluster(name);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        drop(listener);
+        let address = free_address();
         let run = machine.start(&["run", "resp", "--", &address.to_string(), release]);
         Self {
             machine,
