@@ -1,5 +1,6 @@
 //! One run of the command.
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -25,11 +26,12 @@ pub struct Outcome {
 }
 
 impl Started {
-    /// Starts `plurix` with these arguments and variables; what it writes goes to files whose names
-    /// begin with `stem`.
+    /// Starts `plurix` with these arguments and variables; it reads from `input`, and what it
+    /// writes goes to files whose names begin with `stem`.
     pub(crate) fn new(
         arguments: &[&str],
         environment: &[(&'static str, String)],
+        input: Stdio,
         stem: &str,
     ) -> Self {
         let (out, err) = (
@@ -40,12 +42,27 @@ impl Started {
         let child = Command::new(plurix())
             .args(arguments)
             .envs(environment.iter().cloned())
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(file(&out))
             .stderr(file(&err))
             .spawn()
             .expect("the executable was found");
         Self { child, out, err }
+    }
+
+    /// Writes to the pipe that is its standard input.
+    ///
+    /// # Panics
+    /// If it has none, or reads no more.
+    pub fn write(&mut self, text: &str) {
+        let input = self.child.stdin.as_mut();
+        let input = input.expect("it was started with a pipe that has not ended");
+        input.write_all(text.as_bytes()).expect("it reads");
+    }
+
+    /// Nothing more will be written to it.
+    pub fn end_input(&mut self) {
+        drop(self.child.stdin.take());
     }
 
     /// What it has written to its standard output so far.

@@ -1,6 +1,7 @@
 //! A test's own place on this machine, and the cluster in it.
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use admin::{ChannelKind, Status};
@@ -118,15 +119,26 @@ impl Machine {
         self.start_at(data.to_str().expect("an ordinary path"), arguments)
     }
 
+    /// Starts a command of the cluster that reads what the test writes to it.
+    pub fn start_with_pipe(&mut self, arguments: &[&str]) -> Started {
+        let data = self.data();
+        let data = data.to_str().expect("an ordinary path");
+        self.start_with(data, arguments, Stdio::piped())
+    }
+
     /// Starts a command of the cluster that is in another directory.
     pub fn start_at(&mut self, data: &str, arguments: &[&str]) -> Started {
+        self.start_with(data, arguments, Stdio::null())
+    }
+
+    fn start_with(&mut self, data: &str, arguments: &[&str], input: Stdio) -> Started {
         self.commands += 1;
         let stem = self.path.join(format!("command-{}", self.commands));
         let (verb, rest) = arguments.split_first().expect("a command has a verb");
         let place = ["--data", data];
         let line = [&[*verb][..], &place, rest].concat();
         let stem = stem.to_str().expect("an ordinary path");
-        Started::new(&line, &self.environment, stem)
+        Started::new(&line, &self.environment, input, stem)
     }
 
     /// Starts one node that nobody watches over.
@@ -135,7 +147,7 @@ impl Machine {
         let stem = self.file(&format!("command-{}", self.commands));
         let data = self.file(&format!("lone-{number}"));
         let line = [&["node", "--data", &data][..], options].concat();
-        Started::new(&line, &self.environment, &stem)
+        Started::new(&line, &self.environment, Stdio::null(), &stem)
     }
 
     /// From now on commands have these variables in their environment.

@@ -3,6 +3,7 @@
     clippy::tests_outside_test_module,
     reason = "an integration test is nothing but tests"
 )]
+mod attach;
 mod channels;
 mod chaos;
 mod counting;
