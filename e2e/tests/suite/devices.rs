@@ -250,6 +250,56 @@ fn a_driver_that_fails_is_tried_again_and_then_its_device_is_offline() {
     drop(next);
 }
 
+/// Each time its device begins with the fallback object, of which a step that was stopped has
+/// changed nothing; and so does the next driver's.
+#[test]
+fn a_driver_that_never_comes_back_is_stopped_and_in_the_end_another_takes_its_place() {
+    let mut machine = Machine::with_cluster("devices-overrun");
+    let [overrunner, successor, visitor] = [
+        ("overrunner", include_str!("overrunner.wat")),
+        ("successor", include_str!("successor.wat")),
+        ("visitor", include_str!("visitor.wat")),
+    ]
+    .map(|(name, text)| machine.write(&format!("{name}.wasm"), wat::parse_str(text).unwrap()));
+    let driver = machine.start(&["run", &overrunner]);
+    for fault in 1..=3 {
+        eventually(
+            &format!("the driver has line {fault} to its device"),
+            || {
+                let lines = machine.run(&["call", "overrunner", "lines", "--query"]);
+                (lines.out.trim() == fault.to_string()).then_some(())
+            },
+        );
+        assert_eq!(visit(&mut machine, &visitor), 1, "who uses it is told");
+    }
+    let failed = driver.wait();
+    for word in ["driver has failed (1 of 3)", "driver has failed (2 of 3)"] {
+        assert!(failed.err.contains(word), "{failed:#?}");
+    }
+    failed.refused(&["ran longer than it may"]);
+    assert_eq!(visit(&mut machine, &visitor), 2, "nobody serves any more");
+    let list = machine.run(&["devices"]).ok().out;
+    assert!(list.contains("offline"), "{list}");
+    machine.check_bank();
+
+    machine.run(&["run", "-d", &successor]).ok();
+    let found = ["call", "successor", "found", "--query"];
+    assert_eq!(machine.run(&found).ok().out.trim(), "3");
+    let console = machine.client().devices().unwrap().remove(0);
+    assert_eq!((console.state, console.faults), (DeviceState::Driven, 0));
+}
+
+/// Runs the newest of all programs, which is this one, to its end; returns its value.
+fn visit(machine: &mut Machine, module: &str) -> i64 {
+    machine.run(&["run", module]).ok();
+    let processes = machine.client().processes().unwrap();
+    let visitor = processes.into_iter().max_by_key(|one| one.process).unwrap();
+    match visitor.state {
+        admin::ProcessState::Done(value) => value,
+        state => panic!("{} has ended as {state:?}", visitor.program),
+    }
+}
+
 #[test]
 fn a_device_that_a_module_does_not_declare_is_refused() {
     let mut machine = Machine::with_cluster("devices-declared");
