@@ -1,11 +1,11 @@
 //! Every repository task: `cargo xtask <task>`.
 mod browser;
+mod clients;
 mod fuzz;
 mod guests;
 mod machines;
 mod metal;
 mod network;
-mod redis;
 mod run;
 mod tidy;
 
@@ -101,7 +101,7 @@ fn check() -> Result<()> {
         run::cargo(&args)?;
     }
     // They are not among all targets.
-    for test in ["network", "browser", "redis", "metal", "screen"] {
+    for test in ["network", "browser", "clients", "metal", "screen"] {
         let lints = run::e2e("clippy", test);
         run::cargo(&[&lints[..], &["--", "-D", "warnings"]].concat())?;
     }
@@ -128,7 +128,7 @@ fn test() -> Result<()> {
     }
     network::test()?;
     browser::test()?;
-    redis::test()?;
+    clients::test()?;
     machines::test()?;
     metal::test()?;
     run::cargo(&["test", "--release", "--manifest-path", "guest/Cargo.toml"])?;

@@ -1,12 +1,5 @@
 //! Redis's own tools at the service that speaks its protocol, while nodes are killed: each counter
 //! is at least what was acknowledged, and at most what was asked for.
-#![expect(
-    clippy::tests_outside_test_module,
-    reason = "an integration test is nothing but tests"
-)]
-#[path = "../suite/counting.rs"]
-mod counting;
-
 use std::net::SocketAddr;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +7,7 @@ use std::thread;
 
 use e2e::{Machine, eventually, free_address};
 
-use counting::Count;
+use crate::counting::{self, Count};
 
 /// Increments of one run of `redis-benchmark`.
 const REQUESTS: u64 = 500;
