@@ -5,5 +5,5 @@
 )]
 #[path = "../suite/counting.rs"]
 mod counting;
-
+mod curl;
 mod redis;
