@@ -71,7 +71,7 @@ fn compare(at_once: u32, results: &mut Vec<Outcome>) {
                         intake.deliver(read as u64, epoch);
                     }
                 }
-                let _ = intake.safe(Epoch(epoch.0 - EPOCHS_UNSAFE));
+                intake.safe(Epoch(epoch.0 - EPOCHS_UNSAFE));
                 epoch = epoch.next();
             }
         }),

@@ -108,16 +108,19 @@ impl<T> Intake<T> {
         }
     }
 
-    /// What happened up to this epoch will not be undone: forgets what was delivered by then,
-    /// and gives it.
-    pub fn safe(&mut self, epoch: Epoch) -> impl Iterator<Item = T> {
+    /// What happened up to this epoch will not be undone: forgets what was delivered by then.
+    pub fn safe(&mut self, epoch: Epoch) {
         let mut until = self.first;
         while let Some((_, end)) = self.deliveries.pop_front_if(|(in_, _)| *in_ <= epoch) {
             until = end;
         }
         let count = usize::try_from(until - self.first).expect("held in memory");
         self.first = until;
-        self.items.drain(..count)
+        self.items.drain(..count);
+        if self.items.is_empty() {
+            // An idle connection holds no memory.
+            self.items = VecDeque::new();
+        }
     }
 
     /// Something may have been undone. The memory says in an epoch how much was delivered.
@@ -157,11 +160,13 @@ mod tests {
         assert_eq!(all_next(&mut intake, 1), b"abc");
         intake.push(*b"def");
         assert_eq!(all_next(&mut intake, 2), b"def");
-        assert_eq!(intake.safe(Epoch(1)).collect::<Vec<_>>(), b"abc");
+        intake.safe(Epoch(1));
+        assert_eq!(intake.forgotten(), 3);
         intake.rewind(4, Epoch(3)).unwrap();
         assert_eq!(all_next(&mut intake, 3), b"ef");
-        assert_eq!(intake.safe(Epoch(2)).count(), 0);
-        assert_eq!(intake.safe(Epoch(3)).collect::<Vec<_>>(), b"def");
+        intake.safe(Epoch(2));
+        assert_eq!(intake.forgotten(), 3);
+        intake.safe(Epoch(3));
         assert_eq!((intake.forgotten(), intake.end()), (6, 6));
     }
 
@@ -170,11 +175,20 @@ mod tests {
         let mut intake = Intake::default();
         intake.push(*b"abc");
         intake.deliver(2, Epoch(1));
-        assert_eq!(intake.safe(Epoch(1)).count(), 2);
+        intake.safe(Epoch(1));
         assert_eq!(intake.rewind(1, Epoch(2)), Err(OutOfReach));
         assert_eq!(intake.rewind(4, Epoch(2)), Err(OutOfReach));
         assert_eq!(intake.next(), b"c");
         assert_eq!(intake.rewind(2, Epoch(2)), Ok(()));
+    }
+
+    #[test]
+    fn what_is_empty_holds_no_memory() {
+        let mut intake = Intake::default();
+        intake.push([b'a'; 1000]);
+        intake.deliver(1000, Epoch(1));
+        intake.safe(Epoch(1));
+        assert_eq!(intake.items.capacity(), 0);
     }
 
     #[test]
@@ -198,7 +212,7 @@ mod tests {
             intake.push(given.by_ref().take(4));
             taken.extend(all_next(&mut intake, epoch));
             if epoch % 3 == 0 {
-                let _ = intake.safe(Epoch(epoch));
+                intake.safe(Epoch(epoch));
             }
         }
         assert_eq!(taken, (0..=u8::MAX).collect::<Vec<_>>());

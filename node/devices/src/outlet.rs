@@ -227,6 +227,10 @@ impl Outlet {
         let count = self.index(self.left.min(self.safe).max(self.first));
         self.bytes.drain(..count);
         self.first += count as u64;
+        if self.bytes.is_empty() {
+            // An idle connection holds no memory.
+            self.bytes = VecDeque::new();
+        }
     }
 
     fn index(&self, position: u64) -> usize {

@@ -119,7 +119,7 @@ impl Channels {
         for id in self.listeners.values() {
             let known = self.known.get_mut(id);
             if let Some(OurEnd::Listener(listening)) = known.map(|known| &mut known.end) {
-                let _ = listening.waiting.safe(safe);
+                listening.waiting.safe(safe);
             }
         }
     }
@@ -129,7 +129,7 @@ impl Channels {
             return;
         };
         let Connection { intake, outlet, .. } = connection;
-        let _ = intake.safe(self.safe);
+        intake.safe(self.safe);
         outlet.safe(self.safe);
         if !connection.is_gone {
             let left = outlet.left();
