@@ -301,7 +301,9 @@ fn exchange_connection(
         told.delivered = given as u64;
         // With no room left the program rings when there is some.
         told.is_all = given < next.len() || is_last;
-        if connection.is_gone && told.is_all && is_last {
+        // Who waits for room to write may read nothing before there is some, and here will be
+        // none: he is told now, and what has no room is lost with the connection.
+        if connection.is_gone && (is_last || state.is_blocked) && told.is_all {
             home::lose(pages, station, (id, channel))?;
         }
     }
