@@ -1,8 +1,9 @@
 //! Programs that are reached over TCP: who connects is answered, and what was answered stays
 //! true whichever node is lost.
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use e2e::{Machine, Started, eventually, free_address};
 
@@ -260,6 +261,111 @@ fn a_timer_ticks_whatever_happens() {
     drop(run);
     machine.up(&[]);
     await_ticks(&mut machine, ticks + 5);
+}
+
+/// What an `alarm` knows: how often it has rung, when it was to, when it has, and ticks so far.
+fn alarm(machine: &mut Machine) -> [u64; 4] {
+    eventually("the alarm is set", || {
+        let outcome = machine.run(&["call", "alarm", "state", "--query"]);
+        let numbers = outcome.out.lines().map(|line| line.parse().unwrap());
+        let numbers: [u64; 4] = numbers.collect::<Vec<_>>().try_into().ok()?;
+        (numbers[3] > 0).then_some(numbers)
+    })
+}
+
+/// Once, whether it is time before all nodes are gone, while they are, or when they are back.
+#[test]
+fn a_timer_that_rings_once_does_so_once_whenever_the_cluster_is_off() {
+    for (name, seconds, is_over_before_all_are_gone) in [
+        ("before", "0", true),
+        ("while", "1", false),
+        ("behind", "9", false),
+    ] {
+        let mut machine = Machine::with_cluster(&format!("channels-alarm-{name}"));
+        let wasm = wat::parse_str(include_str!("alarm.wat")).unwrap();
+        let module = machine.write("alarm.wasm", wasm);
+        machine.run(&["run", "-d", &module, "--", seconds]).ok();
+        let [_, due, ..] = alarm(&mut machine);
+        let is_due = || SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos() > u128::from(due);
+        if is_over_before_all_are_gone {
+            eventually("it rings", || (alarm(&mut machine)[0] > 0).then_some(()));
+        }
+        machine.kill_all();
+        if name == "while" {
+            eventually("it is time", || is_due().then_some(()));
+        }
+        machine.up(&[]);
+        if name == "behind" {
+            assert!(!is_due(), "the cluster was back in time");
+        }
+        let rung = eventually("it has rung", || {
+            Some(alarm(&mut machine)).filter(|state| state[0] > 0)
+        });
+        assert!(is_due(), "not before it is time");
+        // It ticks on, also after another time, and rings no more.
+        machine.kill_all();
+        machine.up(&[]);
+        let [times, _, at, _] = eventually("it ticks", || {
+            Some(alarm(&mut machine)).filter(|state| state[3] > rung[3] + 20)
+        });
+        assert_eq!((times, at), (1, due), "{name}");
+    }
+}
+
+/// A step that runs again may see another time and throw something else; but what somebody was
+/// told stays, and what a step has written it has written of one throw.
+#[test]
+fn what_was_thrown_stays_whichever_node_is_killed() {
+    let mut machine = Machine::with_cluster("channels-dice");
+    let wasm = wat::parse_str(include_str!("dice.wat")).unwrap();
+    let module = machine.write("dice.wasm", wasm);
+    machine.run(&["run", "-d", &module]).ok();
+    let count = |machine: &mut Machine, more_than: usize| {
+        eventually("the dice are thrown", || {
+            let outcome = machine.run(&["call", "dice", "count", "--query"]);
+            let count = outcome.out.trim().parse::<usize>().ok()?;
+            (count > more_than).then_some(count)
+        })
+    };
+    let look = |machine: &mut Machine, throw: usize| {
+        let line = ["call", "dice", "throw", &throw.to_string(), "--query"];
+        let outcome = machine.run(&line).ok();
+        let numbers = outcome.out.lines().map(|line| line.parse().unwrap());
+        let [throw, time, again, same_time]: [i64; 4] =
+            numbers.collect::<Vec<_>>().try_into().unwrap();
+        assert_eq!((throw, time), (again, same_time), "of one step");
+        (throw, time)
+    };
+    let mut told = Vec::new();
+    for kill in [Some("1"), Some("2"), Some("3"), None] {
+        // All that there are now, the very last of them just before the kill.
+        let until = count(&mut machine, told.len() + 5);
+        for throw in told.len()..until.min(told.len() + 10) {
+            let last = look(&mut machine, throw);
+            told.push(last);
+        }
+        let newest = count(&mut machine, 0) - 1;
+        let seen = look(&mut machine, newest);
+        match kill {
+            Some(number) => drop(machine.run(&["kill", number]).ok()),
+            None => {
+                machine.kill_all();
+                machine.up(&[]);
+            }
+        }
+        count(&mut machine, newest + 5);
+        assert_eq!(look(&mut machine, newest), seen);
+        for (throw, before) in told.iter().enumerate() {
+            assert_eq!(look(&mut machine, throw), *before, "throw {throw}");
+        }
+        if kill.is_some() {
+            machine.wait_members(3);
+            machine.wait_copies();
+        }
+    }
+    let throws: BTreeSet<i64> = told.iter().map(|(throw, _)| *throw).collect();
+    assert_eq!(throws.len(), told.len(), "each is another");
+    assert!(told.is_sorted_by(|one, next| one.1 < next.1), "{told:?}");
 }
 
 #[test]
