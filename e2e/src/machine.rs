@@ -244,6 +244,24 @@ impl Machine {
         })
     }
 
+    /// What the system says that each node has in memory, in bytes.
+    ///
+    /// # Panics
+    /// If the cluster does not run.
+    #[must_use]
+    pub fn resident_bytes(&self) -> Vec<u64> {
+        let nodes = self.running().nodes;
+        let resident = nodes.iter().map(|node| {
+            let status = fs::read_to_string(format!("/proc/{}/status", node.pid)).ok()?;
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("VmRSS:"))?;
+            let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+            Some(kib << 10)
+        });
+        resident.map(|one| one.expect("it runs")).collect()
+    }
+
     /// Waits until programs have so many ends of sessions: two for each session of two programs.
     pub fn wait_sessions(&self, count: usize) {
         eventually("the programs have found each other", || {

@@ -20,7 +20,10 @@ struct Service {
 
 impl Service {
     fn new(name: &str, release: &str) -> Self {
-        let mut machine = Machine::with_cluster(name);
+        Self::on(Machine::with_cluster(name), release)
+    }
+
+    fn on(mut machine: Machine, release: &str) -> Self {
         let address = free_address();
         let run = machine.start(&["run", "kv", "--", &address.to_string(), release]);
         Self {
@@ -319,4 +322,83 @@ fn malformed_and_slow_clients_keep_nobody_waiting() {
     late.send(b"te").unwrap();
     assert_eq!(late.answer().unwrap().status, 201);
     assert_eq!(good.get("b").unwrap().content, b"late");
+}
+
+/// Asks for large values for as long as it lasts, and reads no answer.
+fn ask_and_never_read(address: SocketAddr, is_over: &AtomicBool) {
+    let mut deaf = connect(address);
+    let socket = deaf.0.get_mut();
+    socket
+        .set_write_timeout(Some(Duration::from_millis(100)))
+        .unwrap();
+    let questions = request("GET /keys/big", "", b"").repeat(1_000);
+    while !is_over.load(Ordering::Relaxed) {
+        // What was written in part makes the next request a malformed one, at some time.
+        let _ = socket.write(&questions);
+    }
+}
+
+/// Connects again and again, says what nobody understands, and is hung up on.
+fn flood(address: SocketAddr, is_over: &AtomicBool) {
+    let nonsense = b"BREW /pot HTTP/9.9\r\nHost\r\n".repeat(4_000);
+    while !is_over.load(Ordering::Relaxed) {
+        let mut client = connect(address);
+        let _ = client.send(&nonsense);
+        let _ = client.0.read_to_end(&mut Vec::new());
+    }
+}
+
+/// Says that it is over, however a test ends.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// They come again in each round: what a node did not give back would add up.
+#[test]
+fn what_bad_clients_make_a_node_keep_is_bounded_while_others_are_served() {
+    const ROUNDS: u64 = 6;
+    const ADDED: u64 = 100;
+    const DEAF: u64 = 16;
+    const FLOODING: u64 = 4;
+    const MIB: u64 = 1 << 20;
+    // The pages that it may have, and outside of them an intake and an outlet for each connection
+    // that may have been filled, twice because of how memory is shared out.
+    const MOST: u64 = (256 + (DEAF + FLOODING + 1) * 4) * MIB;
+    let mut machine = Machine::new("kv-memory");
+    machine.up(&["--nodes", "3", "--memory", "256"]);
+    let service = Service::on(machine, "stable");
+    let address = service.address;
+    let mut good = connect(address);
+    assert_eq!(good.put("big", &[b'x'; 1 << 20]).unwrap().status, 201);
+    let before = service.machine.resident_bytes();
+    for round in 0..ROUNDS {
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let over = Over(&is_over);
+            for _ in 0..DEAF {
+                scope.spawn(|| ask_and_never_read(address, &is_over));
+            }
+            for _ in 0..FLOODING {
+                scope.spawn(|| flood(address, &is_over));
+            }
+            for count in 1..=ADDED {
+                let sum = round * ADDED + count;
+                assert_eq!(good.add("a", 1), Some(sum), "others are served");
+                let now = service.machine.resident_bytes();
+                for (now, before) in now.iter().zip(&before) {
+                    let more = now.saturating_sub(*before);
+                    assert!(more < MOST, "{} MiB in round {round}", more / MIB);
+                }
+            }
+            drop(over);
+        });
+        eventually("of the bad ones nothing is left", || {
+            let channels = service.machine.client().channels().ok()?;
+            (channels.len() == 2).then_some(())
+        });
+    }
 }
