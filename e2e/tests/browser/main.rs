@@ -65,6 +65,53 @@ fn has_character(browser: &mut Browser, column: u32) -> bool {
     )) == true
 }
 
+/// Somebody else looks at the same board, and paints on it; then it has another mode, and a line.
+fn paint_together(browser: &mut Browser, other: &mut Browser) {
+    eventually("both see the same", || {
+        (shown(other) == shown(browser)).then_some(())
+    });
+    let ends = [(100.0, 400.0), (500.0, 100.0)].map(|(x, y)| place(other, x, y));
+    other.drag(ends[0], ends[1]);
+    eventually("the first one sees it", || {
+        let is_seen = colour(browser, 200, 325)? != [0; 3];
+        (is_seen && shown(other) == shown(browser)).then_some(())
+    });
+
+    // Another mode just before the node is lost: it shows that one, as it was.
+    browser.press("F2", "F2");
+    eventually("both see another mode", || {
+        let heights = [&mut *browser, &mut *other].map(|one| one.value("canvas.height"));
+        heights.iter().all(|height| *height == 200).then_some(())
+    });
+    let ends = [(20.0, 60.0), (200.0, 120.0)].map(|(x, y)| place(browser, x, y));
+    let empty = shown(browser);
+    browser.drag(ends[0], ends[1]);
+    eventually("both see the line", || {
+        let line = shown(browser);
+        (line != empty && shown(other) == line).then_some(())
+    });
+    browser.photograph(&artefact("dashboard-mode.png"));
+}
+
+/// What was shown stays, and nothing comes twice.
+fn type_while_its_node_is_lost(machine: &mut Machine, browser: &mut Browser, node: &str) {
+    let killing = machine.start(&["kill", node]);
+    for letter in 'a'..='t' {
+        let code = format!("Key{}", letter.to_ascii_uppercase());
+        browser.press(&code, &letter.to_string());
+    }
+    killing.wait().ok();
+    let typed = eventually("somebody hears a key", || {
+        browser.press("Period", ".");
+        let third = home(browser).filter(|home| *home != node)?;
+        text(machine, &third).filter(|text| text.ends_with('.'))
+    });
+    let news = typed.strip_prefix("plurix").expect("it was shown");
+    let mut all = 'a'..='t';
+    let mut news = news.chars().filter(|letter| *letter != '.');
+    assert!(news.all(|letter| all.any(|one| one == letter)), "{typed:?}");
+}
+
 #[test]
 fn people_paint_and_type_in_a_browser_whichever_node_is_lost() {
     let mut machine = Machine::with_cluster("browser");
@@ -92,6 +139,9 @@ fn people_paint_and_type_in_a_browser_whichever_node_is_lost() {
     });
     browser.photograph(&artefact("dashboard-painted.png"));
 
+    let mut other = Browser::open(&format!("http://{address}/"), &machine.file("other"));
+    paint_together(&mut browser, &mut other);
+
     let first = home(&mut browser).unwrap();
     let before = shown(&mut browser);
     machine.run(&["kill", &first]).ok();
@@ -115,4 +165,9 @@ fn people_paint_and_type_in_a_browser_whichever_node_is_lost() {
         (text(&machine, &second)? == "plurix" && has_character(&mut browser, 5)).then_some(())
     });
     browser.photograph(&artefact("dashboard-typed.png"));
+
+    type_while_its_node_is_lost(&mut machine, &mut browser, &second);
+    eventually("both see the same", || {
+        (shown(&mut other) == shown(&mut browser)).then_some(())
+    });
 }
