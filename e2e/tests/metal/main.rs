@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use admin::ProcessState;
-use e2e::{Machine, eventually};
+use e2e::{Machine, eventually, free_address};
 
 /// Where peers and tools reach a node.
 fn doors(machine: &Machine, number: u32) -> [SocketAddr; 2] {
