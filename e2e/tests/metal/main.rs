@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use admin::ProcessState;
@@ -147,6 +148,37 @@ fn programs_of_a_machine_are_reached_from_outside_and_stay() {
         let _ = machine.run(&["kill", "3"]).ok();
         machine.wait_members(3);
     }
+    machine.down();
+}
+
+#[test]
+fn a_machines_serial_port_is_the_console() {
+    let mut machine = Machine::new("metal-serial");
+    machine.boot(&["--nodes", "1", "--mixed", "1", "--serial"]);
+    for program in ["console", "shell"] {
+        let _ = machine.run(&["run", "-d", program]).ok();
+    }
+    machine.wait_sessions(2);
+    let mut line = UnixStream::connect(machine.node(1).join("line")).unwrap();
+    line.set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    let mut said = String::new();
+    for (typed, answer) in [
+        ("help\r", "what the memory can go back to"),
+        ("snapshot first\r\n", "kept as epoch"),
+        ("nodes\n", "node-2"),
+    ] {
+        line.write_all(typed.as_bytes()).unwrap();
+        while !(said.contains(answer) && said.ends_with("\r\n> ")) {
+            let mut bytes = [0; 1024];
+            let count = line.read(&mut bytes).unwrap();
+            assert!(count > 0, "the machine ends: {said}");
+            said += core::str::from_utf8(&bytes[..count]).unwrap();
+        }
+        said.clear();
+    }
+    let snapshots = machine.run(&["snapshots"]).ok().out;
+    assert!(snapshots.contains("first"), "{snapshots}");
     machine.down();
 }
 

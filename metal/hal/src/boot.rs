@@ -8,7 +8,7 @@ use core::{ptr, slice};
 
 use crate::loader::Told;
 use crate::{
-    apic, clock, cores, cpu, hands, heap, interrupt, kept, paging, screen, segments, serial,
+    apic, clock, cores, cpu, hands, heap, interrupt, kept, line, paging, screen, segments, serial,
 };
 
 global_asm!(include_str!("boot.s"), options(att_syntax));
@@ -67,6 +67,7 @@ extern "C" fn start(magic: u32, info: u32) -> ! {
     cores::introduce();
     clock::calibrate(boot.first_stamp);
     hands::open();
+    line::open();
     run(Box::new(boot))
 }
 

@@ -2,12 +2,13 @@
 //!
 //! Bytes are taken from the controller as they come, whatever the processor is doing, and kept
 //! until somebody asks for them.
-use core::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use x86_64::instructions::interrupts;
 
 use crate::apic::{self, Trigger};
 use crate::ports::HarmlessPort;
+use crate::ring::Ring;
 
 const DATA: u16 = 0x60;
 const CONTROL: u16 = 0x64;
@@ -50,9 +51,7 @@ pub enum Hand {
 
 static IS_OPEN: AtomicBool = AtomicBool::new(false);
 /// Bytes that nobody has asked for: written by interrupts alone, read by the node alone.
-static BYTES: [AtomicU16; KEPT] = [const { AtomicU16::new(0) }; KEPT];
-static WRITTEN: AtomicUsize = AtomicUsize::new(0);
-static READ: AtomicUsize = AtomicUsize::new(0);
+static BYTES: Ring<KEPT> = Ring::new();
 /// In `BYTES`, beside the byte.
 const OF_MOUSE: u16 = 0x100;
 
@@ -74,12 +73,7 @@ pub(crate) fn open() {
 /// The next byte that somebody's hands have made.
 #[must_use]
 pub fn next_byte() -> Option<(Hand, u8)> {
-    let read = READ.load(Ordering::Relaxed);
-    if read == WRITTEN.load(Ordering::Acquire) {
-        return None;
-    }
-    let word = BYTES[read % KEPT].load(Ordering::Relaxed);
-    READ.store(read.wrapping_add(1), Ordering::Release);
+    let word = BYTES.take()?;
     let hand = match word & OF_MOUSE {
         0 => Hand::Keyboard,
         _ => Hand::Mouse,
@@ -104,12 +98,9 @@ fn take_bytes() {
             return;
         }
         let byte = u16::from(port(DATA).read());
-        let written = WRITTEN.load(Ordering::Relaxed);
-        if written.wrapping_sub(READ.load(Ordering::Acquire)) < KEPT {
-            let of_mouse = if status & IS_MOUSE == 0 { 0 } else { OF_MOUSE };
-            BYTES[written % KEPT].store(byte | of_mouse, Ordering::Relaxed);
-            WRITTEN.store(written.wrapping_add(1), Ordering::Release);
-        }
+        let of_mouse = if status & IS_MOUSE == 0 { 0 } else { OF_MOUSE };
+        // What nobody asks for is lost.
+        BYTES.put(byte | of_mouse);
     }
 }
 

@@ -7,7 +7,7 @@ use x86_64::instructions::interrupts;
 use x86_64::registers::control::Cr2;
 use x86_64::structures::idt::InterruptDescriptorTable;
 
-use crate::{apic, cores, cpu, guest, hands, panic, runtime, segments};
+use crate::{apic, cores, cpu, guest, hands, line, panic, runtime, segments};
 
 global_asm!(include_str!("interrupt.s"), options(att_syntax));
 
@@ -153,7 +153,7 @@ extern "C" fn on_vector(frame: &mut Frame, sse: &SseState) -> usize {
                 .checked_sub(u64::from(VECTOR_LINES))
                 .filter(|&line| line < u64::from(apic::LINES));
             if let Some(line) = line.and_then(|line| u8::try_from(line).ok()) {
-                if !hands::on_interrupt(line) {
+                if !hands::on_interrupt(line) && !line::on_interrupt(line) {
                     apic::silence(line);
                 }
                 cores::tell(apic::listeners(line), line);

@@ -15,7 +15,7 @@
 //! | memory of guests, and their faults | [`view`], `guest` |
 //! | what the WebAssembly runtime asks for | `runtime` |
 //! | what tests ask for | [`probe`] |
-//! | devices | [`serial`], [`screen`], [`hands`], [`virtio`], [`ports`] |
+//! | devices | [`serial`], [`line`], [`screen`], [`hands`], [`virtio`], [`ports`] |
 #![no_std]
 #![deny(missing_docs)]
 extern crate alloc;
@@ -31,11 +31,13 @@ pub mod hands;
 mod heap;
 mod interrupt;
 pub mod kept;
+pub mod line;
 mod loader;
 mod paging;
 pub mod panic;
 pub mod ports;
 pub mod probe;
+mod ring;
 mod runtime;
 pub mod screen;
 mod segments;

@@ -18,6 +18,7 @@ mod screen;
 mod settings;
 mod sockets;
 mod tcp;
+mod terminal;
 mod wires;
 mod world;
 

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use hal::view::{MetalViews, View};
 use platform::{
     Clock, Entropy, Event, Events, ListenerId, Protocol, Screen, ScreenState, SocketId, Sockets,
-    ViewError, Views, Wait,
+    Terminal, ViewError, Views, Wait,
 };
 use seal::Key;
 use types::Instant;
@@ -13,6 +13,7 @@ use types::Instant;
 use crate::compiler::NoCompiler;
 use crate::hands::Hands;
 use crate::screen::OwnScreen;
+use crate::terminal::OwnTerminal;
 use crate::{MetalClock, MetalEntropy, Network};
 
 /// The world of one node.
@@ -30,6 +31,16 @@ pub struct MetalWorld {
 pub struct Seat {
     screen: OwnScreen,
     hands: Hands,
+    terminal: OwnTerminal,
+}
+
+impl Seat {
+    /// What somebody has done there.
+    fn next_event(&mut self) -> Option<Event> {
+        self.terminal.send();
+        let typed = self.terminal.typed().map(Event::Typed);
+        typed.or_else(|| self.hands.next_event().map(Event::Felt))
+    }
 }
 
 impl MetalWorld {
@@ -71,10 +82,8 @@ impl Events for MetalWorld {
     fn next_event(&mut self, wait: Wait) -> Option<Event> {
         // People are slow: they starve nobody.
         let seat = self.seat.as_mut();
-        match seat.and_then(|seat| seat.hands.next_event()) {
-            Some(event) => Some(Event::Felt(event)),
-            None => self.network.next_event(wait),
-        }
+        let event = seat.and_then(Seat::next_event);
+        event.or_else(|| self.network.next_event(wait))
     }
 }
 
@@ -102,6 +111,14 @@ impl Screen for MetalWorld {
     fn release_screen(&mut self) {
         if let Some(seat) = &mut self.seat {
             seat.screen.release();
+        }
+    }
+}
+
+impl Terminal for MetalWorld {
+    fn write_terminal(&mut self, bytes: &[u8]) {
+        if let Some(seat) = &mut self.seat {
+            seat.terminal.write(bytes);
         }
     }
 }

@@ -228,6 +228,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             Event::Socket(event) => self.socket_events.push_back(event),
             Event::Refused(refusal) => self.note_intruder(LostWhy::Refused(refusal)),
             Event::Felt(event) => self.on_own_input(event),
+            Event::Typed(bytes) => self.on_own_text(&bytes),
             Event::Woken => {}
         }
     }

@@ -54,15 +54,17 @@ pub use config::{Config, FAILURE_TIMEOUT, FatalReason, JOIN_GRACE, LEASE};
 pub use node::Node;
 pub use voter::{Origin, Suffrage, Voter};
 
-use platform::{Clock, Compiler, Entropy, Events, Links, Requests, Screen, Sockets, Views};
+use platform::{
+    Clock, Compiler, Entropy, Events, Links, Requests, Screen, Sockets, Terminal, Views,
+};
 
 /// The world that a node runs in.
 pub trait Platform:
-    Clock + Compiler + Entropy + Events + Links + Requests + Screen + Sockets + Views
+    Clock + Compiler + Entropy + Events + Links + Requests + Screen + Sockets + Terminal + Views
 {
 }
 
 impl<P> Platform for P where
-    P: Clock + Compiler + Entropy + Events + Links + Requests + Screen + Sockets + Views
+    P: Clock + Compiler + Entropy + Events + Links + Requests + Screen + Sockets + Terminal + Views
 {
 }

@@ -1,7 +1,7 @@
 //! What tools do with the devices of this node: look at its display, press keys, type. None of it
 //! takes a transaction.
-use adapter::INPUT;
 use adapter::input::InputEvent;
+use adapter::{CONSOLE, INPUT};
 use admin::{Picture, Response};
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -43,6 +43,14 @@ impl<P: Platform, D: Disk> Core<P, D> {
     pub(crate) fn on_own_input(&mut self, event: InputEvent) {
         if self.leadership.is_some() || self.machine.is_driven(INPUT) {
             self.machine.feel(&[event]);
+        }
+    }
+
+    /// Somebody types at the terminal of this very machine: see above. What there is no room for
+    /// is lost.
+    pub(crate) fn on_own_text(&mut self, bytes: &[u8]) {
+        if self.leadership.is_some() || self.machine.is_driven(CONSOLE) {
+            let _ = self.machine.type_text(bytes);
         }
     }
 

@@ -74,6 +74,8 @@ pub enum Event {
     Socket(SocketEvent),
     /// Somebody has used the keyboard or the pointer of this machine.
     Felt(InputEvent),
+    /// Somebody has typed at the terminal of this machine.
+    Typed(Vec<u8>),
     /// The waker was called since the last such event.
     Woken,
 }

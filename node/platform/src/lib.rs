@@ -27,7 +27,7 @@ pub use disk::{Disk, DiskError, DiskOperation, SegmentNumber, SyncToken};
 pub use event::{Event, Events, Wait};
 pub use links::{ClusterId, JoinerId, LinkCounters, Links, LostWhy, Refusal};
 pub use requests::{RequestId, Requests};
-pub use screen::{NoScreen, Screen, ScreenState};
+pub use screen::{NoScreen, Screen, ScreenState, Terminal};
 pub use sockets::{ListenerId, Protocol, SocketEvent, SocketId, Sockets};
 pub use view::{
     GUARD_BYTES, GuestAnswer, GuestCode, GuestEvents, GuestSpace, VIEW_BYTES, ViewError,

@@ -44,8 +44,17 @@ pub trait Screen {
     fn release_screen(&mut self) {}
 }
 
-/// No screen, for who has none to give.
+/// The line of text of the machine itself, for whoever sits at a terminal: a serial port.
+pub trait Terminal {
+    /// Writes to it, if there is one. What does not go at once goes later.
+    fn write_terminal(&mut self, bytes: &[u8]) {
+        let _ = bytes;
+    }
+}
+
+/// Neither screen nor terminal, for who has none to give.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NoScreen;
 
 impl Screen for NoScreen {}
+impl Terminal for NoScreen {}

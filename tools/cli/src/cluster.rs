@@ -116,7 +116,7 @@ pub struct Cluster {
 impl Metal {
     /// Whether people or programs look for them at the first node.
     fn is_first(&self) -> bool {
-        self.qemu.screen != Screen::None || !self.programs.is_empty()
+        self.qemu.screen != Screen::None || self.qemu.has_line || !self.programs.is_empty()
     }
 
     /// So many machines without a screen, of the image beside the command.

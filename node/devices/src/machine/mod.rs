@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 
 use adapter::input::InputEvent;
 use adapter::{CONSOLE, DISPLAY, INPUT, Malformed, SYSTEM};
-use platform::{ListenerId, RequestId, Screen, SocketEvent, SocketId};
+use platform::{ListenerId, RequestId, Screen, SocketEvent, SocketId, Terminal};
 
 use self::port::Port;
 use self::system::System;
@@ -107,16 +107,26 @@ impl Machine {
         }
     }
 
-    /// The driver says something. What the display shows goes to the machine's own screen.
-    pub fn write(&mut self, socket: SocketId, bytes: &[u8], screen: &mut impl Screen) {
+    /// The driver says something. What the display shows goes to the machine's own screen, and
+    /// text to its own terminal.
+    pub fn write<H: Screen + Terminal>(
+        &mut self,
+        socket: SocketId,
+        bytes: &[u8],
+        hardware: &mut H,
+    ) {
         let Some(at) = self.port_of(socket) else {
             return;
         };
         let bytes_taken = bytes.len();
         let done = match self.ports[at].name {
-            DISPLAY => self.display.write(bytes, &mut self.ports[at].said, screen),
+            DISPLAY => {
+                let said = &mut self.ports[at].said;
+                self.display.write(bytes, said, hardware)
+            }
             CONSOLE => {
                 self.console.write(bytes);
+                hardware.write_terminal(bytes);
                 Ok(())
             }
             SYSTEM => self.system.write(bytes),

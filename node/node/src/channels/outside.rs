@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use adapter::DISPLAY;
 use devices::machine::Machine;
-use platform::{Disk, ListenerId, Protocol, Screen, SocketId, Sockets};
+use platform::{Disk, ListenerId, Protocol, Screen, SocketId, Sockets, Terminal};
 
 use crate::Platform;
 use crate::core::Core;
@@ -34,13 +34,13 @@ impl<P: Platform, D: Disk> Core<P, D> {
     }
 }
 
-impl<P: Sockets + Screen> Outside for World<'_, P> {
+impl<P: Sockets + Screen + Terminal> Outside for World<'_, P> {
     fn attach(&mut self, device: &str) -> Result<ListenerId, String> {
         self.machine.listen(device)
     }
 }
 
-impl<P: Screen> World<'_, P> {
+impl<P: Screen + Terminal> World<'_, P> {
     /// A device may have lost its driver: then the screen is the machine's own again.
     fn look_at_drivers(&mut self) {
         if !self.machine.is_driven(DISPLAY) {
@@ -49,7 +49,7 @@ impl<P: Screen> World<'_, P> {
     }
 }
 
-impl<P: Sockets + Screen> Sockets for World<'_, P> {
+impl<P: Sockets + Screen + Terminal> Sockets for World<'_, P> {
     fn listen(
         &mut self,
         protocol: Protocol,

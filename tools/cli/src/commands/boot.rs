@@ -42,6 +42,10 @@ pub(crate) struct BootArgs {
     /// Machines have a screen, a keyboard and a mouse, in a window
     #[arg(long)]
     display: bool,
+    /// Machines have a second serial port, node-N/line of the data directory (a socket): the
+    /// leader's is the console
+    #[arg(long)]
+    serial: bool,
     /// Machines have a screen, which is not shown: QEMU gives pictures of it
     #[arg(long, conflicts_with = "display", hide = true)]
     headless: bool,
@@ -84,6 +88,7 @@ pub(crate) fn run(args: &BootArgs) -> Result<ExitCode, Error> {
     let image = Image::find(args.image.as_deref())?;
     let qemu = Qemu {
         disk_mib: args.disk,
+        has_line: args.serial,
         ..Qemu::new(image, args.memory * args.cores, screen)?
     };
     let plan = Plan {

@@ -41,6 +41,8 @@ pub(crate) struct Qemu {
     pub(crate) screen: Screen,
     /// Of a new disk; 0: there is none.
     pub(crate) disk_mib: u32,
+    /// Whether they have a line of text, for people at a terminal.
+    pub(crate) has_line: bool,
     pub(crate) accelerator: &'static str,
 }
 
@@ -84,6 +86,7 @@ impl Qemu {
             memory_mib,
             screen,
             disk_mib: DISK_MIB,
+            has_line: false,
             accelerator: accelerator(),
         })
     }
@@ -121,6 +124,13 @@ impl Qemu {
             let monitor = machine.directory.join("qmp");
             let monitor = format!("unix:{},server=on,wait=off", value(&monitor));
             command.args(["-qmp", &monitor]);
+        }
+        if self.has_line {
+            let line = machine.directory.join("line");
+            let line = format!("socket,id=line,path={},server=on,wait=off", value(&line));
+            command
+                .args(["-chardev", &line])
+                .args(["-device", "isa-serial,chardev=line,index=1"]);
         }
         // By this a machine ends its process when it switches itself off.
         command.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
