@@ -63,7 +63,7 @@ fn a_machine_has_after_a_reset_what_it_had_before() {
     machine.boot(&["--headless", "--disk", "0"]);
     machine.check_bank();
     let processes = machine.client().processes().unwrap();
-    let mut monitor = Monitor::connect(&machine.node(METAL).join("qmp"));
+    let mut monitor = Monitor::of(&machine.node(METAL));
     monitor.reset();
     eventually("the machine starts again", || {
         let log = std::fs::read_to_string(machine.node(METAL).join("log")).ok()?;

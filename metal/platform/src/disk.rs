@@ -111,7 +111,8 @@ impl BootDisk {
     ///
     /// # Errors
     /// If there is something else on it, or it fails.
-    pub fn on_device(block: Block, id: u64) -> Result<Self, OpenError> {
+    pub fn on_device(mut block: Block, id: u64) -> Result<Self, OpenError> {
+        block.wake_here();
         let device = Device(Rc::new(RefCell::new(Shared {
             block,
             done: VecDeque::new(),

@@ -103,13 +103,14 @@ pub(crate) struct Addresses {
 impl Tcp {
     /// With these addresses, or with those that the network gives; `None` if it gives none.
     pub(crate) fn new(
-        network: hal::virtio::Network,
+        mut network: hal::virtio::Network,
         addresses: Option<Addresses>,
         silence: Duration,
         mut entropy: MetalEntropy,
     ) -> Option<Self> {
         let mut config = Config::new(EthernetAddress(network.address()).into());
         config.random_seed = entropy.number();
+        network.wake_here();
         let mut device = Device(network);
         let mut interface = Interface::new(config, &mut device, now());
         let mut sockets = SocketSet::new(Vec::new());

@@ -9,7 +9,7 @@ use hal::boot::Boot;
 use hal::clock::{now_ns, sleep_until_ns};
 use hal::cores::{self, CORES_MAX, Work};
 
-use crate::{Machine, guests, memory, views};
+use crate::{Machine, devices, guests, memory, views};
 
 /// Processors of a machine for tests.
 const CORES: usize = 3;
@@ -30,19 +30,33 @@ const BODIES: [fn(&mut Machine); 8] = [
     guests::interrupted,
 ];
 
+/// A machine for another processor, without devices.
+fn another(machine: &Machine) -> Machine {
+    Machine {
+        boot: Boot {
+            command_line: machine.boot.command_line.clone(),
+            modules: machine.boot.modules.clone(),
+            first_stamp: machine.boot.first_stamp,
+        },
+        disk: None,
+        network: None,
+    }
+}
+
+/// Sleeps until so many have ended.
+fn wait(ended: &AtomicUsize, count: usize) {
+    let until = now_ns() + LONG_NS;
+    while ended.load(Ordering::Acquire) < count {
+        sleep_until_ns(until);
+        assert!(now_ns() < until, "all come to an end");
+    }
+}
+
 pub(crate) fn beside(machine: &mut Machine) {
     let ended = Arc::new(AtomicUsize::new(0));
     let others = (1..CORES).map(|number| {
         let ended = ended.clone();
-        let mut own = Machine {
-            boot: Boot {
-                command_line: machine.boot.command_line.clone(),
-                modules: machine.boot.modules.clone(),
-                first_stamp: machine.boot.first_stamp,
-            },
-            disk: None,
-            network: None,
-        };
+        let mut own = another(machine);
         let work = move || {
             assert_eq!(cores::number(), number, "each has its own number");
             // Not all at the same place.
@@ -60,11 +74,26 @@ pub(crate) fn beside(machine: &mut Machine) {
     for body in BODIES {
         body(machine);
     }
-    let until = now_ns() + LONG_NS;
-    while ended.load(Ordering::Acquire) < CORES - 1 {
-        sleep_until_ns(until);
-        assert!(now_ns() < until, "all come to an end");
-    }
+    wait(&ended, CORES - 1);
+}
+
+/// Also one that has woken the first before.
+pub(crate) fn device(machine: &mut Machine) {
+    let ended = Arc::new(AtomicUsize::new(0));
+    let mut own = Machine {
+        network: machine.network.take(),
+        ..another(machine)
+    };
+    let at_end = ended.clone();
+    let work = move || {
+        let network = own.network.as_mut().expect("a network");
+        network.wake_here();
+        devices::network(&mut own);
+        at_end.fetch_add(1, Ordering::Release);
+        cores::wake(0);
+    };
+    cores::start(vec![Box::new(work)]).expect("the machine has two");
+    wait(&ended, 1);
 }
 
 pub(crate) fn woken(_: &mut Machine) {

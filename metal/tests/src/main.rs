@@ -113,6 +113,11 @@ const TESTS: &[Test] = &[
         end: End::Later,
     },
     Test {
+        name: "a device wakes the processor that uses it",
+        body: cores::device,
+        end: End::Later,
+    },
+    Test {
         name: "more processors than there are is an error",
         body: cores::too_few,
         end: End::Later,
@@ -161,6 +166,8 @@ fn main(boot: Boot) -> ! {
         mut blocks,
         ..
     } = virtio::find(&boot.command_line);
+    blocks.iter_mut().for_each(Block::wake_here);
+    networks.iter_mut().for_each(Network::wake_here);
     let mut machine = Machine {
         boot,
         disk: blocks.pop(),

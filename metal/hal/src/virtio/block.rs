@@ -71,9 +71,6 @@ impl Block {
         let queue = VirtQueue::new(&mut transport, QUEUE, false, false)?;
         let ready = driver | DeviceStatus::FEATURES_OK | DeviceStatus::DRIVER_OK;
         transport.set_status(ready);
-        if let Some(line) = line {
-            line.listen();
-        }
         Ok(Self {
             transport,
             queue,
@@ -100,6 +97,15 @@ impl Block {
     #[must_use]
     pub fn wakes(&self) -> bool {
         self.line.is_some()
+    }
+
+    /// Has it wake this processor from now on. Called once, before it is used.
+    pub fn wake_here(&mut self) {
+        if let Some(line) = self.line {
+            line.listen();
+        }
+        // In this order: one that has asked already, by a change, asks again for what comes next.
+        let _ = self.transport.ack_interrupt();
     }
 
     /// Lets it wake the processor again. Called before it is looked at.

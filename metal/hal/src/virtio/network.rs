@@ -40,9 +40,6 @@ impl Network {
         for _ in 0..BUFFERS {
             this.lend(vec![0; BUFFER_BYTES].into());
         }
-        if let Some(line) = line {
-            line.listen();
-        }
         Ok(this)
     }
 
@@ -56,6 +53,15 @@ impl Network {
     #[must_use]
     pub fn wakes(&self) -> bool {
         self.line.is_some()
+    }
+
+    /// Has it wake this processor from now on. Called once, before it is used.
+    pub fn wake_here(&mut self) {
+        if let Some(line) = self.line {
+            line.listen();
+        }
+        // In this order: one that has asked already, by a change, asks again for what comes next.
+        let _ = self.device.ack_interrupt();
     }
 
     /// Lets it wake the processor again. Called before it is looked at.
