@@ -40,6 +40,7 @@ fn another(machine: &Machine) -> Machine {
         },
         disk: None,
         network: None,
+        kept: None,
     }
 }
 

@@ -24,6 +24,7 @@ mod memory;
 mod views;
 
 use hal::boot::Boot;
+use hal::kept::{self, Kept};
 use hal::panic::{self, PANIC_CODE, Then};
 use hal::virtio::{Block, Devices, Network};
 use hal::{clock, cpu, say, virtio};
@@ -33,6 +34,7 @@ pub(crate) struct Machine {
     boot: Boot,
     disk: Option<Block>,
     network: Option<Network>,
+    kept: Option<Kept>,
 }
 
 struct Test {
@@ -58,6 +60,10 @@ const TESTS: &[Test] = &[
     test(
         "memory is as much as the machine has",
         memory::all_is_claimed,
+    ),
+    test(
+        "memory that is set aside is apart from the heap",
+        memory::aside_is_apart,
     ),
     test("the heap keeps what is put there", memory::heap_keeps),
     test(
@@ -172,7 +178,9 @@ fn main(boot: Boot) -> ! {
         boot,
         disk: blocks.pop(),
         network: networks.pop(),
+        kept: kept::take(memory::KEPT_BYTES),
     };
+    kept::give_up();
     let only = only(&machine.boot);
     let mut count = 0;
     for test in TESTS {

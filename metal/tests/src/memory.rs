@@ -3,7 +3,12 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use hal::kept;
+
 use crate::Machine;
+
+/// What is set aside here.
+pub(crate) const KEPT_BYTES: usize = 4 << 20;
 
 /// Less than any test machine has.
 const MEMORY_MIN: usize = 100 << 20;
@@ -14,6 +19,18 @@ pub(crate) fn all_is_claimed(_: &mut Machine) {
         used < claimed && claimed > MEMORY_MIN,
         "{used} of {claimed} bytes"
     );
+}
+
+pub(crate) fn aside_is_apart(machine: &mut Machine) {
+    let kept = machine.kept.as_mut().expect("half of memory was set aside");
+    assert_eq!((kept.bytes(), kept::available()), (KEPT_BYTES, 0));
+    let pattern: Vec<u8> = (0..=u8::MAX).cycle().take(KEPT_BYTES - 7).collect();
+    kept.write(7, &pattern);
+    heap_keeps(machine);
+    let kept = machine.kept.as_ref().expect("it was just there");
+    let mut found = vec![0; pattern.len()];
+    kept.read(7, &mut found);
+    assert!(found == pattern, "what was put there");
 }
 
 /// Numbers that look random, and are the same every time.
