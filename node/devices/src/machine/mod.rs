@@ -7,6 +7,7 @@
 //! anew. The device itself stays as it was: a mode outlives the line over which it was set.
 mod console;
 mod display;
+mod people;
 mod port;
 mod system;
 
@@ -15,7 +16,6 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use adapter::input::InputEvent;
 use adapter::{CONSOLE, DISPLAY, INPUT, Malformed, SYSTEM};
 use platform::{ListenerId, RequestId, Screen, SocketEvent, SocketId, Terminal};
 
@@ -27,10 +27,6 @@ pub use display::{Adapter, CHUNK_BYTES, Changes};
 
 /// Numbers from here on are those of devices.
 const FIRST: u64 = 1 << 63;
-/// What is kept of input that nobody takes.
-const INPUT_BYTES_MAX: usize = 1024 * InputEvent::BYTES;
-/// What is kept of text that nobody takes.
-const TEXT_BYTES_MAX: usize = 64 << 10;
 
 /// All devices of a node.
 #[derive(Debug)]
@@ -183,35 +179,6 @@ impl Machine {
         self.lights
     }
 
-    /// Somebody has used the keyboard or pointer. When too much is waiting, what is new is
-    /// dropped; that is said when there is room.
-    pub fn feel(&mut self, events: &[InputEvent]) {
-        let at = self.port_named(INPUT);
-        for event in events {
-            let said = &mut self.ports[at].said;
-            if said.len() + 2 * InputEvent::BYTES > INPUT_BYTES_MAX {
-                self.dropped = self.dropped.saturating_add(1);
-                continue;
-            }
-            if self.dropped > 0 {
-                said.extend(InputEvent::Dropped(self.dropped).encode());
-                self.dropped = 0;
-            }
-            said.extend(event.encode());
-        }
-        self.speak(at);
-    }
-
-    /// Somebody types at the line of text; says how many bytes there was room for.
-    pub fn type_text(&mut self, bytes: &[u8]) -> usize {
-        let at = self.port_named(CONSOLE);
-        let said = &mut self.ports[at].said;
-        let count = bytes.len().min(TEXT_BYTES_MAX - said.len());
-        said.extend(&bytes[..count]);
-        self.speak(at);
-        count
-    }
-
     /// Whether this is a question that came over the line to the node itself.
     #[must_use]
     pub const fn is_question(request: RequestId) -> bool {
@@ -310,8 +277,10 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
+    use super::people::TEXT_BYTES_MAX;
     use super::*;
     use adapter::display::{Command, Mode, Reading};
+    use adapter::input::InputEvent;
     use platform::NoScreen;
     use std::vec;
 
