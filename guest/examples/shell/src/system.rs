@@ -1,5 +1,6 @@
 //! The line to the node that leads.
-use admin::{Request, Response};
+use admin::{Failure, FailureKind, Request, Response};
+use alloc::format;
 use alloc::vec::Vec;
 use sdk::{Connection, Device, Received, Release};
 
@@ -64,7 +65,14 @@ impl System {
         let (length, rest) = self.heard.split_first_chunk()?;
         let length = u32::from_le_bytes(*length) as usize;
         let body = rest.get(..length)?;
-        let response = admin::decode(body).expect("this node speaks this language");
+        // A shell may outlive the nodes for which it was built.
+        let response = admin::decode(body).unwrap_or_else(|error| {
+            let message = format!("{error}: this shell is not of today; end it and start another");
+            Response::Failed(Failure {
+                kind: FailureKind::Unknown,
+                message,
+            })
+        });
         self.heard.drain(..size_of::<u32>() + length);
         Some(Heard::Answer(response))
     }
