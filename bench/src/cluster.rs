@@ -170,16 +170,28 @@ pub(crate) fn rest_within_epoch(prng: &mut Prng, epoch_ms: u32) {
 
 /// Transactions per second over about this time, between two reports of the nodes.
 pub(crate) fn rate(cluster: &mut dyn Cluster, time: Duration) -> Result<f64, String> {
-    let (first, begin) = next_report(cluster)?;
+    rate_of(cluster, time, |status| status.transactions)
+}
+
+/// The same of anything that the nodes count.
+pub(crate) fn rate_of(
+    cluster: &mut dyn Cluster,
+    time: Duration,
+    count: fn(&Status) -> u64,
+) -> Result<f64, String> {
+    let (first, begin) = next_report(cluster, count)?;
     std::thread::sleep(time);
-    let (last, end) = next_report(cluster)?;
+    let (last, end) = next_report(cluster, count)?;
     let count = u32::try_from(last - first).map_err(|error| error.to_string())?;
     Ok(f64::from(count) / (end - begin).as_secs_f64())
 }
 
-/// The sum of transactions when it next changes, and when that was.
-fn next_report(cluster: &mut dyn Cluster) -> Result<(u64, Instant), String> {
-    let before = status(cluster)?.transactions;
-    let after = until(cluster, |status| status.transactions != before)?;
-    Ok((after.transactions, Instant::now()))
+/// The count when it next changes, and when that was.
+fn next_report(
+    cluster: &mut dyn Cluster,
+    count: fn(&Status) -> u64,
+) -> Result<(u64, Instant), String> {
+    let before = count(&status(cluster)?);
+    let after = until(cluster, |status| count(status) != before)?;
+    Ok((count(&after), Instant::now()))
 }

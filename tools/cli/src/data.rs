@@ -362,21 +362,21 @@ pub fn read_token(path: &Path) -> Result<Token, Error> {
 
 /// Replaces a file as a whole: a reader sees the old or the new one.
 fn write(path: &Path, text: &str) -> Result<(), Error> {
-    write_as(path, text, 0o666)
+    write_as(path, text.as_bytes(), 0o666)
 }
 
 /// The same, for a file that only its owner may read.
-pub(crate) fn write_secret(path: &Path, text: &str) -> Result<(), Error> {
-    write_as(path, text, 0o600)
+pub(crate) fn write_secret(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Error> {
+    write_as(path, content.as_ref(), 0o600)
 }
 
-fn write_as(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
+fn write_as(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
     let new = path.with_extension("new");
     let mut options = File::options();
     options.write(true).create(true).truncate(true).mode(mode);
     let written = options
         .open(&new)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|mut file| file.write_all(content))
         .and_then(|()| fs::rename(&new, path));
     written.map_err(|error| cannot("write", path, &error))
 }
