@@ -31,6 +31,12 @@ const MARKS: [(&str, &str); 4] = [
     ("the first transaction is committed", "first commit"),
 ];
 
+/// The same of Linux.
+const INIT_MARK: (&str, &str) = (
+    "the first program runs",
+    "Debian's kernel to its first program",
+);
+
 /// What a machine boots.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kernel<'a> {
@@ -38,6 +44,20 @@ pub enum Kernel<'a> {
     Node,
     /// Another one.
     Other(&'a Path),
+    /// Linux, with this as its first program.
+    Linux {
+        /// An ELF file.
+        init: &'a [u8],
+    },
+}
+
+/// Whether machines can boot Linux.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LinuxKernel {
+    /// There is a kernel.
+    Given,
+    /// There is none.
+    Missing,
 }
 
 /// Kinds of machines.
@@ -56,7 +76,7 @@ pub type MakeMachine<'a> = &'a dyn Fn(MachineKind, Kernel<'_>) -> Result<Command
 ///
 /// # Errors
 /// Why a machine could not be measured.
-pub fn boot(make: MakeMachine<'_>, scratch: &Path) -> Result<Report, String> {
+pub fn boot(make: MakeMachine<'_>, linux: LinuxKernel, scratch: &Path) -> Result<Report, String> {
     let mut report = Report {
         bench: "boot".to_owned(),
         machine: machine(),
@@ -68,13 +88,22 @@ pub fn boot(make: MakeMachine<'_>, scratch: &Path) -> Result<Report, String> {
     std::fs::write(&floor, smallest_kernel()).map_err(|error| error.to_string())?;
     for (kind, name) in [(MachineKind::Microvm, "microvm"), (MachineKind::Q35, "q35")] {
         // The first one makes the disk ready.
-        marks(make(kind, Kernel::Node)?)?;
-        let mut floors = Vec::new();
+        marks(make(kind, Kernel::Node)?, MARKS)?;
+        let with_linux = kind == MachineKind::Q35 && linux == LinuxKernel::Given;
+        let (mut floors, mut inits) = (Vec::new(), Vec::new());
         let mut found = MARKS.map(|_| Vec::new());
         for _ in 0..ROUNDS {
             floors.push(until_end(make(kind, Kernel::Other(&floor))?)?);
-            for (times, ms) in found.iter_mut().zip(marks(make(kind, Kernel::Node)?)?) {
+            for (times, ms) in found
+                .iter_mut()
+                .zip(marks(make(kind, Kernel::Node)?, MARKS)?)
+            {
                 times.push(ms);
+            }
+            if with_linux {
+                let init = &first_program();
+                let [ms] = marks(make(kind, Kernel::Linux { init })?, [INIT_MARK])?;
+                inits.push(ms);
             }
         }
         let floor_ms = median(floors);
@@ -86,6 +115,12 @@ pub fn boot(make: MakeMachine<'_>, scratch: &Path) -> Result<Report, String> {
             let outcome = Outcome::new(&format!("{name}: {what}"), ms, "ms");
             report.results.push(outcome);
         }
+        if with_linux {
+            let name = format!("{name}: {}", INIT_MARK.1);
+            report
+                .results
+                .push(Outcome::new(&name, median(inits), "ms"));
+        }
         if kind == MachineKind::Microvm {
             let over = found[MARKS.len() - 1] - floor_ms;
             let goal = "microvm: first commit - floor, ms";
@@ -93,6 +128,10 @@ pub fn boot(make: MakeMachine<'_>, scratch: &Path) -> Result<Report, String> {
                 .goals
                 .push(Goal::new(goal, over, COMMIT_GOAL_MS, Better::Lower));
         }
+    }
+    if linux == LinuxKernel::Missing {
+        let note = "Linux left out: expected a directory with its kernel, --linux DIR";
+        report.notes.push(note.to_owned());
     }
     Ok(report)
 }
@@ -137,7 +176,10 @@ pub fn reboot(start: Start<'_>, sizes_mib: &[u32], report: &mut Report) -> Resul
 }
 
 /// Milliseconds from the start to each of the marks; then the machine is switched off.
-fn marks(mut command: Command) -> Result<[f64; MARKS.len()], String> {
+fn marks<const N: usize>(
+    mut command: Command,
+    marks: [(&str, &str); N],
+) -> Result<[f64; N], String> {
     let begin = Instant::now();
     let mut machine = start(&mut command)?;
     let output = machine.0.stdout.take().expect("it was asked for");
@@ -148,21 +190,21 @@ fn marks(mut command: Command) -> Result<[f64; MARKS.len()], String> {
             let _ = say.send((begin.elapsed(), line));
         }
     });
-    let mut times = [None; MARKS.len()];
+    let mut times = [None; N];
     let mut said = String::new();
     while times.iter().any(Option::is_none) {
         let left = PATIENCE.saturating_sub(begin.elapsed());
         let Ok((at, line)) = lines.recv_timeout(left) else {
             break;
         };
-        for ((mark, _), time) in MARKS.iter().zip(&mut times) {
+        for ((mark, _), time) in marks.iter().zip(&mut times) {
             if line.contains(mark) {
                 time.get_or_insert(at.as_secs_f64() * 1e3);
             }
         }
         said = said + &line + "\n";
     }
-    let missing = || format!("the machine did not become a node; it said:\n{said}");
+    let missing = || format!("the machine did not get as far as expected; it said:\n{said}");
     let all: Option<Vec<f64>> = times.into_iter().collect();
     let all = all.ok_or_else(missing)?;
     Ok(all.try_into().expect("as many as there are marks"))
@@ -197,12 +239,38 @@ impl Drop for Machine {
 
 /// A kernel that ends the machine with its third instruction, as an ELF file for PVH loaders.
 fn smallest_kernel() -> Vec<u8> {
+    // mov dx, 0xf4; xor eax, eax; out dx, eax; jmp $
+    elf(&[
+        0x66, 0xba, 0xf4, 0x00, 0x31, 0xc0, 0xef, 0xeb, 0xfe, 0, 0, 0,
+    ])
+}
+
+/// A program for Linux that says that it runs, and waits.
+fn first_program() -> Vec<u8> {
+    const CODE_BYTES: u8 = 34;
+    let line = format!("\n{}\n", INIT_MARK.0);
+    let mut code = vec![0xb8, 1, 0, 0, 0]; // mov eax, 1 (write)
+    code.extend([0xbf, 1, 0, 0, 0]); // mov edi, 1
+    code.extend([0x48, 0x8d, 0x35, CODE_BYTES - 17, 0, 0, 0]); // lea rsi, [rip + 17]
+    code.extend([
+        0xba,
+        u8::try_from(line.len()).expect("a short line"),
+        0,
+        0,
+        0,
+    ]); // mov edx, …
+    code.extend([0x0f, 0x05]); // syscall
+    code.extend([0xb8, 34, 0, 0, 0, 0x0f, 0x05]); // mov eax, 34 (pause); syscall
+    code.extend([0xeb, 0xf7, 0x90]); // jmp to the last mov; nop
+    assert_eq!(code.len(), usize::from(CODE_BYTES), "the line begins there");
+    code.extend(line.as_bytes());
+    elf(&code)
+}
+
+/// An ELF file whose code runs where it is put, as a kernel or as a program.
+fn elf(code: &[u8]) -> Vec<u8> {
     const AT: u32 = 0x20_0000;
     const CODE_AT: u32 = 0xd0;
-    // mov dx, 0xf4; xor eax, eax; out dx, eax; jmp $
-    let code = [
-        0x66, 0xba, 0xf4, 0x00, 0x31, 0xc0, 0xef, 0xeb, 0xfe, 0, 0, 0,
-    ];
     let entry = u64::from(AT + CODE_AT);
     let mut file = Vec::new();
     file.extend(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
@@ -235,4 +303,21 @@ fn smallest_kernel() -> Vec<u8> {
     file.resize(CODE_AT as usize, 0);
     file.extend(code);
     file
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_first_program_says_that_it_runs() {
+        let path = std::env::temp_dir().join(format!("plurix-init-{}", std::process::id()));
+        std::fs::write(&path, first_program()).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o700)).unwrap();
+        let found = marks(Command::new(&path), [INIT_MARK]);
+        std::fs::remove_file(&path).unwrap();
+        assert!(found.is_ok(), "{found:?}");
+    }
 }

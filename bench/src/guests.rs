@@ -6,6 +6,7 @@ use platform::GuestSpace;
 
 const PAGES: &str = include_str!("../guests/pages.wat");
 const SHARING: &str = include_str!("../guests/sharing.wat");
+const EXCHANGE: &str = include_str!("../guests/exchange.wat");
 const FULL: &str = include_str!("../guests/full.wat");
 const RESIDENT: &str = include_str!("../guests/resident.wat");
 /// Pages in a unit of WebAssembly's own, 64 KiB.
@@ -62,6 +63,11 @@ pub(crate) fn sharing(sharing: Sharing, offset: u32) -> Vec<u8> {
         ("PAUSE", SHARING_PAUSE_NS),
     ];
     made_of(SHARING, &values)
+}
+
+/// The program in which two nodes read what the other has just written.
+pub(crate) fn exchange() -> Vec<u8> {
+    made_of(EXCHANGE, &[])
 }
 
 fn made_of(text: &str, values: &[(&str, u32)]) -> Vec<u8> {

@@ -6,7 +6,8 @@
 //! the memory and the engine as they are, in a node reduced to these (`site`);
 //! [`snapshot`], [`epochs`], [`durability`], [`space`], [`recovery`], [`restart`],
 //! [`peers_snapshot`], [`reset`], [`output`], [`input`] and [`resp`] measure clusters
-//! of real processes, which whoever calls them starts ([`Cluster`]); [`boot`] measures machines.
+//! of real processes, which whoever calls them starts ([`Cluster`]); [`boot`] and [`metal`]
+//! measure machines.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -19,6 +20,7 @@ mod durability;
 mod epochs;
 mod guests;
 mod input;
+mod metal;
 mod output;
 mod peers;
 mod plot;
@@ -35,11 +37,12 @@ mod space;
 mod tx;
 
 pub use barrier::barrier;
-pub use boot::{Kernel, MachineKind, MakeMachine, boot, reboot};
+pub use boot::{Kernel, LinuxKernel, MachineKind, MakeMachine, boot, reboot};
 pub use cluster::{Cluster, EpochsEnd, Plan, Start};
 pub use durability::durability;
 pub use epochs::epochs;
 pub use input::input;
+pub use metal::metal;
 pub use output::output;
 pub use peers::{Load, Snapshot, StartSubject, Subject, System, peers_snapshot};
 pub use recovery::{recovery, silence};

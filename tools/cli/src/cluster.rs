@@ -17,7 +17,8 @@ use crate::commands::node::NodeArgs;
 use crate::data::{ClusterFile, DataDir, Lock, RunningFile, RunningNode, read_token};
 use crate::error::Error;
 use crate::interrupt;
-use crate::metal::{Core, Image, MACHINE_MIB, Machine, Qemu, Screen, concrete, has_disk};
+use crate::metal::{Core, Image, MACHINE_MIB, Machine, Qemu, Screen, System};
+use crate::metal::{concrete, has_disk, write_first_files};
 use crate::supervisor::{Happening, Nodes, Ready};
 
 /// Number of the node that founds a new cluster.
@@ -66,6 +67,8 @@ pub struct Plan {
     pub spin_us: u32,
     /// The last nodes of a new cluster are on bare metal, or the first if that matters.
     pub(crate) metal: Option<Metal>,
+    /// The machines of the other nodes, if each has one of its own, in which it runs on Linux.
+    pub(crate) guests: Option<Qemu>,
 }
 
 /// Nodes on bare metal.
@@ -121,7 +124,7 @@ impl Metal {
 
     /// So many machines without a screen, of the image beside the command.
     pub(crate) fn small(nodes: u32) -> Result<Self, Error> {
-        let qemu = Qemu::new(Image::find(None)?, MACHINE_MIB, Screen::None)?;
+        let qemu = Qemu::new(System::Image(Image::find(None)?), MACHINE_MIB, Screen::None)?;
         Ok(Self {
             nodes,
             qemu,
@@ -155,6 +158,7 @@ impl Plan {
             step_limit_ms,
             spin_us: 0,
             metal: None,
+            guests: None,
         })
     }
 }
@@ -402,8 +406,14 @@ impl Cluster {
             step_limit: self.plan.step_limit_ms,
             spin: self.plan.spin_us,
         };
-        let mut command = Command::new(&self.plan.program);
-        command.args(args.to_command_line());
+        let command = match &self.plan.guests {
+            Some(qemu) => guest(qemu, args)?,
+            None => {
+                let mut command = Command::new(&self.plan.program);
+                command.args(args.to_command_line());
+                command
+            }
+        };
         self.nodes.start(number, command, &log)?;
         Ok(None)
     }
@@ -508,6 +518,30 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         self.kill_all();
     }
+}
+
+/// The machine in which this node runs on Linux. It has as much of it as one on bare metal.
+fn guest(qemu: &Qemu, args: NodeArgs) -> Result<Command, Error> {
+    let System::Linux(linux) = &qemu.system else {
+        unreachable!("machines with the image are `Plan::metal`");
+    };
+    let directory = args.data.clone();
+    let args = NodeArgs {
+        listen: concrete(args.listen)?,
+        tools: concrete(args.tools)?,
+        memory: qemu.memory_mib / PROGRAM_SHARE,
+        ..args
+    };
+    write_first_files(&directory, &linux.node(&args)?)?;
+    qemu.command(&Machine {
+        directory: &directory,
+        tools: args.tools,
+        programs: Vec::new(),
+        cores: vec![Core {
+            link: args.listen,
+            words: String::new(),
+        }],
+    })
 }
 
 /// What the cluster of the directory is; made and recorded if it is new or grows.

@@ -1,4 +1,6 @@
 //! The place where the command becomes a benchmark: measures, and says what was found.
+mod machines;
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,10 +11,9 @@ use bench::{Better, EpochsEnd, Report, Waiting};
 use control::Ladder;
 
 use crate::client::Client;
-use crate::cluster::{Cluster, Hosts, Metal, Plan};
+use crate::cluster::{Cluster, Hosts, Plan};
 use crate::data::DataDir;
 use crate::error::Error;
-use crate::metal::{Core, Image, MACHINE_MIB, Machine, Qemu, Screen, concrete};
 use crate::network::{Break, Network};
 use crate::peers::redis_benchmark;
 use crate::{examples, peers, ui};
@@ -40,10 +41,11 @@ pub(crate) const IN_NETWORK: &str = "--in-network";
 /// This one draws a plot.
 const EPOCHS: &str = "epochs";
 
-/// Not among `all`: the first needs QEMU, the next two measure other systems, too, if they are
+/// Not among `all`: the first two need QEMU, the next two measure other systems, too, if they are
 /// installed, the last takes a quarter of an hour.
-const APART: [&str; 4] = [BOOT, PEERS_SNAPSHOT, RESP, SPACE];
+const APART: [&str; 5] = [BOOT, METAL, PEERS_SNAPSHOT, RESP, SPACE];
 const BOOT: &str = "boot";
+const METAL: &str = "metal";
 const RESP: &str = "resp";
 const PEERS_SNAPSHOT: &str = "peers-snapshot";
 const SPACE: &str = "space";
@@ -55,6 +57,15 @@ pub(crate) enum Format {
     Text,
     /// A line of JSON per benchmark.
     Json,
+}
+
+/// What some benchmarks are told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told<'a> {
+    /// Sizes of memories; those that the benchmark chooses if there are none.
+    pub(crate) sizes_mib: &'a [u32],
+    /// Where a kernel of Linux is.
+    pub(crate) linux: Option<&'a Path>,
 }
 
 /// Where this process runs.
@@ -69,7 +80,7 @@ pub(crate) enum Place {
 /// Runs the benchmark of this name, or `all`. Goals that are missed are no failure.
 pub(crate) fn run_bench(
     name: &str,
-    sizes_mib: &[u32],
+    told: Told<'_>,
     format: Format,
     place: Place,
 ) -> Result<(), Error> {
@@ -90,7 +101,7 @@ pub(crate) fn run_bench(
             measure_inside(name, format)?;
             continue;
         }
-        let report = measure(name, sizes_mib)?;
+        let report = measure(name, told)?;
         match format {
             Format::Text => ui::say(table(&report)),
             Format::Json => {
@@ -115,7 +126,8 @@ fn measure_inside(name: &str, format: Format) -> Result<(), Error> {
     Err(Error::internal(format!("the measurement failed: {status}")))
 }
 
-fn measure(name: &str, sizes_mib: &[u32]) -> Result<Report, Error> {
+fn measure(name: &str, told: Told<'_>) -> Result<Report, Error> {
+    let sizes_mib = told.sizes_mib;
     let example = |name| examples::find(name).expect("it comes with the command");
     let (bank, lists) = (example("bank").wasm, example("lists").wasm);
     match name {
@@ -131,7 +143,8 @@ fn measure(name: &str, sizes_mib: &[u32]) -> Result<Report, Error> {
             let sizes = or_default(sizes_mib, &[16, 128, 512]);
             with_plot(bench::peers_snapshot(&start, &peers::systems(), sizes))
         }
-        BOOT => boot(sizes_mib),
+        BOOT => machines::boot(told),
+        METAL => machines::metal(told.linux, bank),
         RESP => resp(example("resp").wasm).map_err(Error::config),
         EPOCHS => with_plot(bench::epochs(&start, bank)),
         SPACE => bench::space(&start_lean, bank, sizes_mib).map_err(Error::config),
@@ -142,49 +155,6 @@ fn measure(name: &str, sizes_mib: &[u32]) -> Result<Report, Error> {
         SILENCE => bench::silence(&start_apart, bank).map_err(Error::config),
         _ => bench::recovery(&start, bank).map_err(Error::config),
     }
-}
-
-fn boot(sizes_mib: &[u32]) -> Result<Report, Error> {
-    let scratch =
-        Directory(std::env::temp_dir().join(format!("plurix-boot-{}", std::process::id())));
-    let text = |error: Error| error.to_string();
-    std::fs::create_dir_all(&scratch.0)
-        .map_err(|error| Error::config(format!("make {}: {error}", scratch.0.display())))?;
-    let image = Image::find(None)?;
-    let make = |kind, kernel: bench::Kernel<'_>| {
-        let screen = match kind {
-            bench::MachineKind::Microvm => Screen::None,
-            bench::MachineKind::Q35 => Screen::Hidden,
-        };
-        let image = match kernel {
-            bench::Kernel::Node => image.clone(),
-            bench::Kernel::Other(path) => Image(path.to_owned()),
-        };
-        let qemu = Qemu::new(image, MACHINE_MIB, screen).map_err(text)?;
-        let here = || concrete(([127, 0, 0, 1], 0).into()).map_err(text);
-        let machine = Machine {
-            directory: &scratch.0,
-            tools: here()?,
-            programs: Vec::new(),
-            cores: vec![Core {
-                link: here()?,
-                words: "cluster=1 found end=off".into(),
-            }],
-        };
-        qemu.command(&machine).map_err(text)
-    };
-    let mut report = bench::boot(&make, &scratch.0).map_err(Error::config)?;
-    let sizes = or_default(sizes_mib, &[64, 1024]);
-    bench::reboot(&start_on_metal, sizes, &mut report).map_err(Error::config)?;
-    Ok(report)
-}
-
-/// Starts a cluster of machines.
-fn start_on_metal(plan: bench::Plan) -> Result<Box<dyn bench::Cluster>, String> {
-    let mut metal = Metal::small(plan.nodes).map_err(|error| error.to_string())?;
-    metal.qemu.memory_mib = plan.memory_mib;
-    let metal = Some(metal);
-    start_as(plan, Plan { metal, ..usual()? }, None)
 }
 
 fn resp(module: &[u8]) -> Result<Report, String> {

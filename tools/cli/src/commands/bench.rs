@@ -1,10 +1,11 @@
 //! `plurix bench`: measures.
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use crate::error::Error;
-use crate::run_bench::{Format, Place, be_peer, run_bench};
+use crate::run_bench::{Format, Place, Told, be_peer, run_bench};
 
 /// Run a benchmark on this machine
 #[derive(Args, Debug)]
@@ -16,6 +17,9 @@ pub(crate) struct BenchArgs {
     /// `restart`, `peers-snapshot` and `space`
     #[arg(long, value_name = "MIB", value_delimiter = ',', value_parser = size)]
     memory: Vec<u32>,
+    /// Directory with a kernel of Debian's, for `metal` and `boot`
+    #[arg(long, value_name = "DIR")]
+    linux: Option<PathBuf>,
     /// Print a line of JSON per benchmark
     #[arg(long)]
     json: bool,
@@ -50,5 +54,9 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode, Error> {
     } else {
         Place::Machine
     };
-    run_bench(&args.name, &args.memory, format, place).map(|()| ExitCode::SUCCESS)
+    let told = Told {
+        sizes_mib: &args.memory,
+        linux: args.linux.as_deref(),
+    };
+    run_bench(&args.name, told, format, place).map(|()| ExitCode::SUCCESS)
 }

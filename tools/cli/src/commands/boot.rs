@@ -9,7 +9,7 @@ use super::{DataArg, SafetyArgs, up};
 use crate::cluster::{Metal, Plan};
 use crate::error::Error;
 use crate::interrupt;
-use crate::metal::{DISK_MIB, Image, MACHINE_MIB, Qemu, Screen};
+use crate::metal::{DISK_MIB, Image, MACHINE_MIB, Qemu, Screen, System};
 
 const DISK_MIB_MIN: u32 = 64;
 
@@ -89,7 +89,7 @@ pub(crate) fn run(args: &BootArgs) -> Result<ExitCode, Error> {
     let qemu = Qemu {
         disk_mib: args.disk,
         has_line: args.serial,
-        ..Qemu::new(image, args.memory * args.cores, screen)?
+        ..Qemu::new(System::Image(image), args.memory * args.cores, screen)?
     };
     let plan = Plan {
         nodes: Some(args.nodes + args.mixed),

@@ -147,6 +147,15 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, 
     }
 }
 
+/// What a line makes of a node.
+#[cfg(test)]
+pub(crate) fn node_args(line: &[&str]) -> node::NodeArgs {
+    match Cli::try_parse_from(line).map(|cli| cli.command) {
+        Ok(Command::Node(args)) => args,
+        other => panic!("expected the command `node`, found {other:?}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,15 +6,19 @@ use std::process::Command;
 
 use crate::data::write_secret;
 use crate::error::Error;
-use crate::metal::Image;
+use crate::metal::{Image, Linux};
+
+use super::linux::APPEND;
 
 const PROGRAM: &str = "qemu-system-x86_64";
 /// The machine's address in its own network, and this machine's.
-const OWN: &str = "10.0.2.15";
-const GATEWAY: &str = "10.0.2.2";
+pub(super) const OWN: &str = "10.0.2.15";
+pub(super) const GATEWAY: &str = "10.0.2.2";
 /// What networks' own addresses begin with.
 const NETWORKS: &str = "52:54:00:70:78:";
 const FIRST_DISK: &str = "disk.img";
+/// The first file system of a Linux.
+const FIRST_FILES: &str = "initramfs";
 /// Processors of a machine without a bus: it has eight places for devices, and each processor has
 /// a network and a disk for itself.
 const SMALL_CORES_MAX: usize = 3;
@@ -33,10 +37,19 @@ pub(crate) enum Screen {
     Hidden,
 }
 
+/// What machines run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum System {
+    /// Nodes on bare metal.
+    Image(Image),
+    /// Linux, with a first file system that is in the machine's directory.
+    Linux(Linux),
+}
+
 /// What all machines of a cluster have in common.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Qemu {
-    pub(crate) image: Image,
+    pub(crate) system: System,
     pub(crate) memory_mib: u32,
     pub(crate) screen: Screen,
     /// Of a new disk; 0: there is none.
@@ -69,11 +82,11 @@ pub(crate) struct Core {
 }
 
 impl Qemu {
-    /// Machines of this image.
+    /// Machines with this system.
     ///
     /// # Errors
     /// If there is no QEMU on this machine.
-    pub(crate) fn new(image: Image, memory_mib: u32, screen: Screen) -> Result<Self, Error> {
+    pub(crate) fn new(system: System, memory_mib: u32, screen: Screen) -> Result<Self, Error> {
         let found = Command::new(PROGRAM).arg("--version").output();
         if found.is_err() {
             return Err(
@@ -82,7 +95,7 @@ impl Qemu {
             );
         }
         Ok(Self {
-            image,
+            system,
             memory_mib,
             screen,
             disk_mib: DISK_MIB,
@@ -93,8 +106,6 @@ impl Qemu {
 
     /// The command that starts a machine, which lives as long as its process.
     pub(crate) fn command(&self, machine: &Machine<'_>) -> Result<Command, Error> {
-        let words = machine.directory.join("words");
-        write_secret(&words, &machine.words())?;
         let mut command = Command::new(PROGRAM);
         let cores = machine.cores.len();
         let (kind, bus) = match self.screen {
@@ -110,11 +121,8 @@ impl Qemu {
             .args(["-nodefaults", "-no-user-config", "-serial", "stdio"])
             .args(["-M", kind, "-accel", self.accelerator, "-cpu", "max"])
             .args(["-m", &self.memory_mib.to_string()])
-            .args(["-smp", &cores.to_string()])
-            .arg("-kernel")
-            .arg(&self.image.0)
-            .arg("-initrd")
-            .arg(&words);
+            .args(["-smp", &cores.to_string()]);
+        self.load(machine, &mut command)?;
         match self.screen {
             Screen::None => command.args(["-display", "none"]),
             Screen::Window => command.args(["-vga", "std"]),
@@ -142,7 +150,10 @@ impl Qemu {
                 ports.push(machine.tools);
                 ports.extend(&machine.programs);
             }
-            let ports: String = ports.into_iter().map(forward).collect();
+            let ports: String = ports
+                .into_iter()
+                .map(|address| self.forward(address))
+                .collect();
             // By their addresses nodes know which network is whose.
             let network = format!("netdev=net{number},mac={NETWORKS}{number:02x}");
             command
@@ -159,6 +170,35 @@ impl Qemu {
                 .args(["-device", &format!("virtio-blk-{bus},drive=disk{number}")]);
         }
         Ok(command)
+    }
+
+    /// What the loader puts into the machine's memory.
+    fn load(&self, machine: &Machine<'_>, command: &mut Command) -> Result<(), Error> {
+        let (kernel, file) = match &self.system {
+            System::Image(image) => {
+                let words = machine.directory.join("words");
+                write_secret(&words, machine.words())?;
+                (&image.0, words)
+            }
+            System::Linux(linux) => {
+                // It starts the machine again after a failure, or when told to end it.
+                command.args(["-append", APPEND, "-no-reboot"]);
+                (&linux.kernel, machine.directory.join(FIRST_FILES))
+            }
+        };
+        command.arg("-kernel").arg(kernel).arg("-initrd").arg(file);
+        Ok(())
+    }
+
+    /// What comes to this port of this machine is passed on.
+    fn forward(&self, address: SocketAddr) -> String {
+        let (ip, port) = (address.ip(), address.port());
+        let inside = match &self.system {
+            System::Image(_) => OWN.to_owned(),
+            // It knows itself by the address by which others do.
+            System::Linux(_) => ip.to_string(),
+        };
+        format!(",hostfwd=tcp:{ip}:{port}-{inside}:{port}")
     }
 }
 
@@ -177,10 +217,10 @@ impl Machine<'_> {
     }
 }
 
-/// What comes to this port of this machine is passed on.
-fn forward(address: SocketAddr) -> String {
-    let (ip, port) = (address.ip(), address.port());
-    format!(",hostfwd=tcp:{ip}:{port}-{OWN}:{port}")
+/// Puts the first file system of a machine with Linux into its directory. There may be a token in
+/// it.
+pub(crate) fn write_first_files(directory: &Path, content: &[u8]) -> Result<(), Error> {
+    write_secret(&directory.join(FIRST_FILES), content)
 }
 
 /// The file that is the disk of a node.
