@@ -28,7 +28,7 @@ pub(crate) const STACK_BYTES: usize = 4 << 20;
 /// Where processors begin when they are woken: `cores.s` says so, too.
 const TRAMPOLINE_AT: usize = 0x8000;
 /// How long the first processor waits for the others.
-const PATIENCE_NS: u64 = 2_000_000_000;
+const PATIENCE_NS: u64 = 5_000_000_000;
 /// Processors need so long between the two parts of the wake-up call, by their makers.
 const RESET_NS: u64 = 10_000_000;
 const AGAIN_NS: u64 = 200_000;

@@ -150,8 +150,11 @@ impl Wires {
         sites.position(|site| site.link == link)
     }
 
-    /// Calls a node of this machine, if it lets callers in.
+    /// Calls another node of this machine, if it lets callers in.
     pub(crate) fn dial(&mut self, neighbour: usize) -> Option<WireId> {
+        if neighbour == self.own {
+            return None;
+        }
         let end = self.switch.call(self.own, neighbour)?;
         Some(self.add(end))
     }

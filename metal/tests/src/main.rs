@@ -21,6 +21,7 @@ mod endings;
 mod guests;
 mod interrupts;
 mod memory;
+mod protocol;
 mod views;
 
 use hal::boot::Boot;
@@ -89,6 +90,7 @@ const TESTS: &[Test] = &[
     ),
     test("ticks leave the host as it was", interrupts::ticks_of_hosts),
     test("an absent page is asked for", interrupts::absent_page),
+    test("the protocol's scenarios hold", protocol::scenarios),
     test("a guest computes", guests::computes),
     test("a guest's pages are asked for one by one", guests::pages),
     test("a guest's faults are errors", guests::faults),

@@ -35,6 +35,8 @@ const POLL_TIME: Duration = Duration::from_millis(10);
 
 /// A program may have so much of a machine's memory: the node keeps pages of others, too.
 const PROGRAM_SHARE: u32 = 2;
+/// The same where the disk is half of memory.
+const DISKLESS_SHARE: u32 = 4;
 
 /// How a cluster is to be run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -447,12 +449,16 @@ impl Cluster {
         other: Option<SocketAddr>,
     ) -> Result<Vec<Core>, Error> {
         let token = read_token(&self.data.token_file())?;
+        let share = match metal.qemu.disk_mib {
+            0 => DISKLESS_SHARE,
+            _ => PROGRAM_SHARE,
+        };
         let mut common = format!(
             "token={token} members={} epoch={} epoch-min={} memory={}",
             self.file.count() * self.plan.cores,
             self.plan.epoch_ms,
             self.plan.epoch_min_ms,
-            metal.qemu.memory_mib / self.plan.cores / PROGRAM_SHARE,
+            metal.qemu.memory_mib / self.plan.cores / share,
         );
         if let Some(durability) = self.plan.durability {
             common.push_str(&format!(" durability={durability}"));
