@@ -28,9 +28,11 @@ fn ctrl_c_ends_it_early_with_a_verdict_and_no_process_is_left() {
     eventually("a fault has happened", || {
         run.err().contains(" s  ").then_some(())
     });
-    let pids: Vec<u32> = (machine.running().nodes.iter())
-        .map(|node| node.pid)
-        .collect();
+    // The fault may have been the loss of all.
+    let nodes = eventually("some run", || {
+        let running = DataDir::open(&machine.data()).ok()?.running().ok()?;
+        (!running.nodes.is_empty()).then_some(running.nodes)
+    });
     run.interrupt();
     let outcome = run.wait().ok();
     assert!(
@@ -39,7 +41,7 @@ fn ctrl_c_ends_it_early_with_a_verdict_and_no_process_is_left() {
             .starts_with("{\"consistent\":true,\"problems\":[],"),
         "{outcome:#?}"
     );
-    for pid in pids {
+    for pid in nodes.iter().map(|node| node.pid) {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line);
         assert!(!line.contains("plurix"), "process {pid} is left: {line}");

@@ -36,6 +36,14 @@ fn a_cluster_that_is_lost_comes_back_from_a_far_copy_with_other_nodes() {
     let process = render(&mut machine, &scene());
     // While it runs and works.
     let bank = machine.start(&["run", "bank", "--", "64", "3000", "3"]);
+    eventually("it works", || {
+        let processes = machine.client().processes().ok()?;
+        (processes.last()?.process > process && processes.last()?.steps > 0).then_some(())
+    });
+    eventually("it has accounts, also after the loss of all", || {
+        let total = machine.run(&["call", "bank", "total"]);
+        (total.out == "64000\n").then_some(())
+    });
     let outcome = machine.run(&["export", &place]).ok();
     assert!(
         outcome.out.contains("pages are in the far copy"),
