@@ -11,7 +11,12 @@ use crate::{
     apic, clock, cores, cpu, hands, heap, interrupt, kept, line, paging, screen, segments, serial,
 };
 
-global_asm!(include_str!("boot.s"), options(att_syntax));
+// Together: the second uses a macro of the first.
+global_asm!(
+    include_str!("boot.s"),
+    include_str!("cores.s"),
+    options(att_syntax)
+);
 global_asm!(include_str!("memory.s"), options(att_syntax));
 
 /// What firmware, real mode and text screens use lies below.

@@ -5,6 +5,33 @@
 # says in EAX that it has. The first 4 GiB are mapped one to one here, without any protection;
 # `paging` makes the tables that stay.
 
+# From protected to long mode, with the tables made here, to code with this name.
+.macro ENTER_LONG_MODE name
+    movl %cr4, %eax             # PAE, PGE, OSFXSR, OSXMMEXCPT
+    orl $0x6a0, %eax
+    movl %eax, %cr4
+    movl $boot_level_4, %eax
+    movl %eax, %cr3
+    movl $0xC0000080, %ecx      # EFER: LME, NXE
+    rdmsr
+    orl $0x900, %eax
+    wrmsr
+    movl %cr0, %eax             # PG, WP, NE, MP; neither CD, NW, EM nor TS
+    andl $~0x6000000c, %eax
+    orl $0x80010022, %eax
+    movl %eax, %cr0
+    lgdt boot_gdtr
+    ljmp $0x08, $\name
+.code64
+\name:
+    xorl %eax, %eax
+    movw %ax, %ds
+    movw %ax, %es
+    movw %ax, %ss
+    movw %ax, %fs
+    movw %ax, %gs
+.endm
+
 .section .note.pvh, "a", @note
 .balign 4
 .long 4                         # bytes of the name
@@ -64,30 +91,7 @@ multiboot_start:
     decl %ebx
     jnz 2b
 
-    movl %cr4, %eax             # PAE, PGE, OSFXSR, OSXMMEXCPT
-    orl $0x6a0, %eax
-    movl %eax, %cr4
-    movl $boot_level_4, %eax
-    movl %eax, %cr3
-    movl $0xC0000080, %ecx      # EFER: LME, NXE
-    rdmsr
-    orl $0x900, %eax
-    wrmsr
-    movl %cr0, %eax             # PG, WP, NE, MP; neither EM nor TS
-    andl $~0xc, %eax
-    orl $0x80010022, %eax
-    movl %eax, %cr0
-    lgdt boot_gdtr
-    ljmp $0x08, $long_start
-
-.code64
-long_start:
-    xorl %eax, %eax
-    movw %ax, %ds
-    movw %ax, %es
-    movw %ax, %ss
-    movw %ax, %fs
-    movw %ax, %gs
+    ENTER_LONG_MODE long_start
     movl %edi, %edi
     movl %esi, %esi
     movq $boot_stack_top, %rsp
@@ -104,7 +108,6 @@ boot_gdt:
     .quad 0
     .quad 0x00af9b000000ffff    # code, 64 bits
 boot_gdt_end:
-.globl boot_gdtr
 boot_gdtr:
     .word boot_gdt_end - boot_gdt - 1
     .quad boot_gdt
@@ -113,7 +116,6 @@ boot_tsc: .quad 0
 
 .section .bss.boot, "aw", @nobits
 .balign 4096
-.globl boot_level_4
 boot_level_4: .skip 4096
 boot_level_3: .skip 4096
 boot_level_2: .skip 4096 * 4

@@ -6,7 +6,7 @@
 //! changes.
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::arch::{asm, global_asm};
+use core::arch::asm;
 use core::fmt;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -18,8 +18,6 @@ use x86_64::instructions::{hlt, interrupts};
 use x86_64::registers::model_specific::GsBase;
 
 use crate::{apic, clock, cpu, frames, guest, interrupt, paging, runtime, segments};
-
-global_asm!(include_str!("cores.s"), options(att_syntax));
 
 /// Processors that may run nodes.
 pub const CORES_MAX: usize = 16;

@@ -35,30 +35,7 @@ cores_protected:
     movw %ax, %ds
     movw %ax, %es
     movw %ax, %ss
-    movl %cr4, %eax             # PAE, PGE, OSFXSR, OSXMMEXCPT
-    orl $0x6a0, %eax
-    movl %eax, %cr4
-    movl $boot_level_4, %eax
-    movl %eax, %cr3
-    movl $0xC0000080, %ecx      # EFER: LME, NXE
-    rdmsr
-    orl $0x900, %eax
-    wrmsr
-    movl %cr0, %eax             # PG, WP, NE, MP; neither CD, NW, EM nor TS
-    andl $~0x6000000c, %eax
-    orl $0x80010022, %eax
-    movl %eax, %cr0
-    lgdt boot_gdtr
-    ljmp $0x08, $cores_long
-
-.code64
-cores_long:
-    xorl %eax, %eax
-    movw %ax, %ds
-    movw %ax, %es
-    movw %ax, %ss
-    movw %ax, %fs
-    movw %ax, %gs
+    ENTER_LONG_MODE cores_long
     movl $1, %edi               # its number among those that were woken
     lock xaddl %edi, CORES_WOKEN
     movq CORES_ROOT, %rax

@@ -10,6 +10,7 @@ use x86_64::instructions::interrupts;
 use crate::apic::{self, Trigger};
 use crate::ports::HarmlessPort;
 use crate::ring::Ring;
+use crate::serial;
 
 const BASE: u16 = 0x2f8;
 const DATA: u16 = BASE;
@@ -43,19 +44,7 @@ pub(crate) fn open() {
                 return;
             }
         }
-        // 115 200 bits a second, eight of them to a byte, with queues; its interrupts reach us.
-        let settings = [
-            (1, 0),
-            (3, 0x80),
-            (0, 1),
-            (1, 0),
-            (3, 3),
-            (2, 0xc7),
-            (4, 0x0b),
-        ];
-        for (register, value) in settings {
-            port(BASE + register).write(value);
-        }
+        serial::set_up(BASE);
         IS_OPEN.store(true, Ordering::Relaxed);
         apic::listen(LINE, Trigger::Edge);
         port(INTERRUPTS).write(ON_BYTE);
