@@ -23,6 +23,8 @@ fn main() {
         let text = fs::read_to_string(&path).expect("a file of scenarios");
         if name != MAIN {
             let (module, tests) = module(&text);
+            let expected = text.matches("#[test]").count();
+            assert_eq!(tests.len(), expected, "tests of {name} that are found");
             writeln!(modules, "mod {name} {{\n{module}}}").expect("to memory");
             for test in tests {
                 let line = format!("    (\"{name}::{test}\", {name}::{test}),");
