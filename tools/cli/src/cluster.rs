@@ -431,6 +431,12 @@ impl Cluster {
             false => number > self.file.nodes.saturating_sub(metal.nodes),
         };
         match &self.plan.metal {
+            Some(metal) if number == FIRST && metal.is_first() && !is_one(metal) => {
+                let message = format!("node {FIRST} of this cluster is on Linux");
+                let hint = "screens, serial ports and ports that are passed on are those of the \
+                            first node: begin a new cluster with --data DIR";
+                Err(Error::user(message).hint(hint))
+            }
             Some(metal) => Ok(Some(metal).filter(|metal| is_one(metal))),
             None if has_disk(directory) => {
                 let message = format!("node {number} of this cluster is on bare metal");
