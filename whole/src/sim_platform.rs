@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use linux::LinuxViews;
 use platform::{
-    Clock, CompileJob, CompiledModule, Compiler, Entropy, Event, Events, JoinerId, LinkCounters,
-    Links, NotCompiled, RequestId, Requests, Screen, Terminal, ViewError, Views, Wait,
+    Board, Clock, CompileJob, CompiledModule, Compiler, Entropy, Event, Events, JoinerId,
+    LinkCounters, Links, NotCompiled, RequestId, Requests, Screen, Terminal, ViewError, Views,
+    Wait,
 };
 use types::{Duration, Epoch, Instant, NodeId, ViewNumber};
 use wire::{Envelope, Message};
@@ -233,6 +234,7 @@ impl Requests for SimPlatform {
 }
 
 impl Screen for SimPlatform {}
+impl Board for SimPlatform {}
 impl Terminal for SimPlatform {}
 
 impl Views for SimPlatform {

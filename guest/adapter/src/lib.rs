@@ -2,7 +2,8 @@
 //!
 //! A *display* is an adapter with a memory and a mode, as those of PCs have them
 //! ([`display`]). *Input* is what a keyboard and a pointer say ([`input`]). A *console* says and
-//! hears plain text. A *port* sends and gets datagrams ([`datagram`]).
+//! hears plain text. A *port* sends and gets datagrams ([`datagram`]). *Parts* of a machine are
+//! set and asked as a whole ([`part`]).
 //!
 //! Both sides use this crate: the devices in the node, the drivers in their modules.
 #![no_std]
@@ -15,6 +16,7 @@ extern crate std;
 pub mod datagram;
 pub mod display;
 pub mod input;
+pub mod part;
 
 /// The device of [`display`].
 pub const DISPLAY: &str = "display";
@@ -22,6 +24,14 @@ pub const DISPLAY: &str = "display";
 pub const INPUT: &str = "input";
 /// The device that is a line of text.
 pub const CONSOLE: &str = "console";
+/// The part of a machine that is its [`part::Network`].
+pub const NETWORK: &str = "network";
+/// The part that is its [`part::Disk`].
+pub const DISK: &str = "disk";
+/// The part that is its [`part::Clock`].
+pub const CLOCK: &str = "clock";
+/// The part that is its [`part::Power`].
+pub const POWER: &str = "power";
 
 /// The device that is the node itself: it is told what tools ask, and answers, each as a frame of
 /// the admin language: the length, four bytes, little-endian, then the body. One question is

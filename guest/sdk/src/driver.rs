@@ -16,7 +16,7 @@
 
 use alloc::vec::Vec;
 
-use crate::channel::{Connection, Received, Release, accept, read};
+use crate::channel::{Connection, Received, Release, Timer, accept, read};
 use crate::raw;
 use crate::service::Service;
 use crate::step::{Event, Step};
@@ -124,6 +124,11 @@ pub struct Client {
 }
 
 impl Client {
+    /// The session: of all of a driver's clients it is this one's alone.
+    pub fn session(&self) -> Connection {
+        self.connection
+    }
+
     /// Ends the session when it has been told everything. No more of it is heard.
     pub fn end(&mut self) {
         self.is_ended = true;
@@ -151,6 +156,11 @@ impl Io {
     /// Whether programs may use the device.
     pub fn is_restored(&self) -> bool {
         self.is_restored
+    }
+
+    /// A timer whose ticks have the driver look: [`Driver::on_room`] is called.
+    pub fn every(&self, nanoseconds: u64) -> Timer {
+        Timer::every(nanoseconds, NEWS)
     }
 
     /// Says something to the device, after what was said before.

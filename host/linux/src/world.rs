@@ -2,8 +2,8 @@
 use std::net::SocketAddr;
 
 use platform::{
-    Clock, Entropy, Event, Events, ListenerId, Protocol, Screen, SocketId, Sockets, Terminal,
-    ViewError, Views, Wait,
+    Board, Clock, Entropy, Event, Events, ListenerId, Protocol, Screen, SocketId, Sockets,
+    Terminal, ViewError, Views, Wait,
 };
 use types::Instant;
 
@@ -107,6 +107,7 @@ impl Sockets for LinuxWorld {
 
 // The screen of this machine is its system's.
 impl Screen for LinuxWorld {}
+impl Board for LinuxWorld {}
 impl Terminal for LinuxWorld {}
 
 impl Views for LinuxWorld {

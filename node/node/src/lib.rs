@@ -54,17 +54,15 @@ pub use config::{Config, FAILURE_TIMEOUT, FatalReason, JOIN_GRACE, LEASE};
 pub use node::Node;
 pub use voter::{Origin, Suffrage, Voter};
 
-use platform::{
-    Clock, Compiler, Entropy, Events, Links, Requests, Screen, Sockets, Terminal, Views,
-};
+use platform::{Clock, Compiler, Entropy, Events, Hardware, Links, Requests, Sockets, Views};
 
 /// The world that a node runs in.
 pub trait Platform:
-    Clock + Compiler + Entropy + Events + Links + Requests + Screen + Sockets + Terminal + Views
+    Clock + Compiler + Entropy + Events + Hardware + Links + Requests + Sockets + Views
 {
 }
 
 impl<P> Platform for P where
-    P: Clock + Compiler + Entropy + Events + Links + Requests + Screen + Sockets + Terminal + Views
+    P: Clock + Compiler + Entropy + Events + Hardware + Links + Requests + Sockets + Views
 {
 }

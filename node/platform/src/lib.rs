@@ -10,24 +10,28 @@
 #![deny(missing_docs)]
 extern crate alloc;
 
+mod board;
 mod clock;
 mod compile;
 mod disk;
 mod event;
 mod forward;
+mod hardware;
 mod links;
 mod requests;
 mod screen;
 mod sockets;
 mod view;
 
+pub use board::{Board, Settable};
 pub use clock::{Clock, Entropy};
 pub use compile::{CompileJob, CompiledModule, Compiler, NotCompiled, SIGNED_MODULE};
 pub use disk::{Disk, DiskError, DiskOperation, SegmentNumber, SyncToken};
 pub use event::{Event, Events, Wait};
+pub use hardware::{Hardware, NoHardware};
 pub use links::{ClusterId, JoinerId, LinkCounters, Links, LostWhy, Refusal};
 pub use requests::{RequestId, Requests};
-pub use screen::{NoScreen, Screen, ScreenState, Terminal};
+pub use screen::{Screen, ScreenState, Terminal};
 pub use sockets::{ListenerId, Protocol, SocketEvent, SocketId, Sockets};
 pub use view::{
     GUARD_BYTES, GuestAnswer, GuestCode, GuestEvents, GuestSpace, VIEW_BYTES, ViewError,

@@ -51,10 +51,3 @@ pub trait Terminal {
         let _ = bytes;
     }
 }
-
-/// Neither screen nor terminal, for who has none to give.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NoScreen;
-
-impl Screen for NoScreen {}
-impl Terminal for NoScreen {}

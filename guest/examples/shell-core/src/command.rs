@@ -1,4 +1,5 @@
 //! What can be typed.
+use adapter::{CLOCK, DISK, NETWORK, POWER};
 use admin::Request;
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -16,6 +17,10 @@ nodes              the members of the cluster
 snapshots          what the memory can go back to
 snapshot NAME      keep the memory as it is now
 output PROCESS     what a process has printed
+network [WORDS]    addresses and rules of the machine that leads
+disk [WORDS]       its disk
+clock [TIME]       its clock
+power [off|reset]  its switch
 clear              an empty screen
 help               this
 ";
@@ -31,7 +36,17 @@ pub enum Command {
     Clear,
     /// Ask the node this.
     Ask(Request),
+    /// Say this to the driver of a part of the machine.
+    Part {
+        /// The part.
+        device: &'static str,
+        /// What is said.
+        line: String,
+    },
 }
+
+/// The parts of a machine.
+const PARTS: [&str; 4] = [NETWORK, DISK, CLOCK, POWER];
 
 impl Command {
     /// What a line means.
@@ -42,6 +57,13 @@ impl Command {
             return Self::Nothing;
         };
         let rest: Vec<&str> = words.collect();
+        if let Some(device) = PARTS.into_iter().find(|part| *part == verb) {
+            let line = match rest.as_slice() {
+                [] => "ask".to_owned(),
+                settings => format!("set {}", settings.join(" ")),
+            };
+            return Self::Part { device, line };
+        }
         match (verb, rest.as_slice()) {
             ("help", []) => Self::Show(HELP.to_owned()),
             ("clear", []) => Self::Clear,
@@ -100,6 +122,12 @@ mod tests {
             panic!("expected a start")
         };
         assert_eq!(arguments, ["text"]);
+        let part = |line| match Command::of(line) {
+            Command::Part { device, line } => (device, line),
+            other => panic!("expected a part, found {other:?}"),
+        };
+        assert_eq!(part("power  reset"), (POWER, "set reset".to_owned()));
+        assert_eq!(part("clock"), (CLOCK, "ask".to_owned()));
         for (line, words) in [
             ("kill", "expected: kill PROCESS"),
             ("kill all", "`all`: expected the number"),

@@ -1,17 +1,19 @@
 //! A shell on the display and on the line of text: it shows and starts what the cluster runs.
 //!
-//! It asks the node that leads, over the device `system`, what tools ask; `shell-core` knows the
-//! commands. On the line of text whoever types sees what he types; on the display it is
-//! echoed.
+//! It asks the node that leads, over the device `system`, what tools ask, and drivers what the
+//! parts of its machine are like; `shell-core` knows the commands. On the line of text whoever
+//! types sees what he types; on the display it is echoed.
 #![no_std]
 
 extern crate alloc;
 
 mod line;
+mod parts;
 mod screen;
 mod system;
 
 use alloc::collections::VecDeque;
+use alloc::format;
 use alloc::string::String;
 use core::cell::RefCell;
 use sdk::{Event, Static, Step, worker};
@@ -19,13 +21,15 @@ use services::Lookout;
 use shell_core::{Command, Editor, Key, show};
 
 use crate::line::Line;
+use crate::parts::Parts;
 use crate::screen::Screen;
 use crate::system::{Heard, System};
 
 pub(crate) const NEWS: Event = Event(1);
 const GREETING: &str = "Plurix. `help` lists what there is.\n";
 const PROMPT: &str = "> ";
-const LOST: &str = "the node that was asked has failed: whether it is done is not known\n";
+pub(crate) const LOST: &str =
+    "the node that was asked has failed: whether it is done is not known\n";
 
 sdk::declare_device!("system");
 
@@ -33,13 +37,14 @@ static SHELL: Static<RefCell<Option<Shell>>> = Static::new(RefCell::new(None));
 
 /// Where somebody types.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Place {
+pub(crate) enum Place {
     Screen,
     Line,
 }
 
 struct Shell {
     system: System,
+    parts: Parts,
     screen: Screen,
     line: Line,
     editors: [Editor; 2],
@@ -52,6 +57,7 @@ impl Shell {
     fn new() -> Self {
         let mut shell = Self {
             system: System::attach(),
+            parts: Parts::default(),
             screen: Screen::new(),
             line: Line::new(),
             editors: Default::default(),
@@ -89,6 +95,10 @@ impl Shell {
         while let Some(key) = self.line.key() {
             self.press(Place::Line, key);
         }
+        // What was just said goes, too.
+        while let Some((place, answer)) = self.parts.hear() {
+            self.answer(place, &answer);
+        }
         self.system.speak();
         self.screen.show();
         self.line.speak();
@@ -114,6 +124,12 @@ impl Shell {
                     self.screen.clear();
                 }
                 self.answer(place, "");
+            }
+            Command::Part { device, line } => {
+                if !self.parts.say(device, &line, place) {
+                    let text = format!("nobody drives it: its driver is the program `{device}`\n");
+                    self.answer(place, &text);
+                }
             }
             Command::Ask(request) => {
                 self.system.ask(&request);

@@ -236,7 +236,7 @@ impl Adapter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use platform::NoScreen;
+    use platform::NoHardware;
 
     /// A screen that keeps what it is told.
     #[derive(Default)]
@@ -277,7 +277,7 @@ mod tests {
         // In pieces, as lines have it.
         for piece in bytes.chunks(7) {
             let mut said = VecDeque::new();
-            adapter.write(piece, &mut said, &mut NoScreen).unwrap();
+            adapter.write(piece, &mut said, &mut NoHardware).unwrap();
         }
     }
 

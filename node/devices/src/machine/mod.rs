@@ -1,5 +1,6 @@
 //! The devices of a node that has none: a display, a keyboard with a pointer, a line of text, each
-//! as a driver would find it in a machine; and the node itself, as tools find it.
+//! as a driver would find it in a machine; the node itself, as tools find it; and those parts of
+//! the machine below the node that are there.
 //!
 //! A device is found where sockets are: a driver's channel *listens* under its name, and the
 //! device connects there. It has one line at a time. When that breaks it begins another one
@@ -7,6 +8,7 @@
 //! anew. The device itself stays as it was: a mode outlives the line over which it was set.
 mod console;
 mod display;
+mod part;
 mod people;
 mod port;
 mod system;
@@ -16,8 +18,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use adapter::{CONSOLE, DISPLAY, INPUT, Malformed, SYSTEM};
-use platform::{ListenerId, RequestId, Screen, SocketEvent, SocketId, Terminal};
+use adapter::{CLOCK, CONSOLE, DISK, DISPLAY, INPUT, Malformed, NETWORK, POWER, SYSTEM};
+use platform::{Hardware, ListenerId, RequestId, SocketEvent, SocketId};
 
 use self::port::Port;
 use self::system::System;
@@ -28,10 +30,13 @@ pub use display::{Adapter, CHUNK_BYTES, Changes};
 /// Numbers from here on are those of devices.
 const FIRST: u64 = 1 << 63;
 
+/// All that there may be.
+const NAMES: [&str; 8] = [DISPLAY, INPUT, CONSOLE, SYSTEM, NETWORK, DISK, CLOCK, POWER];
+
 /// All devices of a node.
 #[derive(Debug)]
 pub struct Machine {
-    ports: [Port; 4],
+    ports: [Port; NAMES.len()],
     display: Adapter,
     console: Console,
     system: System,
@@ -46,7 +51,7 @@ pub struct Machine {
 impl Default for Machine {
     fn default() -> Self {
         Self {
-            ports: [DISPLAY, INPUT, CONSOLE, SYSTEM].map(Port::new),
+            ports: NAMES.map(Port::new),
             display: Adapter::default(),
             console: Console::default(),
             system: System::default(),
@@ -75,8 +80,13 @@ impl Machine {
     ///
     /// # Errors
     /// If there is none, or somebody else does.
-    pub fn listen(&mut self, name: &str) -> Result<ListenerId, String> {
+    pub fn listen(
+        &mut self,
+        name: &str,
+        hardware: &mut impl Hardware,
+    ) -> Result<ListenerId, String> {
         let port = self.ports.iter().position(|port| port.name == name);
+        let port = port.filter(|_| part::is_there(name, hardware));
         let at = port.ok_or_else(|| format!("this node has no device `{name}`"))?;
         if self.ports[at].listener.is_some() {
             return Err(format!("another driver has the device `{name}`"));
@@ -103,14 +113,9 @@ impl Machine {
         }
     }
 
-    /// The driver says something. What the display shows goes to the machine's own screen, and
-    /// text to its own terminal.
-    pub fn write<H: Screen + Terminal>(
-        &mut self,
-        socket: SocketId,
-        bytes: &[u8],
-        hardware: &mut H,
-    ) {
+    /// The driver says something. What the display shows goes to the machine's own screen, text
+    /// to its own terminal, and parts are set.
+    pub fn write(&mut self, socket: SocketId, bytes: &[u8], hardware: &mut impl Hardware) {
         let Some(at) = self.port_of(socket) else {
             return;
         };
@@ -126,10 +131,11 @@ impl Machine {
                 Ok(())
             }
             SYSTEM => self.system.write(bytes),
-            _ => {
+            INPUT => {
                 self.lights = bytes.last().copied().unwrap_or(self.lights);
                 Ok(())
             }
+            _ => part::write(&mut self.ports[at], bytes, hardware),
         };
         if let Err(Malformed) = done {
             return self.break_off(socket);
@@ -159,6 +165,16 @@ impl Machine {
     pub fn is_driven(&self, name: &str) -> bool {
         let port = &self.ports[self.port_named(name)];
         port.listener.is_some() || port.line.is_some()
+    }
+
+    /// Devices may have lost their drivers: the screen is the machine's own again, and what
+    /// belongs to the cluster is taken from its parts.
+    pub fn release_undriven(&self, hardware: &mut impl Hardware) {
+        for port in &self.ports {
+            if !self.is_driven(port.name) {
+                part::release(port.name, hardware);
+            }
+        }
     }
 
     /// The display.
@@ -242,7 +258,12 @@ impl Machine {
                 port.said.clear();
                 self.system = System::default();
             }
-            _ => {}
+            // What is typed and pressed is for whoever comes next.
+            INPUT | CONSOLE => {}
+            _ => {
+                port.said.clear();
+                port.heard.clear();
+            }
         }
         self.events.push_back(SocketEvent::Gone { socket });
     }
@@ -281,7 +302,7 @@ mod tests {
     use super::*;
     use adapter::display::{Command, Mode, Reading};
     use adapter::input::InputEvent;
-    use platform::NoScreen;
+    use platform::NoHardware;
     use std::vec;
 
     fn accepted(machine: &mut Machine) -> SocketId {
@@ -294,10 +315,12 @@ mod tests {
     #[test]
     fn one_driver_at_a_time_has_a_device_and_gets_a_new_line_when_his_breaks() {
         let mut machine = Machine::default();
-        assert!(machine.listen("harp").is_err());
-        let place = machine.listen(DISPLAY).unwrap();
+        assert!(machine.listen("harp", &mut NoHardware).is_err());
+        // There is none here.
+        assert!(machine.listen(CLOCK, &mut NoHardware).is_err());
+        let place = machine.listen(DISPLAY, &mut NoHardware).unwrap();
         let first = accepted(&mut machine);
-        assert!(machine.listen(DISPLAY).is_err());
+        assert!(machine.listen(DISPLAY, &mut NoHardware).is_err());
         machine.break_off(first);
         assert_eq!(
             machine.poll_event(),
@@ -307,18 +330,18 @@ mod tests {
         assert_ne!(first, second);
         machine.unlisten(place);
         // The line stays until there is another driver.
-        machine.write(second, &[1, 1], &mut NoScreen);
+        machine.write(second, &[1, 1], &mut NoHardware);
         assert_eq!(machine.display().mode(), Mode::Low);
-        assert!(machine.listen(DISPLAY).is_ok());
+        assert!(machine.listen(DISPLAY, &mut NoHardware).is_ok());
     }
 
     #[test]
     fn a_mode_outlives_its_line_and_half_a_command_does_not() {
         let mut machine = Machine::default();
-        machine.listen(DISPLAY).unwrap();
+        machine.listen(DISPLAY, &mut NoHardware).unwrap();
         let first = accepted(&mut machine);
         machine.want(first, 1000);
-        machine.write(first, &[1, 2, 1], &mut NoScreen);
+        machine.write(first, &[1, 2, 1], &mut NoHardware);
         machine.break_off(first);
         while !matches!(machine.events.front(), Some(SocketEvent::Accepted { .. })) {
             machine.poll_event();
@@ -327,7 +350,7 @@ mod tests {
         machine.want(second, 1000);
         let mut bytes = vec![];
         Command::Read(5).encode(&mut bytes);
-        machine.write(second, &bytes, &mut NoScreen);
+        machine.write(second, &bytes, &mut NoHardware);
         let Some(SocketEvent::Written { .. }) = machine.poll_event() else {
             panic!("expected that it was taken");
         };
@@ -341,9 +364,9 @@ mod tests {
     #[test]
     fn what_is_no_command_breaks_the_line() {
         let mut machine = Machine::default();
-        machine.listen(DISPLAY).unwrap();
+        machine.listen(DISPLAY, &mut NoHardware).unwrap();
         let socket = accepted(&mut machine);
-        machine.write(socket, &[99], &mut NoScreen);
+        machine.write(socket, &[99], &mut NoHardware);
         assert_eq!(machine.poll_event(), Some(SocketEvent::Gone { socket }));
         accepted(&mut machine);
     }
@@ -358,7 +381,7 @@ mod tests {
             whose: 0,
         };
         machine.feel(&vec![event; 2000]);
-        machine.listen(INPUT).unwrap();
+        machine.listen(INPUT, &mut NoHardware).unwrap();
         let socket = accepted(&mut machine);
         assert_eq!(machine.poll_event(), None);
         let mut received = vec![];
@@ -385,14 +408,14 @@ mod tests {
     #[test]
     fn the_node_is_asked_one_question_after_the_other_and_forgets_them_with_their_line() {
         let mut machine = Machine::default();
-        machine.listen(SYSTEM).unwrap();
+        machine.listen(SYSTEM, &mut NoHardware).unwrap();
         let socket = accepted(&mut machine);
         machine.want(socket, 100);
-        machine.write(socket, &[1, 0, 0, 0, 7, 2, 0], &mut NoScreen);
+        machine.write(socket, &[1, 0, 0, 0, 7, 2, 0], &mut NoHardware);
         let (first, body) = machine.take_question().unwrap();
         assert!(Machine::is_question(first));
         assert_eq!(body, [7]);
-        machine.write(socket, &[0, 0, 8, 9], &mut NoScreen);
+        machine.write(socket, &[0, 0, 8, 9], &mut NoHardware);
         assert!(!machine.has_question());
         assert_eq!(machine.take_question(), None);
         machine.answer(first, b"yes");
@@ -421,10 +444,10 @@ mod tests {
         let mut machine = Machine::default();
         assert_eq!(machine.type_text(&vec![b'x'; 100_000]), TEXT_BYTES_MAX);
         assert_eq!(machine.type_text(b"y"), 0);
-        machine.listen(CONSOLE).unwrap();
+        machine.listen(CONSOLE, &mut NoHardware).unwrap();
         let socket = accepted(&mut machine);
-        machine.write(socket, b"hello", &mut NoScreen);
-        machine.write(socket, b" world", &mut NoScreen);
+        machine.write(socket, b"hello", &mut NoHardware);
+        machine.write(socket, b" world", &mut NoHardware);
         assert_eq!(machine.console().since(6), (6, b"world".to_vec(), 11));
     }
 }

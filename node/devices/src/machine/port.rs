@@ -1,5 +1,6 @@
 //! Where a device is reached.
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use platform::{ListenerId, SocketId};
 
@@ -14,6 +15,8 @@ pub(super) struct Port {
     pub(super) credit: usize,
     /// What the device says, and has not yet.
     pub(super) said: VecDeque<u8>,
+    /// The beginning of what was said to it and is not whole, if it is a part that hears lines.
+    pub(super) heard: Vec<u8>,
 }
 
 impl Port {
@@ -24,6 +27,7 @@ impl Port {
             line: None,
             credit: 0,
             said: VecDeque::new(),
+            heard: Vec::new(),
         }
     }
 }

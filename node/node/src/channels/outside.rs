@@ -3,9 +3,8 @@
 use alloc::string::String;
 use core::net::SocketAddr;
 
-use adapter::DISPLAY;
 use devices::machine::Machine;
-use platform::{Disk, ListenerId, Protocol, Screen, SocketId, Sockets, Terminal};
+use platform::{Disk, Hardware, ListenerId, Protocol, SocketId, Sockets};
 
 use crate::Platform;
 use crate::core::Core;
@@ -34,22 +33,20 @@ impl<P: Platform, D: Disk> Core<P, D> {
     }
 }
 
-impl<P: Sockets + Screen + Terminal> Outside for World<'_, P> {
+impl<P: Sockets + Hardware> Outside for World<'_, P> {
     fn attach(&mut self, device: &str) -> Result<ListenerId, String> {
-        self.machine.listen(device)
+        self.machine.listen(device, self.platform)
     }
 }
 
-impl<P: Screen + Terminal> World<'_, P> {
-    /// A device may have lost its driver: then the screen is the machine's own again.
+impl<P: Hardware> World<'_, P> {
+    /// A device may have lost its driver.
     fn look_at_drivers(&mut self) {
-        if !self.machine.is_driven(DISPLAY) {
-            self.platform.release_screen();
-        }
+        self.machine.release_undriven(self.platform);
     }
 }
 
-impl<P: Sockets + Screen + Terminal> Sockets for World<'_, P> {
+impl<P: Sockets + Hardware> Sockets for World<'_, P> {
     fn listen(
         &mut self,
         protocol: Protocol,
