@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use x86_64::instructions::interrupts;
 use x86_64::instructions::port::Port;
 
-use crate::{apic, cores, cpu, guest, interrupt, watchdog};
+use crate::{apic, cores, cpu, guest, interrupt, rtc, watchdog};
 
 /// Steps of the interval timer in a second.
 const PIT_HZ: u64 = 1_193_182;
@@ -48,6 +48,12 @@ pub fn wall_ns() -> u64 {
     WALL_NS.load(Ordering::Relaxed) + now_ns()
 }
 
+/// So many seconds since 1970 it is now.
+pub fn set_wall(seconds: u64) {
+    let wall_ns = seconds.saturating_mul(1_000_000_000);
+    WALL_NS.store(wall_ns.saturating_sub(now_ns()), Ordering::Relaxed);
+}
+
 /// Sleeps until a device or another processor wants attention, at most until then.
 pub fn sleep_until_ns(until: u64) {
     interrupts::disable();
@@ -68,8 +74,7 @@ pub(crate) fn calibrate(began: u64) {
     SCALE.store((ns << 32) / steps.max(1), Ordering::Relaxed);
     apic::set_pace(u32::try_from(u64::from(timer_steps) * 1_000 / ns).expect("a pace in GHz"));
     BEGAN.store(began, Ordering::Relaxed);
-    let wall_ns = wall_seconds() * 1_000_000_000;
-    WALL_NS.store(wall_ns.saturating_sub(now_ns()), Ordering::Relaxed);
+    set_wall(rtc::seconds().unwrap_or(0));
 }
 
 /// The clocks at one moment.
@@ -165,41 +170,4 @@ fn pit_gate() -> u8 {
 fn scaled(steps: u64, scale: u64) -> u64 {
     let product = u128::from(steps) * u128::from(scale);
     u64::try_from(product >> 32).expect("centuries of nanoseconds")
-}
-
-/// Looks at the clock with the battery before it is given up: longer than it takes for a second
-/// to end.
-const CLOCK_LOOKS: u32 = 1_000;
-
-/// Seconds since 1970 by the clock with the battery, which is taken to be UTC; 0 if there is
-/// none.
-fn wall_seconds() -> u64 {
-    let read = |register: u8| -> u8 {
-        // SAFETY: chooses and reads a register of that clock.
-        unsafe {
-            Port::new(0x70).write(register);
-            Port::new(0x71).read()
-        }
-    };
-    let fields = || [0, 2, 4, 7, 8, 9].map(read);
-    // A second may pass while they are read. A clock that is not there says anything.
-    let is_still = |now: &[u8; 6]| read(10) & 0x80 == 0 && *now == fields();
-    let Some(mut now) = (0..CLOCK_LOOKS).map(|_| fields()).find(is_still) else {
-        return 0;
-    };
-    if read(11) & 4 == 0 {
-        now = now.map(|bcd| (bcd >> 4) * 10 + (bcd & 15));
-    }
-    let [second, minute, hour, day, month, year] = now.map(u64::from);
-    days_since_1970(2000 + year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second
-}
-
-/// Days in the calendar, by Howard Hinnant's `days_from_civil`.
-fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year / 400;
-    let of_era = year % 400;
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = of_era * 365 + of_era / 4 - of_era / 100 + of_year;
-    era * 146_097 + day_of_era - 719_468
 }

@@ -11,7 +11,7 @@
 //! | what outlasts a reset | [`kept`] |
 //! | interrupts and exceptions | `interrupt`, `segments`, `apic` |
 //! | processors beside the first | [`cores`] |
-//! | time, randomness, waiting, reset | [`clock`], [`cpu`], [`watchdog`] |
+//! | time, randomness, waiting, reset | [`clock`], [`rtc`], [`cpu`], [`watchdog`] |
 //! | memory of guests, and their faults | [`view`], `guest` |
 //! | what the WebAssembly runtime asks for | `runtime` |
 //! | what tests ask for | [`probe`] |
@@ -38,6 +38,7 @@ pub mod panic;
 pub mod ports;
 pub mod probe;
 mod ring;
+pub mod rtc;
 mod runtime;
 pub mod screen;
 mod segments;

@@ -105,7 +105,9 @@ fn prepare(boot: &Boot) -> Result<Vec<Share>, String> {
     kept::give_up();
     let (_, heap_bytes) = hal::heap_usage();
     let memory_bytes = heap_bytes / nodes.len();
-    let mut seat = Some(Seat::default());
+    // Another number at each start.
+    let mut entropy = MetalEntropy::new(&devices[0].randomness);
+    let mut seat = Some(Seat::new(entropy.number().max(1)));
     let switch = Arc::new(Switch::new(nodes.iter().map(|node| node.link)));
     let shares = nodes.into_iter().zip(devices).zip(kept);
     Ok(shares

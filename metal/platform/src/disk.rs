@@ -65,6 +65,11 @@ impl DiskLines {
         device.is_none_or(|Device(shared)| shared.borrow().block.wakes())
     }
 
+    /// The block device, if there is one.
+    pub(crate) fn device(&mut self) -> Option<&mut Device> {
+        self.0.as_mut()
+    }
+
     /// Called when a device has woken the processor.
     pub(crate) fn listen(&self) {
         if let Some(Device(shared)) = &self.0 {
@@ -141,6 +146,12 @@ fn open_kept(mut portion: Portion<Medium>, id: u64) -> Result<MetalDisk, OpenErr
         volume::erase(&mut portion)?;
     }
     open(portion, id)
+}
+
+impl Device {
+    pub(crate) fn with_block<R>(&mut self, use_it: impl FnOnce(&mut Block) -> R) -> R {
+        use_it(&mut self.0.borrow_mut().block)
+    }
 }
 
 impl Shared {

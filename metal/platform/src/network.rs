@@ -11,7 +11,7 @@ use platform::{Clock, ClusterId, Event, Events, ListenerId, Protocol, SocketId, 
 use seal::Key;
 use types::{Duration, Instant, NodeId};
 
-use crate::disk::DiskLines;
+use crate::disk::{Device, DiskLines};
 use crate::lines::{LineSocket, Lines};
 use crate::sockets::Programs;
 use crate::tcp::{Addresses, LINK_BUFFER_BYTES, Report, SMALL_BUFFER_BYTES, Socket, Tcp};
@@ -131,7 +131,8 @@ impl Network {
         };
         let mut doors = Vec::from([door(config.link.port(), Whose::Links)]);
         doors.extend(config.tools.map(|port| door(port, Whose::Tools)));
-        let taken = doors.iter().map(|door| door.port).collect();
+        let taken: Vec<u16> = doors.iter().map(|door| door.port).collect();
+        tcp.set_doors(taken.clone());
         let wires = Wires::new(switch, hal::cores::number());
         let links = LinkConfig {
             cluster: config.cluster,
@@ -153,6 +154,11 @@ impl Network {
     #[must_use]
     pub fn link_address(&self) -> SocketAddr {
         self.exchange.link_address()
+    }
+
+    /// The disk that wakes the processor beside the network.
+    pub(crate) fn disk(&mut self) -> Option<&mut Device> {
+        self.disks.device()
     }
 
     /// Flushes, waits, takes what is there: one bounded turn.
@@ -231,7 +237,8 @@ impl Network {
         }
     }
 
-    fn tcp(&mut self) -> &mut Tcp {
+    /// The network itself, to be set.
+    pub(crate) fn tcp(&mut self) -> &mut Tcp {
         &mut self.exchange.core.machine.tcp
     }
 }

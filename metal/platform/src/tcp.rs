@@ -3,21 +3,28 @@
 //! Addresses on the loopback are those of whoever runs this machine: they are called by way of
 //! the gateway, which a machine that is run by a program of that machine has for this.
 use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use adapter::part::{self, Prefix};
 use links::silence::Flight;
 use links::{Machine, ReadSide, Received, Token, Written};
-use platform::{Clock, Entropy};
+use platform::{Clock, Entropy, Settable};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{self, DeviceCapabilities, Medium};
 use smoltcp::socket::dhcpv4;
 use smoltcp::socket::tcp::{self, State};
 use smoltcp::time;
-use smoltcp::wire::{EthernetAddress, IpCidr, IpEndpoint, IpListenEndpoint};
+use smoltcp::wire::{
+    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol,
+    EthernetRepr, IpAddress, IpCidr, IpEndpoint, IpListenEndpoint,
+};
 use types::{Duration, Instant};
 
+use crate::filter::Filter;
 use crate::{MetalClock, MetalEntropy};
 
 /// Room for bytes that have come in, and for those that go out, of one link.
@@ -111,7 +118,10 @@ impl Tcp {
         let mut config = Config::new(EthernetAddress(network.address()).into());
         config.random_seed = entropy.number();
         network.wake_here();
-        let mut device = Device(network);
+        let mut device = Device {
+            network,
+            filter: Filter::default(),
+        };
         let mut interface = Interface::new(config, &mut device, now());
         let mut sockets = SocketSet::new(Vec::new());
         let (addresses, lease) = match addresses {
@@ -155,6 +165,58 @@ impl Tcp {
     /// The machine's own address.
     pub(crate) fn own(&self) -> Ipv4Addr {
         self.own
+    }
+
+    /// These are the node's own ports.
+    pub(crate) fn set_doors(&mut self, ports: Vec<u16>) {
+        self.device.filter.doors = ports;
+    }
+
+    /// Is reached at these addresses, too, and no more at others but its own.
+    fn set_addresses(&mut self, addresses: &[Prefix]) {
+        let own = IpAddress::from(self.own);
+        let mut before = Vec::new();
+        self.interface.update_ip_addrs(|list| {
+            before.extend(list.iter().map(IpCidr::address));
+            list.retain(|one| one.address() == own);
+            for one in addresses {
+                let added = list.push(IpCidr::new(one.ip.into(), one.bits));
+                added.expect("there is room for as many as settings may have");
+            }
+        });
+        for one in addresses {
+            if !before.contains(&one.ip.into()) {
+                self.announce(one.ip);
+            }
+        }
+    }
+
+    /// Tells the neighbours where an address is now (RFC 5227, section 3): it may have been
+    /// another machine's a moment ago.
+    fn announce(&mut self, ip: Ipv4Addr) {
+        let address = EthernetAddress(self.device.network.address());
+        let claim = ArpRepr::EthernetIpv4 {
+            operation: ArpOperation::Request,
+            source_hardware_addr: address,
+            source_protocol_addr: ip,
+            target_hardware_addr: EthernetAddress([0; 6]),
+            target_protocol_addr: ip,
+        };
+        let frame = EthernetRepr {
+            src_addr: address,
+            dst_addr: EthernetAddress::BROADCAST,
+            ethertype: EthernetProtocol::Arp,
+        };
+        let bytes = frame.buffer_len() + claim.buffer_len();
+        let Some(outgoing) = phy::Device::transmit(&mut self.device, now()) else {
+            // Whoever calls asks where it is.
+            return;
+        };
+        phy::TxToken::consume(outgoing, bytes, |buffer| {
+            let mut buffer = EthernetFrame::new_unchecked(buffer);
+            frame.emit(&mut buffer);
+            claim.emit(&mut ArpPacket::new_unchecked(buffer.payload_mut()));
+        });
     }
 
     /// A socket that waits for a caller.
@@ -231,7 +293,7 @@ impl Tcp {
 
     /// The network itself.
     pub(crate) fn network(&mut self) -> &mut hal::virtio::Network {
-        &mut self.device.0
+        &mut self.device.network
     }
 
     /// What has changed since it was last asked.
@@ -407,6 +469,36 @@ impl Machine for Tcp {
     }
 }
 
+impl Settable<part::Network> for Tcp {
+    fn set(&mut self, settings: &part::Network) -> Result<(), String> {
+        if settings.addresses.iter().any(|one| one.ip == self.own) {
+            return Err(format!("the machine has {} as its own address", self.own));
+        }
+        self.set_addresses(&settings.addresses);
+        self.device.filter.settings = settings.clone();
+        Ok(())
+    }
+
+    fn ask(&mut self) -> part::Network {
+        let own = IpAddress::from(self.own);
+        let others = self.interface.ip_addrs().iter();
+        let others = others.filter(|one| one.address() != own);
+        let addresses = others.map(|IpCidr::Ipv4(one)| Prefix {
+            ip: one.address(),
+            bits: one.prefix_len(),
+        });
+        part::Network {
+            addresses: addresses.collect(),
+            rules: self.device.filter.settings.rules.clone(),
+        }
+    }
+
+    /// Addresses go where the leader goes. Who may not reach programs still may not.
+    fn release(&mut self) {
+        self.set_addresses(&[]);
+    }
+}
+
 impl Entropy for Tcp {
     fn fill(&mut self, bytes: &mut [u8]) {
         self.entropy.fill(bytes);
@@ -441,7 +533,7 @@ fn wait_lease(
         }
         hal::clock::sleep_until_ns(hal::clock::now_ns() + LEASE_LOOK_NS);
         let _ = hal::virtio::take_lines();
-        device.0.listen();
+        device.network.listen();
     }
     None
 }
@@ -460,7 +552,10 @@ fn address(endpoint: IpEndpoint) -> SocketAddr {
 }
 
 /// The network as the stack sees it.
-struct Device(hal::virtio::Network);
+struct Device {
+    network: hal::virtio::Network,
+    filter: Filter,
+}
 
 /// A frame that has come in.
 struct Incoming(Vec<u8>);
@@ -473,12 +568,18 @@ impl phy::Device for Device {
     type TxToken<'a> = Outgoing<'a>;
 
     fn receive(&mut self, _: time::Instant) -> Option<(Incoming, Outgoing<'_>)> {
-        let frame = self.0.receive(<[u8]>::to_vec)?;
-        Some((Incoming(frame), Outgoing(&mut self.0)))
+        loop {
+            let frame = self.network.receive(<[u8]>::to_vec)?;
+            if self.filter.lets_in(&frame) {
+                return Some((Incoming(frame), Outgoing(&mut self.network)));
+            }
+        }
     }
 
     fn transmit(&mut self, _: time::Instant) -> Option<Outgoing<'_>> {
-        self.0.has_room().then_some(Outgoing(&mut self.0))
+        self.network
+            .has_room()
+            .then_some(Outgoing(&mut self.network))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

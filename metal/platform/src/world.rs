@@ -2,16 +2,18 @@
 use alloc::string::String;
 use core::net::SocketAddr;
 
+use adapter::part;
 use hal::view::{MetalViews, View};
 use platform::{
-    Clock, Entropy, Event, Events, ListenerId, Protocol, Screen, ScreenState, SocketId, Sockets,
-    Terminal, ViewError, Views, Wait,
+    Board, Clock, Entropy, Event, Events, ListenerId, Protocol, Screen, ScreenState, Settable,
+    SocketId, Sockets, Terminal, ViewError, Views, Wait,
 };
 use seal::Key;
 use types::Instant;
 
 use crate::compiler::NoCompiler;
 use crate::hands::Hands;
+use crate::parts::{OwnClock, OwnPower};
 use crate::screen::OwnScreen;
 use crate::terminal::OwnTerminal;
 use crate::{MetalClock, MetalEntropy, Network};
@@ -26,15 +28,29 @@ pub struct MetalWorld {
     seat: Option<Seat>,
 }
 
-/// Where somebody may sit: a machine has one, which is one node's.
-#[derive(Debug, Default)]
+/// Where somebody may sit, and what else a machine has once: it is one node's.
+#[derive(Debug)]
 pub struct Seat {
     screen: OwnScreen,
     hands: Hands,
     terminal: OwnTerminal,
+    clock: Option<OwnClock>,
+    power: OwnPower,
 }
 
 impl Seat {
+    /// The machine's. Of this start of it, that has this number.
+    #[must_use]
+    pub fn new(start: u64) -> Self {
+        Self {
+            screen: OwnScreen::default(),
+            hands: Hands::default(),
+            terminal: OwnTerminal::default(),
+            clock: OwnClock::find(),
+            power: OwnPower { start },
+        }
+    }
+
     /// What somebody has done there.
     fn next_event(&mut self) -> Option<Event> {
         self.terminal.send();
@@ -120,6 +136,25 @@ impl Terminal for MetalWorld {
         if let Some(seat) = &mut self.seat {
             seat.terminal.write(bytes);
         }
+    }
+}
+
+impl Board for MetalWorld {
+    fn own_network(&mut self) -> Option<&mut dyn Settable<part::Network>> {
+        Some(self.network.tcp())
+    }
+
+    fn own_disk(&mut self) -> Option<&mut dyn Settable<part::Disk>> {
+        self.network.disk().map(|disk| disk as _)
+    }
+
+    fn own_clock(&mut self) -> Option<&mut dyn Settable<part::Clock>> {
+        let clock = self.seat.as_mut()?.clock.as_mut();
+        clock.map(|clock| clock as _)
+    }
+
+    fn own_power(&mut self) -> Option<&mut dyn Settable<part::Power>> {
+        Some(&mut self.seat.as_mut()?.power)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Time.
 use hal::clock::{now_ns, sleep_until_ns};
 use hal::ports::HarmlessPort;
-use hal::virtio;
+use hal::{rtc, virtio};
 
 use crate::Machine;
 
@@ -32,11 +32,16 @@ pub(crate) fn sleep(_: &mut Machine) {
     }
 }
 
-/// Seconds of the clock with the battery, as it has them.
-fn second() -> u8 {
+/// A register of the clock with the battery.
+fn field(register: u8) -> u8 {
     let port = |number| HarmlessPort::new(number).expect("the clock's ports are harmless");
-    port(0x70).write(0);
+    port(0x70).write(register);
     port(0x71).read()
+}
+
+/// Its seconds.
+fn second() -> u8 {
+    field(0)
 }
 
 /// When the next second begins.
@@ -53,4 +58,23 @@ pub(crate) fn pace(_: &mut Machine) {
     let start = next_second();
     let ms = (next_second() - start) / MS;
     assert!((800..1_250).contains(&ms), "a second was {ms} ms");
+}
+
+/// Set to a moment before a day of a leap year that does not begin every century, it goes there.
+pub(crate) fn set(_: &mut Machine) {
+    // The last second of the 28th of February 2028.
+    const BEFORE: u64 = 1_835_395_199;
+    let now = rtc::seconds().expect("a clock with a battery");
+    rtc::set(BEFORE);
+    let deadline = now_ns() + 10_000 * MS;
+    let mut found = rtc::seconds();
+    while found == Some(BEFORE) {
+        assert!(now_ns() < deadline, "the clock stands still");
+        found = rtc::seconds();
+    }
+    assert_eq!(found, Some(BEFORE + 1), "the day after");
+    assert_eq!(field(7), 0x29, "the day, as the clock has it");
+    rtc::set(now);
+    let found = rtc::seconds().expect("it is still there");
+    assert!((now..now + 3).contains(&found), "{found} instead of {now}");
 }

@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use hal::clock::{now_ns, sleep_until_ns};
-use hal::virtio::{self, Block};
+use hal::virtio::{self, Block, WriteCache};
 use metal_platform::{BootDisk, MetalDisk};
 use platform::{Disk, SegmentNumber, SyncToken};
 
@@ -89,6 +89,32 @@ pub(crate) fn disk_queue(machine: &mut Machine) {
         }
         count += count_now;
     }
+}
+
+/// Its register says what it was told, and it keeps what is written either way.
+pub(crate) fn disk_cache(machine: &mut Machine) {
+    let disk = machine.disk.as_mut().expect("a disk");
+    let start = free_sector(disk) + 20_000;
+    let (before, depth) = (disk.cache(), disk.depth());
+    for (number, cache) in [WriteCache::Through, WriteCache::Back]
+        .into_iter()
+        .enumerate()
+    {
+        disk.set_cache(cache);
+        assert_eq!(disk.cache(), cache);
+        disk.set_depth(1 + number);
+        let mut count = 0;
+        while disk.has_room() {
+            disk.write(count, start + count, Arc::new(pattern(count, SECTOR)));
+            count += 1;
+        }
+        assert_eq!(size(count), 1 + number, "as many as it is to be given");
+        let _ = answers(disk, size(count));
+        disk.read(7, start, SECTOR);
+        assert!(answers(disk, 1) == [(7, pattern(0, SECTOR))], "it is there");
+    }
+    disk.set_cache(before);
+    disk.set_depth(depth);
 }
 
 fn size(count: u64) -> usize {

@@ -84,6 +84,7 @@ const TESTS: &[Test] = &[
     test("time does not go back", clocks::monotonic),
     test("sleep is as long as was asked", clocks::sleep),
     test("time passes as on the clock with the battery", clocks::pace),
+    test("the clock with the battery is set", clocks::set),
     test(
         "ticks leave guests as they were",
         interrupts::ticks_of_guests,
@@ -103,6 +104,7 @@ const TESTS: &[Test] = &[
     test("guests leave nothing behind", guests::no_leak),
     test("a disk keeps what is written", devices::disk),
     test("a disk takes many requests at once", devices::disk_queue),
+    test("a disk's cache is as it was told", devices::disk_cache),
     test("a volume keeps what is synced", devices::volume),
     test("frames come back, and wake the processor", devices::network),
     Test {

@@ -15,9 +15,14 @@ const QUEUE: u16 = 0;
 const QUEUE_SIZE: usize = 64;
 /// Parts of a request: what is wanted, the data, how it went.
 const PARTS: usize = 3;
+/// Requests under way at the same time, at most.
+pub const DEPTH_MAX: usize = QUEUE_SIZE / PARTS;
 const FEATURE_FLUSH: u64 = 1 << 9;
+/// What it does with what is written can be chosen.
+const FEATURE_CACHE: u64 = 1 << 11;
 const FEATURE_VERSION_1: u64 = 1 << 32;
 const CAPACITY_AT: usize = 0;
+const CACHE_AT: usize = 32;
 
 const READ: u32 = 0;
 const WRITE: u32 = 1;
@@ -31,8 +36,19 @@ pub struct Block {
     queue: VirtQueue<OneToOne, QUEUE_SIZE>,
     line: Option<Line>,
     sectors: u64,
-    can_flush: bool,
+    features: u64,
+    /// Requests under way at the same time, at most.
+    depth: usize,
     under_way: BTreeMap<u16, Box<Request>>,
+}
+
+/// What a disk does with what is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WriteCache {
+    /// It keeps it back until it is flushed.
+    Back,
+    /// It is durable when it is done.
+    Through,
 }
 
 /// The device's own number for what went wrong.
@@ -61,7 +77,8 @@ impl Block {
         transport.set_status(DeviceStatus::empty());
         let driver = DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER;
         transport.set_status(driver);
-        let features = transport.read_device_features() & (FEATURE_FLUSH | FEATURE_VERSION_1);
+        let wanted = FEATURE_FLUSH | FEATURE_CACHE | FEATURE_VERSION_1;
+        let features = transport.read_device_features() & wanted;
         transport.write_driver_features(features);
         transport.set_status(driver | DeviceStatus::FEATURES_OK);
         transport.set_guest_page_size(4096);
@@ -76,7 +93,8 @@ impl Block {
             queue,
             line,
             sectors,
-            can_flush: features & FEATURE_FLUSH != 0,
+            features,
+            depth: DEPTH_MAX,
             under_way: BTreeMap::new(),
         })
     }
@@ -90,7 +108,44 @@ impl Block {
     /// Whether it takes another request.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.queue.available_desc() >= PARTS
+        self.under_way.len() < self.depth && self.queue.available_desc() >= PARTS
+    }
+
+    /// Requests under way at the same time, at most.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// Gives it so many requests at the same time, 1 to [`DEPTH_MAX`].
+    pub fn set_depth(&mut self, depth: usize) {
+        self.depth = depth.clamp(1, DEPTH_MAX);
+    }
+
+    /// What it does with what is written.
+    #[must_use]
+    pub fn cache(&self) -> WriteCache {
+        let keeps_back = match self.has(FEATURE_CACHE) {
+            true => self.transport.read_config_space::<u8>(CACHE_AT) != Ok(0),
+            false => self.has(FEATURE_FLUSH),
+        };
+        match keeps_back {
+            true => WriteCache::Back,
+            false => WriteCache::Through,
+        }
+    }
+
+    /// Has it do something else with what is written, if that can be chosen.
+    pub fn set_cache(&mut self, cache: WriteCache) {
+        if self.has(FEATURE_CACHE) {
+            let value = u8::from(cache == WriteCache::Back);
+            // Whether it has done so, it is asked.
+            let _ = self.transport.write_config_space(CACHE_AT, value);
+        }
+    }
+
+    fn has(&self, feature: u64) -> bool {
+        self.features & feature != 0
     }
 
     /// Whether it wakes the processor: if not, it has to be looked at again and again.
@@ -125,7 +180,7 @@ impl Block {
     /// Begins to make everything durable that has been written.
     pub fn flush(&mut self, token: u64) {
         // Who has nothing to flush keeps nothing back; reading tells that it answers.
-        match self.can_flush {
+        match self.has(FEATURE_FLUSH) {
             true => self.submit(token, FLUSH, 0, Data::None),
             false => self.submit(token, READ, 0, Data::In(alloc::vec![0; 512])),
         }

@@ -9,7 +9,7 @@ mod network;
 
 use virtio_drivers::transport::SomeTransport;
 
-pub use block::{Block, BlockError};
+pub use block::{Block, BlockError, DEPTH_MAX, WriteCache};
 pub(crate) use find::setting;
 pub use find::{Devices, MissingDevices, find};
 pub use network::Network;
