@@ -101,6 +101,11 @@ impl Machine {
         let _ = self.take_up().wait().ok();
     }
 
+    /// Waits until the cluster has ended by itself, as it should.
+    pub fn wait_ended(&mut self) {
+        let _ = self.take_up().wait().ok();
+    }
+
     /// Kills the whole cluster at once; its nodes die with the process that started them.
     pub fn kill_all(&mut self) {
         let nodes = self.running().nodes;

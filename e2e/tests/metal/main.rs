@@ -159,35 +159,129 @@ fn a_machines_serial_port_is_the_console() {
         let _ = machine.run(&["run", "-d", program]).ok();
     }
     machine.wait_sessions(2);
-    let mut line = UnixStream::connect(machine.node(1).join("line")).unwrap();
-    line.set_read_timeout(Some(Duration::from_secs(60)))
-        .unwrap();
-    let mut said = String::new();
+    let mut line = Line::of(&machine, 1);
     for (typed, answer) in [
         ("help\r", "what the memory can go back to"),
         ("snapshot first\r\n", "kept as epoch"),
         ("nodes\n", "node-2"),
     ] {
-        line.write_all(typed.as_bytes()).unwrap();
-        while !(said.contains(answer) && said.ends_with("\r\n> ")) {
-            let mut bytes = [0; 1024];
-            let count = line.read(&mut bytes).unwrap();
-            assert!(count > 0, "the machine ends: {said}");
-            said += core::str::from_utf8(&bytes[..count]).unwrap();
-        }
-        said.clear();
+        let said = line.ask(typed);
+        assert!(said.contains(answer), "{said}");
     }
     let snapshots = machine.run(&["snapshots"]).ok().out;
     assert!(snapshots.contains("first"), "{snapshots}");
     machine.down();
 }
 
+/// What the drivers of a machine's parts were told is so again after each reset, at whichever
+/// machine leads then.
+#[test]
+fn parts_of_machines_are_as_they_were_told_whatever_is_reset() {
+    let mut machine = Machine::new("metal-parts");
+    let address = free_address();
+    let port = address.port().to_string();
+    machine.boot(&["--nodes", "1", "--serial", "--forward", &port]);
+    let listen = format!("0.0.0.0:{port}");
+    let _ = machine.run(&["run", "-d", "resp", "--", &listen]).ok();
+    for program in ["console", "network", "disk", "clock", "power", "shell"] {
+        let _ = machine.run(&["run", "-d", program]).ok();
+    }
+    machine.wait_sessions(2);
+    let mut line = Line::of(&machine, 1);
+    for (typed, answer) in [
+        ("network\n", "none"),
+        (
+            "network address=10.0.2.77/24 deny=tcp:7777\n",
+            "address=10.0.2.77/24 deny=tcp:7777",
+        ),
+        (
+            "network address=home\n",
+            "cannot expected IP/BITS, found `home`",
+        ),
+        (
+            "network address=10.0.2.15/24\n",
+            "cannot the machine has 10.0.2.15 as its own address",
+        ),
+        ("disk\n", "cache=back depth=21"),
+        ("disk cache=through depth=3\n", "cache=through depth=3"),
+        ("clock 2031-05-06T07:08:09Z\n", "2031-05-06T07:08:"),
+    ] {
+        let said = line.ask(typed);
+        assert!(said.contains(answer), "{typed}: {said}");
+    }
+    eventually("the database is reached", || ask(address, "PING\r\n"));
+    let _ = line.ask(&format!("network deny=tcp:{port}\n"));
+    assert_eq!(
+        ask_within(Duration::from_secs(1), address, "PING\r\n"),
+        None
+    );
+    let _ = line.ask("network address=10.0.2.77/24 deny=tcp:7777\n");
+    eventually("it is reached again", || ask(address, "PING\r\n"));
+    let before = line.ask("power\n");
+    // Whoever asked hears of it afterwards.
+    let after = line.ask("power reset\n");
+    assert!(after.contains("on ") && after != before, "{before} {after}");
+    let starts = log(&machine, 1).matches("kernel entered").count();
+    assert_eq!(starts, 2, "{}", log(&machine, 1));
+    for (typed, answer) in [
+        ("network\n", "address=10.0.2.77/24 deny=tcp:7777"),
+        ("disk\n", "cache=through depth=3"),
+        ("clock\n", "2031-05-06T07:"),
+    ] {
+        let said = line.ask(typed);
+        assert!(said.contains(answer), "{typed}: {said}");
+    }
+    // It was done once.
+    assert_eq!(line.ask("power\n"), after);
+    line.type_text("power off\n");
+    machine.wait_ended();
+    machine.boot(&["--nodes", "1", "--serial"]);
+    let mut line = Line::of(&machine, 1);
+    // What was asked last may be answered first: the machine is on.
+    eventually("the network is as before", || {
+        let said = line.ask("network\n");
+        said.contains("address=10.0.2.77/24").then_some(())
+    });
+    machine.down();
+}
+
+/// A machine's serial port with a shell at it.
+struct Line(UnixStream);
+
+impl Line {
+    fn of(machine: &Machine, number: u32) -> Self {
+        let line = UnixStream::connect(machine.node(number).join("line")).unwrap();
+        line.set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
+        Self(line)
+    }
+
+    fn type_text(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Types something, and reads until the shell waits for more.
+    fn ask(&mut self, typed: &str) -> String {
+        self.type_text(typed);
+        let mut said = String::new();
+        while !said.ends_with("\r\n> ") {
+            let mut bytes = [0; 1024];
+            let count = self.0.read(&mut bytes).unwrap();
+            assert!(count > 0, "the machine ends: {said}");
+            said += core::str::from_utf8(&bytes[..count]).unwrap();
+        }
+        said
+    }
+}
+
 /// What the database answers; `None` if nobody takes the call.
 fn ask(address: SocketAddr, line: &str) -> Option<String> {
+    ask_within(Duration::from_secs(30), address, line)
+}
+
+fn ask_within(time: Duration, address: SocketAddr, line: &str) -> Option<String> {
     let mut stream = TcpStream::connect(address).ok()?;
-    stream
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .ok()?;
+    stream.set_read_timeout(Some(time)).ok()?;
     // Nobody behind the port may take it yet: then it is broken off before it has an answer.
     stream.write_all(line.as_bytes()).ok()?;
     let mut answer = [0; 64];

@@ -20,8 +20,16 @@ pub const EXAMPLES: &[Example] = &[
         wasm: include_bytes!("../../../guest/modules/board.wasm"),
     },
     Example {
+        name: "clock",
+        wasm: include_bytes!("../../../guest/modules/clock.wasm"),
+    },
+    Example {
         name: "console",
         wasm: include_bytes!("../../../guest/modules/console.wasm"),
+    },
+    Example {
+        name: "disk",
+        wasm: include_bytes!("../../../guest/modules/disk.wasm"),
     },
     Example {
         name: "display",
@@ -38,6 +46,14 @@ pub const EXAMPLES: &[Example] = &[
     Example {
         name: "lists",
         wasm: include_bytes!("../../../guest/modules/lists.wasm"),
+    },
+    Example {
+        name: "network",
+        wasm: include_bytes!("../../../guest/modules/network.wasm"),
+    },
+    Example {
+        name: "power",
+        wasm: include_bytes!("../../../guest/modules/power.wasm"),
     },
     Example {
         name: "raytracer",

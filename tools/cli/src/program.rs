@@ -125,8 +125,8 @@ mod tests {
         assert_eq!(
             error.hints(),
             [
-                "examples: bank, board, console, display, input, kv, lists, raytracer, resp, \
-                 scribe, shell, tally, wordcount"
+                "examples: bank, board, clock, console, disk, display, input, kv, lists, network, \
+                 power, raytracer, resp, scribe, shell, tally, wordcount"
             ]
         );
         let error = Program::find("Cargo.toml").unwrap_err();

@@ -25,7 +25,8 @@ const POLL_TIME: Duration = Duration::from_millis(20);
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
     /// A module file, or a program that comes with the command: bank, board, kv, lists,
-    /// raytracer, resp, scribe, shell, tally, wordcount; drivers: console, display, input
+    /// raytracer, resp, scribe, shell, tally, wordcount; drivers: console, display, input, and of
+    /// machines that boot the image clock, disk, network, power
     #[arg(value_name = "MODULE")]
     module: String,
     #[command(flatten)]

@@ -12,6 +12,7 @@ use super::{DataArg, SafetyArgs};
 use crate::cluster::{Cluster, Hosts, Plan};
 use crate::error::Error;
 use crate::interrupt;
+use crate::metal::is_switched_off;
 use crate::supervisor::Happening;
 use crate::ui;
 
@@ -105,6 +106,13 @@ pub(super) fn keep_running(data: &Path, plan: Plan) -> Result<ExitCode, Error> {
             Some(Happening::Ended { number, status }) => (number, status),
             Some(Happening::Ready { .. }) | None => continue,
         };
+        if is_switched_off(status) {
+            ui::note(format!("node {number} has switched its machine off"));
+            if cluster.running().is_empty() {
+                return Ok(ExitCode::SUCCESS);
+            }
+            continue;
+        }
         ui::note(format!("node {number} has ended: {status}"));
         let count = ends.entry(number).or_insert(0);
         *count += 1;

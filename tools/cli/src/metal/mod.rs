@@ -8,10 +8,21 @@ mod image;
 mod linux;
 mod qemu;
 
+use std::process::ExitStatus;
+
 /// Memory of a machine for each of its nodes, in MiB, unless somebody says otherwise.
 pub(crate) const MACHINE_MIB: u32 = 128;
+
+/// The exit code of a machine that was ordered to switch itself off: the number that it gives its
+/// device for this, twice, and one.
+const SWITCHED_OFF: i32 = 2 * 4 + 1;
 
 pub(crate) use image::{Image, build};
 pub(crate) use linux::{Linux, lone};
 pub(crate) use qemu::{Core, DISK_MIB, Machine, Qemu, Screen, System};
 pub(crate) use qemu::{concrete, has_disk, write_first_files};
+
+/// Whether a machine's process ended so because the machine was ordered to switch itself off.
+pub(crate) fn is_switched_off(status: ExitStatus) -> bool {
+    status.code() == Some(SWITCHED_OFF)
+}
