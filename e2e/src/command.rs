@@ -1,10 +1,10 @@
 //! One run of the command.
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use crate::{eventually, plurix};
+use crate::eventually;
 
 /// A command that has been started. Killed when dropped.
 #[derive(Debug)]
@@ -26,9 +26,10 @@ pub struct Outcome {
 }
 
 impl Started {
-    /// Starts `plurix` with these arguments and variables; it reads from `input`, and what it
-    /// writes goes to files whose names begin with `stem`.
+    /// Starts a program, `plurix` or one that starts that, with these arguments and variables; it
+    /// reads from `input`, and what it writes goes to files whose names begin with `stem`.
     pub(crate) fn new(
+        (program, first): (&Path, &[PathBuf]),
         arguments: &[&str],
         environment: &[(&'static str, String)],
         input: Stdio,
@@ -39,7 +40,8 @@ impl Started {
             PathBuf::from(format!("{stem}.err")),
         );
         let file = |path| File::create(path).expect("the test's directory can be written to");
-        let child = Command::new(plurix())
+        let child = Command::new(program)
+            .args(first)
             .args(arguments)
             .envs(environment.iter().cloned())
             .stdin(input)

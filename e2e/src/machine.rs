@@ -1,14 +1,14 @@
 //! A test's own place on this machine, and the cluster in it.
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use admin::{ChannelKind, Status};
 use cli::client::Client;
 use cli::data::{DataDir, RunningFile};
 
-use crate::{Outcome, Started, eventually};
+use crate::{Outcome, Started, eventually, plurix};
 
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -19,6 +19,8 @@ pub struct Machine {
     path: PathBuf,
     commands: u32,
     environment: Vec<(&'static str, String)>,
+    /// The program that is started, and its first arguments.
+    program: Vec<PathBuf>,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -39,6 +41,7 @@ impl Machine {
             path,
             commands: 0,
             environment: Vec::new(),
+            program: vec![plurix()],
             _turn: turn,
         }
     }
@@ -143,7 +146,7 @@ impl Machine {
         let place = ["--data", data];
         let line = [&[*verb][..], &place, rest].concat();
         let stem = stem.to_str().expect("an ordinary path");
-        Started::new(&line, &self.environment, input, stem)
+        Started::new(self.program(), &line, &self.environment, input, stem)
     }
 
     /// Starts one node that nobody watches over.
@@ -152,7 +155,37 @@ impl Machine {
         let stem = self.file(&format!("command-{}", self.commands));
         let data = self.file(&format!("lone-{number}"));
         let line = [&["node", "--data", &data][..], options].concat();
-        Started::new(&line, &self.environment, Stdio::null(), &stem)
+        Started::new(
+            self.program(),
+            &line,
+            &self.environment,
+            Stdio::null(),
+            &stem,
+        )
+    }
+
+    fn program(&self) -> (&Path, &[PathBuf]) {
+        let (program, first) = self.program.split_first().expect("there is one");
+        (program, first)
+    }
+
+    /// From now on commands, and what they start, get an error from files that would become too
+    /// long (see [`Machine::limit_files`]), instead of a signal.
+    pub fn take_file_limits_for_errors(&mut self) {
+        let env = ["env", "--ignore-signal=XFSZ"].map(PathBuf::from);
+        self.program = env.into_iter().chain([plurix()]).collect();
+    }
+
+    /// From now on no file of a node's process can be written to behind so many bytes.
+    pub fn limit_files(&self, number: u32, bytes: u64) {
+        let nodes = self.running().nodes;
+        let node = nodes.iter().find(|node| node.number == number);
+        let pid = node.expect("it runs").pid;
+        let limit = Command::new("prlimit")
+            .arg(format!("--pid={pid}"))
+            .arg(format!("--fsize={bytes}:{bytes}"))
+            .status();
+        assert!(limit.expect("util-linux is there").success());
     }
 
     /// From now on commands have these variables in their environment.

@@ -13,6 +13,8 @@ use std::time::Duration;
 use admin::ProcessState;
 use e2e::{Machine, eventually, free_address};
 
+mod disks;
+
 /// Where peers and tools reach a node.
 fn doors(machine: &Machine, number: u32) -> [SocketAddr; 2] {
     let nodes = machine.running().nodes;

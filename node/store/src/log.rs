@@ -1,6 +1,7 @@
 //! The end of the log: records go into a buffer, the buffer to the disk, and syncs
 //! tell how far the log is durable.
 use alloc::vec::Vec;
+use core::iter;
 use platform::{Disk, DiskError, SegmentNumber, SyncToken};
 
 use crate::ahead::Ahead;
@@ -154,6 +155,21 @@ impl<D: Disk> Log<D> {
         self.written(started)?;
         self.syncing = Some((token, self.end));
         Ok(())
+    }
+
+    /// Why nothing more can be written, if the disk has not said so before.
+    pub(crate) fn failure(&mut self) -> Option<DiskError> {
+        if !self.is_poisoned {
+            return None;
+        }
+        // Syncs that were done before come first.
+        let mut polled = iter::repeat_with(|| self.disk.poll_completions());
+        let failure = polled.find_map(|polled| match polled {
+            Ok(Some(_)) => None,
+            Ok(None) => Some(DiskError::Poisoned),
+            Err(error) => Some(error),
+        });
+        failure.filter(|error| *error != DiskError::Poisoned)
     }
 
     /// Whether a sync has completed since the last call.

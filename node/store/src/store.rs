@@ -339,6 +339,12 @@ impl<D: Disk> Store<D> {
         Ok(stored)
     }
 
+    /// Why the disk has failed, if it has, and if it was not said by an error before: whoever
+    /// asked it for something after that has only heard that it has failed.
+    pub fn failure(&mut self) -> Option<DiskError> {
+        self.log.failure()
+    }
+
     /// The copies of an extent that `from` has sent are complete;
     /// [`Store::take_stored_copies`] says when they are durable.
     pub fn end_copies(&mut self, from: NodeId, extent: Extent) {

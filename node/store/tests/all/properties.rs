@@ -357,6 +357,20 @@ fn after_a_failed_write_nothing_is_acknowledged_any_more() {
 }
 
 #[test]
+fn whoever_hears_only_that_the_disk_has_failed_can_ask_why() {
+    let mut store = Store::open(MemoryDisk::new(), US).unwrap();
+    assert_eq!(store.failure(), None);
+    store.end_part(part(1, 1), 0).unwrap();
+    store.disk_mut().fill_after(1);
+    let failed = (0..3).find_map(|_| store.poll().err());
+    assert!(failed.is_some(), "there is no room for a part");
+    // It is said once: by the error, or when it is asked for.
+    let why = failed.filter(|error| *error != DiskError::Poisoned);
+    assert_eq!(why.or_else(|| store.failure()), Some(DiskError::NoSpace));
+    assert_eq!(store.failure(), None);
+}
+
+#[test]
 fn the_control_log_gives_back_what_was_durable() {
     for keep in [0, 1, 5] {
         let (mut log, records) = ControlLog::open(MemoryDisk::new(), US).unwrap();

@@ -164,7 +164,10 @@ impl Qemu {
             }
             let disk = machine.directory.join(disk_name(number));
             make_disk(&disk, self.disk_mib)?;
-            let drive = format!("if=none,id=disk{number},format=raw,file={}", value(&disk));
+            // What goes wrong is the node's to know: QEMU would stop the machine and wait.
+            let errors = "werror=report,rerror=report";
+            let file = value(&disk);
+            let drive = format!("if=none,id=disk{number},format=raw,{errors},file={file}");
             command
                 .args(["-drive", &drive])
                 .args(["-device", &format!("virtio-blk-{bus},drive=disk{number}")]);
