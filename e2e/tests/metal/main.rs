@@ -182,13 +182,11 @@ fn parts_of_machines_are_as_they_were_told_whatever_is_reset() {
     let mut machine = Machine::new("metal-parts");
     let address = free_address();
     let port = address.port().to_string();
-    machine.boot(&["--nodes", "1", "--serial", "--forward", &port]);
+    machine.boot(&["--nodes", "1", "--serial", "--shell", "--forward", &port]);
     let listen = format!("0.0.0.0:{port}");
     let _ = machine.run(&["run", "-d", "resp", "--", &listen]).ok();
-    for program in ["console", "network", "disk", "clock", "power", "shell"] {
-        let _ = machine.run(&["run", "-d", program]).ok();
-    }
-    machine.wait_sessions(2);
+    // With display, keyboard and console.
+    machine.wait_sessions(6);
     let mut line = Line::of(&machine, 1);
     for (typed, answer) in [
         ("network\n", "none"),

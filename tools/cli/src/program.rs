@@ -19,7 +19,7 @@ impl Program {
     /// The module in a file, or the example of that name.
     pub(crate) fn find(name: &str) -> Result<Self, Error> {
         let path = Path::new(name);
-        if let Some(example) = examples::find(name).filter(|_| !path.exists()) {
+        if let Some(example) = examples::find(name).filter(|_| !path.is_file()) {
             return Ok(Self {
                 name: example.name.to_owned(),
                 wasm: example.wasm.to_vec(),

@@ -12,6 +12,10 @@ use crate::interrupt;
 use crate::metal::{DISK_MIB, Image, MACHINE_MIB, Qemu, Screen, System};
 
 const DISK_MIB_MIN: u32 = 64;
+/// The shell last: it looks for the others.
+const SHELL: [&str; 8] = [
+    "display", "input", "console", "network", "disk", "clock", "power", "shell",
+];
 
 /// Start a cluster of machines on bare metal, made by QEMU; Ctrl-C stops it
 ///
@@ -46,6 +50,10 @@ pub(crate) struct BootArgs {
     /// leader's is the console
     #[arg(long)]
     serial: bool,
+    /// Run drivers for what machines have, and a shell for whoever sits at the leader's screen or
+    /// line, as far as they do not run yet
+    #[arg(long)]
+    shell: bool,
     /// Machines have a screen, which is not shown: QEMU gives pictures of it
     #[arg(long, conflicts_with = "display", hide = true)]
     headless: bool,
@@ -109,5 +117,6 @@ pub(crate) fn run(args: &BootArgs) -> Result<ExitCode, Error> {
         }),
         ..Plan::new()?
     };
-    up::keep_running(&args.data.data, plan)
+    let programs = if args.shell { &SHELL[..] } else { &[] };
+    up::keep_running(&args.data.data, plan, programs)
 }

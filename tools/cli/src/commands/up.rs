@@ -13,6 +13,7 @@ use crate::cluster::{Cluster, Hosts, Plan};
 use crate::error::Error;
 use crate::interrupt;
 use crate::metal::is_switched_off;
+use crate::program::Program;
 use crate::supervisor::Happening;
 use crate::ui;
 
@@ -84,12 +85,13 @@ pub(crate) fn run(args: UpArgs) -> Result<ExitCode, Error> {
         spin_us: args.spin,
         ..Plan::new()?
     };
-    keep_running(&args.data.data, plan)
+    keep_running(&args.data.data, plan, &[])
 }
 
-/// Runs a cluster until somebody stops it.
-pub(super) fn keep_running(data: &Path, plan: Plan) -> Result<ExitCode, Error> {
+/// Runs a cluster until somebody stops it, and programs that come with the command on it.
+pub(super) fn keep_running(data: &Path, plan: Plan, programs: &[&str]) -> Result<ExitCode, Error> {
     let mut cluster = Cluster::start(data, plan)?;
+    run_missing(&cluster, programs)?;
     greet(&cluster, data);
     let mut ends = BTreeMap::new();
     while interrupt::count() == 0 {
@@ -132,6 +134,23 @@ pub(super) fn keep_running(data: &Path, plan: Plan) -> Result<ExitCode, Error> {
     ui::note("stopping");
     cluster.stop();
     Ok(ExitCode::SUCCESS)
+}
+
+/// Starts those programs that do not run.
+fn run_missing(cluster: &Cluster, programs: &[&str]) -> Result<(), Error> {
+    if programs.is_empty() {
+        return Ok(());
+    }
+    let mut client = cluster.client()?;
+    let processes = client.processes()?;
+    let running = processes.iter().filter(|one| !one.state.is_final());
+    let running: Vec<&str> = running.map(|one| one.program.as_str()).collect();
+    for name in programs.iter().filter(|name| !running.contains(name)) {
+        let program = Program::find(name)?;
+        client.deploy(&program.name, program.wasm)?;
+        client.start(&program.name, 0, Vec::new(), Vec::new())?;
+    }
+    Ok(())
 }
 
 fn greet(cluster: &Cluster, data: &Path) {
