@@ -15,16 +15,23 @@ use crate::machines::QEMU;
 use crate::run;
 
 /// What makes disks that firmware boots, and the Debian packages.
-const ISO_PROGRAMS: [run::Program; 4] = [
+const ISO_PROGRAMS: [run::Program; 6] = [
     ("grub-mkrescue", "grub-common"),
     ("/usr/lib/grub/i386-pc/multiboot2.mod", "grub-pc-bin"),
+    (
+        "/usr/lib/grub/x86_64-efi/multiboot2.mod",
+        "grub-efi-amd64-bin",
+    ),
+    (UEFI, "ovmf"),
     ("xorriso", "xorriso"),
     ("mformat", "mtools"),
 ];
 /// The test that is run by firmware, which tells nothing on a command line.
 const ISO_WORDS: &str = "only=time_does_not_go_back";
-/// Machines with firmware that boots disks.
-const ISO_KINDS: [&str; 2] = ["pc", "q35"];
+/// UEFI for QEMU's machines.
+const UEFI: &str = "/usr/share/OVMF/OVMF_CODE.fd";
+/// Machines with firmware that boots disks; `None`: a BIOS.
+const FIRMWARE: [(&str, Option<&str>); 3] = [("pc", None), ("q35", None), ("q35", Some(UEFI))];
 /// A workspace of its own, for another machine.
 pub(crate) const MANIFEST: &str = "metal/Cargo.toml";
 const TESTS: &str = "plurix-tests";
@@ -71,16 +78,21 @@ fn test_machines() -> Result<()> {
 /// Whether firmware starts the tests, and they are told what is on the disk.
 fn test_iso(image: &Path, iso: &Path) -> Result<()> {
     imager::iso(image, ISO_WORDS, iso).context("make a disk for firmware")?;
-    for kind in ISO_KINDS {
+    for (kind, firmware) in FIRMWARE {
         let mut command = qemu(kind);
+        if let Some(file) = firmware {
+            let drive = format!("if=pflash,format=raw,readonly=on,file={file}");
+            command.args(["-drive", &drive]);
+        }
+        let name = firmware.map_or("a BIOS", |_| "UEFI");
         command.args(["-vga", "std", "-cdrom"]).arg(iso);
         let ended = watch(command)?;
         ensure!(
             ended.status == Some(PASSED) && ended.said.contains("1 passed"),
-            "started by the firmware of {kind}: {}",
+            "started by {name} of {kind}: {}",
             ended.story()
         );
-        run::say(&format!("{kind}: ok the firmware starts it"));
+        run::say(&format!("{kind}: ok {name} starts it"));
     }
     Ok(())
 }
