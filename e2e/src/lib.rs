@@ -14,7 +14,7 @@ mod machine;
 pub use command::{Outcome, Started};
 pub use machine::Machine;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -65,6 +65,16 @@ pub fn artefact(name: &str) -> PathBuf {
 pub fn free_address() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there are free ports");
     listener.local_addr().expect("it is bound")
+}
+
+/// The same, of ports for datagrams.
+///
+/// # Panics
+/// If there is none.
+#[must_use]
+pub fn free_port() -> SocketAddr {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("there are free ports");
+    socket.local_addr().expect("it is bound")
 }
 
 /// Waits until there is something.

@@ -5,13 +5,13 @@
 )]
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use admin::ProcessState;
-use e2e::{Machine, eventually, free_address};
+use e2e::{Machine, eventually, free_address, free_port};
 
 mod disks;
 
@@ -151,6 +151,78 @@ fn programs_of_a_machine_are_reached_from_outside_and_stay() {
         machine.wait_members(3);
     }
     machine.down();
+}
+
+#[test]
+fn datagrams_reach_programs_of_a_machine_and_another_takes_the_port_over() {
+    let mut machine = Machine::new("metal-datagrams");
+    let addresses = [(); 4].map(|()| free_port());
+    let [inside, second, third, other] = addresses.map(|address| address.port());
+    let forward = [
+        format!("udp:{inside}"),
+        format!("2:udp:{second}-{inside}"),
+        format!("3:udp:{third}-{inside}"),
+        format!("udp:{other}"),
+    ];
+    let mut options = vec!["--nodes", "3"];
+    options.extend(forward.iter().flat_map(|one| ["--forward", one]));
+    machine.boot(&options);
+    machine.wait_members(3);
+    for port in [inside, other] {
+        let listen = format!("0.0.0.0:{port}");
+        machine.run(&["run", "-d", "tally", "--", &listen]).ok();
+    }
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let time = Duration::from_millis(500);
+    socket.set_read_timeout(Some(time)).unwrap();
+    // Whichever machine has the port, one of these leads there.
+    let [first, second, third, other] = addresses;
+    let visits = || count(&socket, &[first, second, third], "visits");
+    assert_eq!(visits(), 0);
+    for turn in 1..=10 {
+        for _ in 0..20 {
+            socket.send_to(b"visits:1|c", first).unwrap();
+        }
+        eventually("they are counted", || (visits() == 20 * turn).then_some(()));
+    }
+    // Nobody is there, and nobody has to wait for him.
+    let lost = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    lost.send_to(b"visits", first).unwrap();
+    drop(lost);
+    assert_eq!(visits(), 200);
+    // The other program has a port of its own.
+    assert_eq!(count(&socket, &[other], "visits"), 0);
+    socket.send_to(b"visits:7|c", other).unwrap();
+    eventually("it counts for itself", || {
+        (count(&socket, &[other], "visits") == 7).then_some(())
+    });
+    machine.run(&["kill", "1"]).ok();
+    assert_eq!(visits(), 200, "what was answered is so");
+    for address in [first, second, third] {
+        socket.send_to(b"visits:1|c", address).unwrap();
+    }
+    eventually("who has the port now counts", || {
+        (visits() == 201).then_some(())
+    });
+    machine.down();
+}
+
+/// What a tally that is reached at one of these addresses says of a name.
+fn count(socket: &UdpSocket, addresses: &[SocketAddr], name: &str) -> i64 {
+    eventually("somebody answers", || {
+        // Datagrams to nobody are lost.
+        for address in addresses {
+            socket.send_to(name.as_bytes(), address).ok()?;
+        }
+        let mut answer = [0; 100];
+        let (length, from) = socket.recv_from(&mut answer).ok()?;
+        if !addresses.contains(&from) {
+            return None;
+        }
+        let text = String::from_utf8_lossy(&answer[..length]).into_owned();
+        let (asked, count) = text.trim().split_once(':')?;
+        (asked == name).then(|| count.parse().ok())?
+    })
 }
 
 #[test]

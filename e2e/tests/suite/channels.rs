@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, SystemTime};
 
-use e2e::{Machine, Started, eventually, free_address};
+use e2e::{Machine, Started, eventually, free_address, free_port};
 
 const TURNSTILE: &[u8] = include_bytes!("../../../guest/modules/turnstile.wasm");
 /// Nobody waits longer for an answer.
@@ -420,10 +420,4 @@ fn datagrams_are_counted_once_and_another_node_takes_the_port_over() {
     eventually("the next one counts", || {
         (ask("visits") == 201).then_some(())
     });
-}
-
-/// Nobody has that port yet.
-fn free_port() -> SocketAddr {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    socket.local_addr().unwrap()
 }

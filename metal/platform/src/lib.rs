@@ -16,6 +16,7 @@ mod hands;
 mod lines;
 mod network;
 mod parts;
+mod ports;
 mod screen;
 mod settings;
 mod sockets;

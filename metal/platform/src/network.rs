@@ -280,8 +280,10 @@ impl Sockets for Network {
         protocol: Protocol,
         address: SocketAddr,
     ) -> Result<(ListenerId, SocketAddr), String> {
-        let tcp = &mut self.exchange.core.machine.tcp;
-        self.programs.listen(tcp, protocol, address)
+        let core = &mut self.exchange.core;
+        let tcp = &mut core.machine.tcp;
+        self.programs
+            .listen(tcp, protocol, address, &mut core.events)
     }
 
     fn unlisten(&mut self, listener: ListenerId) {
@@ -294,11 +296,15 @@ impl Sockets for Network {
     }
 
     fn write(&mut self, socket: SocketId, bytes: &[u8]) {
-        self.programs.write(socket, bytes);
+        let core = &mut self.exchange.core;
+        self.programs
+            .write(&mut core.machine.tcp, socket, bytes, &mut core.events);
     }
 
     fn finish(&mut self, socket: SocketId) {
-        self.programs.finish(socket, MetalClock.now());
+        let core = &mut self.exchange.core;
+        self.programs
+            .finish(&mut core.machine.tcp, socket, &mut core.events);
     }
 
     fn break_off(&mut self, socket: SocketId) {

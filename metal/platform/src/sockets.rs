@@ -1,4 +1,4 @@
-//! Connections of programs.
+//! Connections of programs, and their ports for datagrams.
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec;
@@ -9,6 +9,7 @@ use links::{Machine, Received, Written};
 use platform::{Event, ListenerId, Protocol, SocketEvent, SocketId};
 use types::{Duration, Instant};
 
+use crate::ports::Ports;
 use crate::tcp::{Phase, SMALL_BUFFER_BYTES, Socket, Tcp};
 
 /// Connections at the same time at most; more wait until there is room.
@@ -22,13 +23,14 @@ const ENDING_TIME: Duration = Duration::from_millis(5_000);
 /// Where free ports are looked for.
 const PORTS: core::ops::Range<u16> = 32_768..49_152;
 
-/// All connections of programs, and where they come in.
+/// All connections of programs, where they come in, and ports for datagrams.
 #[derive(Debug)]
 pub(crate) struct Programs {
     /// Ports of the node itself.
     taken: Vec<u16>,
     listeners: BTreeMap<ListenerId, Listener>,
     connections: BTreeMap<SocketId, Connection>,
+    ports: Ports,
     last_number: u64,
 }
 
@@ -58,6 +60,7 @@ impl Programs {
             taken,
             listeners: BTreeMap::new(),
             connections: BTreeMap::new(),
+            ports: Ports::new(),
             last_number: 0,
         }
     }
@@ -67,58 +70,93 @@ impl Programs {
         tcp: &mut Tcp,
         protocol: Protocol,
         address: SocketAddr,
+        events: &mut VecDeque<Event>,
     ) -> Result<(ListenerId, SocketAddr), String> {
-        if protocol == Protocol::Datagrams {
-            return Err("datagrams are not spoken on this machine".into());
-        }
-        let is_free = |port: &u16| {
-            let others = self.listeners.values().map(|other| other.port);
-            !self.taken.contains(port) && others.into_iter().all(|other| other != *port)
+        let is_had = |port| match protocol {
+            Protocol::Stream => self.listeners.values().any(|other| other.port == port),
+            Protocol::Datagrams => {
+                tcp.hears_at(port) || self.ports.numbers().any(|other| other == port)
+            }
         };
+        let is_free = |port: &u16| !self.taken.contains(port) && !is_had(*port);
         let port = match address.port() {
             0 => PORTS.clone().find(is_free),
             port => Some(port).filter(is_free),
         };
         let port = port.ok_or_else(|| String::from("the address is in use"))?;
-        self.last_number += 1;
-        let id = ListenerId(self.last_number);
-        let waiting = (0..WAITING)
-            .map(|_| tcp.listen(port, SMALL_BUFFER_BYTES))
-            .collect();
-        self.listeners.insert(id, Listener { port, waiting });
-        Ok((id, SocketAddr::new(address.ip(), port)))
+        let address = SocketAddr::new(address.ip(), port);
+        let id = ListenerId(self.number());
+        match protocol {
+            Protocol::Stream => {
+                let waiting = (0..WAITING)
+                    .map(|_| tcp.listen(port, SMALL_BUFFER_BYTES))
+                    .collect();
+                self.listeners.insert(id, Listener { port, waiting });
+            }
+            Protocol::Datagrams => {
+                let line = SocketId(self.number());
+                self.ports.open(tcp, id, address, line, events);
+            }
+        }
+        Ok((id, address))
     }
 
     pub(crate) fn unlisten(&mut self, tcp: &mut Tcp, listener: ListenerId) {
+        self.ports.close(listener);
         let waiting = self.listeners.remove(&listener);
         for socket in waiting.into_iter().flat_map(|listener| listener.waiting) {
             tcp.close(socket);
         }
     }
 
+    fn number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
     pub(crate) fn want(&mut self, socket: SocketId, bytes: usize) {
-        if let Some(connection) = self.connections.get_mut(&socket) {
-            connection.wanted += bytes;
+        match self.connections.get_mut(&socket) {
+            Some(connection) => connection.wanted += bytes,
+            None => self.ports.want(socket, bytes),
         }
     }
 
-    pub(crate) fn write(&mut self, socket: SocketId, bytes: &[u8]) {
+    pub(crate) fn write(
+        &mut self,
+        tcp: &mut Tcp,
+        socket: SocketId,
+        bytes: &[u8],
+        events: &mut VecDeque<Event>,
+    ) {
         if let Some(connection) = self.connections.get_mut(&socket) {
             connection.out.extend(bytes);
+        } else if self.ports.write(tcp, socket, bytes, events).is_err() {
+            self.end_line(tcp, socket, events);
         }
     }
 
-    pub(crate) fn finish(&mut self, socket: SocketId, now: Instant) {
-        if let Some(connection) = self.connections.get_mut(&socket) {
-            connection.finished.get_or_insert(now + ENDING_TIME);
+    pub(crate) fn finish(&mut self, tcp: &mut Tcp, socket: SocketId, events: &mut VecDeque<Event>) {
+        match self.connections.get_mut(&socket) {
+            Some(connection) => {
+                connection.finished.get_or_insert(tcp.now() + ENDING_TIME);
+            }
+            None => self.end_line(tcp, socket, events),
         }
     }
 
     pub(crate) fn break_off(&mut self, tcp: &mut Tcp, id: SocketId, events: &mut VecDeque<Event>) {
-        if let Some(connection) = self.connections.remove(&id) {
-            tcp.break_off(connection.socket);
-            events.push_back(Event::Socket(SocketEvent::Gone { socket: id }));
+        match self.connections.remove(&id) {
+            Some(connection) => {
+                tcp.break_off(connection.socket);
+                events.push_back(Event::Socket(SocketEvent::Gone { socket: id }));
+            }
+            None => self.end_line(tcp, id, events),
         }
+    }
+
+    fn end_line(&mut self, tcp: &mut Tcp, line: SocketId, events: &mut VecDeque<Event>) {
+        let next = SocketId(self.number());
+        self.ports.end_line(tcp, line, next, events);
     }
 
     /// When to look again at the latest.
@@ -126,12 +164,14 @@ impl Programs {
         let connections = self.connections.values();
         connections
             .filter_map(|connection| connection.finished)
+            .chain(self.ports.next_deadline())
             .min()
     }
 
     /// Lets callers in, reads, writes.
     pub(crate) fn turn(&mut self, tcp: &mut Tcp, now: Instant, events: &mut VecDeque<Event>) {
         self.let_in(tcp, events);
+        self.ports.turn(tcp, events);
         let mut over = Vec::new();
         for (&id, connection) in &mut self.connections {
             connection.write_some(tcp, id, events);

@@ -2,6 +2,8 @@
 //!
 //! Addresses on the loopback are those of whoever runs this machine: they are called by way of
 //! the gateway, which a machine that is run by a program of that machine has for this.
+mod udp;
+
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -24,6 +26,7 @@ use smoltcp::wire::{
 };
 use types::{Duration, Instant};
 
+pub(crate) use self::udp::{Sent, UdpSocket};
 use crate::filter::Filter;
 use crate::{MetalClock, MetalEntropy};
 

@@ -17,7 +17,7 @@ use crate::commands::node::NodeArgs;
 use crate::data::{ClusterFile, DataDir, Lock, RunningFile, RunningNode, read_token};
 use crate::error::Error;
 use crate::interrupt;
-use crate::metal::{Core, Image, MACHINE_MIB, Machine, Qemu, Screen, System};
+use crate::metal::{Core, Forward, Image, MACHINE_MIB, Machine, Qemu, Screen, System};
 use crate::metal::{concrete, has_disk, write_first_files};
 use crate::supervisor::{Happening, Nodes, Ready};
 
@@ -80,8 +80,8 @@ pub(crate) struct Metal {
     pub(crate) nodes: u32,
     /// How their machines are made.
     pub(crate) qemu: Qemu,
-    /// Where others reach programs of the first node, if that is one of them.
-    pub(crate) programs: Vec<SocketAddr>,
+    /// Where others reach programs of them.
+    pub(crate) programs: Vec<Forward>,
 }
 
 /// Addresses of this machine.
@@ -122,6 +122,13 @@ impl Metal {
     /// Whether people or programs look for them at the first node.
     fn is_first(&self) -> bool {
         self.qemu.screen != Screen::None || self.qemu.has_line || !self.programs.is_empty()
+    }
+
+    /// Where others reach programs of a node.
+    fn programs(&self, number: u32) -> impl Iterator<Item = &Forward> {
+        self.programs
+            .iter()
+            .filter(move |one| one.machine == number)
     }
 
     /// So many machines without a screen, of the image beside the command.
@@ -378,10 +385,7 @@ impl Cluster {
             let machine = Machine {
                 directory: &directory,
                 tools: concrete(tools)?,
-                programs: match number {
-                    FIRST => metal.programs.clone(),
-                    _ => Vec::new(),
-                },
+                programs: metal.programs(number).copied().collect(),
                 cores: self.cores(number, metal, listen, other)?,
             };
             let command = metal.qemu.command(&machine)?;
@@ -430,11 +434,14 @@ impl Cluster {
             false if metal.is_first() => number <= metal.nodes,
             false => number > self.file.nodes.saturating_sub(metal.nodes),
         };
+        let is_wanted = |metal: &Metal| {
+            number == FIRST && metal.is_first() || metal.programs(number).next().is_some()
+        };
         match &self.plan.metal {
-            Some(metal) if number == FIRST && metal.is_first() && !is_one(metal) => {
-                let message = format!("node {FIRST} of this cluster is on Linux");
-                let hint = "screens, serial ports and ports that are passed on are those of the \
-                            first node: begin a new cluster with --data DIR";
+            Some(metal) if is_wanted(metal) && !is_one(metal) => {
+                let message = format!("node {number} of this cluster is on Linux");
+                let hint = "screens, serial ports and ports that are passed on are those of \
+                            machines: begin a new cluster with --data DIR";
                 Err(Error::user(message).hint(hint))
             }
             Some(metal) => Ok(Some(metal).filter(|metal| is_one(metal))),

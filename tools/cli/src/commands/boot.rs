@@ -1,5 +1,4 @@
 //! `plurix boot`: a cluster of machines with nothing but the image on them.
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,7 +8,7 @@ use super::{DataArg, SafetyArgs, up};
 use crate::cluster::{Metal, Plan};
 use crate::error::Error;
 use crate::interrupt;
-use crate::metal::{DISK_MIB, Image, MACHINE_MIB, Qemu, Screen, System};
+use crate::metal::{DISK_MIB, Forward, Image, MACHINE_MIB, Qemu, Screen, System};
 
 const DISK_MIB_MIN: u32 = 64;
 /// The shell last: it looks for the others.
@@ -57,10 +56,11 @@ pub(crate) struct BootArgs {
     /// Machines have a screen, which is not shown: QEMU gives pictures of it
     #[arg(long, conflicts_with = "display", hide = true)]
     headless: bool,
-    /// A port of this machine, on the loopback, that is passed on to the first machine: there
-    /// programs may listen. May be given several times; the machines are the first nodes then
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    forward: Vec<u16>,
+    /// A port of this machine, on the loopback, that is passed on to the first machine, or to
+    /// another one, to the same port or another: there programs may listen. With `udp:` it is one
+    /// for datagrams. May be given several times; the machines are the first nodes then
+    #[arg(long, value_name = "[MACHINE:][udp:]PORT[-INSIDE]")]
+    forward: Vec<Forward>,
     /// The image; the one beside this command unless given
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
@@ -88,6 +88,7 @@ fn disk_size(text: &str) -> Result<u32, String> {
 
 pub(crate) fn run(args: &BootArgs) -> Result<ExitCode, Error> {
     interrupt::watch()?;
+    check_forward(args)?;
     let screen = match (args.display, args.headless) {
         (true, _) => Screen::Window,
         (false, true) => Screen::Hidden,
@@ -109,14 +110,28 @@ pub(crate) fn run(args: &BootArgs) -> Result<ExitCode, Error> {
         metal: Some(Metal {
             nodes: args.nodes,
             qemu,
-            programs: args
-                .forward
-                .iter()
-                .map(|&port| (Ipv4Addr::LOCALHOST, port).into())
-                .collect(),
+            programs: args.forward.clone(),
         }),
         ..Plan::new()?
     };
     let programs = if args.shell { &SHELL[..] } else { &[] };
     up::keep_running(&args.data.data, plan, programs)
+}
+
+/// A port is passed on to one machine, which there is.
+fn check_forward(args: &BootArgs) -> Result<(), Error> {
+    for (index, one) in args.forward.iter().enumerate() {
+        let (machine, nodes) = (one.machine, args.nodes);
+        if !(1..=nodes).contains(&machine) {
+            let message = format!("--forward: expected a machine of 1 to {nodes}, found {machine}");
+            return Err(Error::usage(message));
+        }
+        let mut others = args.forward[..index].iter();
+        if others.any(|other| (other.protocol, other.address) == (one.protocol, one.address)) {
+            let port = one.address.port();
+            let message = format!("--forward: {}:{port} is passed on twice", one.protocol);
+            return Err(Error::usage(message));
+        }
+    }
+    Ok(())
 }

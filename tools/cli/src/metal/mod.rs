@@ -4,6 +4,7 @@
 //! is QEMU's own: what comes to the node's ports of this machine is passed on, and what it calls
 //! on the loopback is this machine.
 mod archive;
+mod forward;
 mod image;
 mod linux;
 mod qemu;
@@ -17,6 +18,7 @@ pub(crate) const MACHINE_MIB: u32 = 128;
 /// device for this, twice, and one.
 const SWITCHED_OFF: i32 = 2 * 4 + 1;
 
+pub(crate) use forward::Forward;
 pub(crate) use image::{Image, build};
 pub(crate) use linux::{Linux, lone};
 pub(crate) use qemu::{Core, DISK_MIB, Machine, Qemu, Screen, System};

@@ -6,8 +6,9 @@ use std::process::Command;
 
 use crate::data::write_secret;
 use crate::error::Error;
-use crate::metal::{Image, Linux};
+use crate::metal::{Forward, Image, Linux};
 
+use super::forward::Protocol;
 use super::linux::APPEND;
 
 const PROGRAM: &str = "qemu-system-x86_64";
@@ -67,7 +68,7 @@ pub(crate) struct Machine<'a> {
     /// Where tools reach its first node.
     pub(crate) tools: SocketAddr,
     /// Where others reach programs of its first node.
-    pub(crate) programs: Vec<SocketAddr>,
+    pub(crate) programs: Vec<Forward>,
     /// Its nodes, one for each of its processors.
     pub(crate) cores: Vec<Core>,
 }
@@ -145,15 +146,14 @@ impl Qemu {
         command.args(["-device", &format!("virtio-rng-{bus}")]);
         for (index, core) in machine.cores.iter().enumerate() {
             let number = index + 1;
-            let mut ports = vec![core.link];
+            let mut ports = self.forward(Protocol::Tcp, core.link, core.link.port());
             if index == 0 {
-                ports.push(machine.tools);
-                ports.extend(&machine.programs);
+                let tools = machine.tools;
+                ports += &self.forward(Protocol::Tcp, tools, tools.port());
+                for one in &machine.programs {
+                    ports += &self.forward(one.protocol, one.address, one.inside);
+                }
             }
-            let ports: String = ports
-                .into_iter()
-                .map(|address| self.forward(address))
-                .collect();
             // By their addresses nodes know which network is whose.
             let network = format!("netdev=net{number},mac={NETWORKS}{number:02x}");
             command
@@ -193,15 +193,14 @@ impl Qemu {
         Ok(())
     }
 
-    /// What comes to this port of this machine is passed on.
-    fn forward(&self, address: SocketAddr) -> String {
-        let (ip, port) = (address.ip(), address.port());
-        let inside = match &self.system {
+    /// What comes to this address of this machine is passed on to that port.
+    fn forward(&self, protocol: Protocol, address: SocketAddr, inside: u16) -> String {
+        let ip = match &self.system {
             System::Image(_) => OWN.to_owned(),
             // It knows itself by the address by which others do.
-            System::Linux(_) => ip.to_string(),
+            System::Linux(_) => address.ip().to_string(),
         };
-        format!(",hostfwd=tcp:{ip}:{port}-{inside}:{port}")
+        format!(",hostfwd={protocol}:{address}-{ip}:{inside}")
     }
 }
 
