@@ -27,9 +27,22 @@ pub(crate) struct Photograph {
 
 impl Photograph {
     /// Whether something is to be seen there.
-    pub(crate) fn is_lit(&self, (x, y): (usize, usize)) -> bool {
-        let pixel = self.pixels.chunks(3).nth(y * self.width + x);
-        pixel.is_some_and(|pixel| pixel.iter().any(|part| *part > 0))
+    pub(crate) fn is_lit(&self, place: (usize, usize)) -> bool {
+        self.pixel(place) != [0; 3]
+    }
+
+    /// The colour that is to be seen there.
+    pub(crate) fn pixel(&self, (x, y): (usize, usize)) -> [u8; 3] {
+        let (pixels, _) = self.pixels.as_chunks();
+        pixels[y * self.width + x]
+    }
+
+    /// Whether it shows the same in these places.
+    pub(crate) fn is_like(&self, other: &Self, there: impl Fn(usize, usize) -> bool) -> bool {
+        let size = |one: &Self| (one.width, one.height);
+        let mut places = (0..self.height).flat_map(|y| (0..self.width).map(move |x| (x, y)));
+        size(self) == size(other)
+            && places.all(|(x, y)| !there(x, y) || self.pixel((x, y)) == other.pixel((x, y)))
     }
 }
 

@@ -166,17 +166,10 @@ pub fn write_cell(place: usize, cell: u16) {
 /// If the offset is no multiple of eight, or there is no such place in a picture.
 pub fn write_pixels(offset: usize, bytes: &[u8]) {
     let screen = SCREEN.lock();
-    let (Some(memory), Mode::Pixels { .. }) = (screen.pixels, screen.mode) else {
+    let Some(mut at) = screen.pixels_at(offset, bytes.len()) else {
         return;
     };
-    let start = registers::first_byte(screen.mode) + offset;
-    assert!(
-        offset.is_multiple_of(8) && start + bytes.len() <= MEMORY_BYTES,
-        "{offset} and {} bytes lie within a picture",
-        bytes.len()
-    );
     let (words, rest) = bytes.as_chunks();
-    let mut at = memory + start;
     for &word in words {
         let to = ptr::with_exposed_provenance_mut::<u64>(at);
         // SAFETY: the adapter's memory, which is mapped as a device's; nothing else lies there,
@@ -188,6 +181,26 @@ pub fn write_pixels(offset: usize, bytes: &[u8]) {
         // SAFETY: as above.
         unsafe { ptr::with_exposed_provenance_mut::<u8>(at).write_volatile(byte) };
         at += 1;
+    }
+}
+
+/// Reads the memory, while the screen shows pixels: whole steps of eight bytes. That takes much
+/// longer than to write it.
+///
+/// # Panics
+/// If offset or length are no multiples of eight, or there is no such place in a picture.
+pub fn read_pixels(offset: usize, bytes: &mut [u8]) {
+    let screen = SCREEN.lock();
+    let Some(mut at) = screen.pixels_at(offset, bytes.len()) else {
+        return;
+    };
+    let (words, rest) = bytes.as_chunks_mut();
+    assert!(rest.is_empty(), "whole steps are read");
+    for word in words {
+        let from = ptr::with_exposed_provenance::<u64>(at);
+        // SAFETY: as in `write_pixels`.
+        *word = unsafe { from.read_volatile() }.to_le_bytes();
+        at += word.len();
     }
 }
 
@@ -225,6 +238,19 @@ impl Screen {
         registers::set_cursor(Cursor::default());
         self.log.forget_shown();
         self.log.show();
+    }
+
+    /// The address of so many bytes of a picture of pixels, if one is shown.
+    fn pixels_at(&self, offset: usize, bytes: usize) -> Option<usize> {
+        let (Some(memory), Mode::Pixels { .. }) = (self.pixels, self.mode) else {
+            return None;
+        };
+        let start = registers::first_byte(self.mode) + offset;
+        assert!(
+            offset.is_multiple_of(8) && start + bytes <= MEMORY_BYTES,
+            "{offset} and {bytes} bytes lie within a picture"
+        );
+        Some(memory + start)
     }
 
     fn set_mode(&mut self, mode: Mode) {

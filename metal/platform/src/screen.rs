@@ -1,10 +1,15 @@
-//! The machine's own screen, as the node's display adapter would have it.
+//! The machine's own screen, as the node's display adapter would have it, and the pointer of the
+//! machine's mouse over it.
+mod pointer;
+
 use alloc::vec;
 use alloc::vec::Vec;
 
 use adapter::display::{Colour, Cursor, Mode};
 use hal::screen;
 use platform::ScreenState;
+
+use self::pointer::{Arrow, Ink, Place};
 
 /// What the screen was told.
 #[derive(Debug, Default)]
@@ -13,6 +18,10 @@ pub(crate) struct OwnScreen {
     /// The characters that it has, in text, as far as they are known: to write one takes much
     /// longer than to look here.
     cells: Vec<Option<u16>>,
+    /// Where the pointer is, once the mouse was moved.
+    pointer: Option<Place>,
+    /// The pointer as it is seen on pixels.
+    arrow: Option<Arrow>,
 }
 
 impl OwnScreen {
@@ -25,6 +34,7 @@ impl OwnScreen {
         let told = self.told.take();
         let is_other = told.as_ref().is_none_or(|told| told.mode != state.mode);
         if is_other {
+            self.arrow = None;
             screen::set_mode(mode_of(state.mode));
             self.cells = vec![None; screen::COLUMNS * screen::ROWS];
         }
@@ -37,22 +47,72 @@ impl OwnScreen {
         }
         screen::set_cursor(cursor_of(state.cursor));
         self.told = Some(state.clone());
+        match &self.arrow {
+            // Its colours may be others now.
+            Some(arrow) => arrow.show(Ink::of(state.mode, &state.palette)),
+            None => self.show_pointer(),
+        }
+    }
+
+    /// The mouse points there.
+    pub(crate) fn point(&mut self, place: Place) {
+        self.hide_pointer();
+        self.pointer = Some(place);
+        self.show_pointer();
+    }
+
+    fn hide_pointer(&mut self) {
+        if let Some(arrow) = self.arrow.take() {
+            arrow.wipe();
+        }
+        if let Some((place, cell)) = self.pointed_cell() {
+            screen::write_cell(place, cell);
+        }
+    }
+
+    fn show_pointer(&mut self) {
+        if let Some((place, cell)) = self.pointed_cell() {
+            screen::write_cell(place, pointer::inverted(cell));
+        }
+        let told = self.told.as_ref().filter(|told| told.mode != Mode::Text);
+        if let (Some(told), Some(place)) = (told, self.pointer) {
+            let ink = Ink::of(told.mode, &told.palette);
+            self.arrow = Some(Arrow::draw(told.mode, place, ink));
+        }
+    }
+
+    /// The cell of text with the pointer, if it is known what the display has there.
+    fn pointed_cell(&self) -> Option<(usize, u16)> {
+        let told = self.told.as_ref()?;
+        let place = pointer::cell_at(self.pointer.filter(|_| told.mode == Mode::Text)?);
+        Some((place, self.cells[place]?))
     }
 
     pub(crate) fn write(&mut self, offset: usize, bytes: &[u8]) {
-        match self.told.as_ref().map(|told| told.mode) {
-            Some(Mode::Text) => {
-                let (cells, _) = bytes.as_chunks();
-                let known = self.cells[offset / 2..].iter_mut();
-                for (place, (known, &cell)) in (offset / 2..).zip(known.zip(cells)) {
-                    let cell = u16::from_le_bytes(cell);
-                    if known.replace(cell) != Some(cell) {
-                        screen::write_cell(place, cell);
-                    }
+        let Some(told) = &self.told else {
+            return;
+        };
+        if told.mode == Mode::Text {
+            let pointed = self.pointer.map(pointer::cell_at);
+            let (cells, _) = bytes.as_chunks();
+            let known = self.cells[offset / 2..].iter_mut();
+            for (place, (known, &cell)) in (offset / 2..).zip(known.zip(cells)) {
+                let cell = u16::from_le_bytes(cell);
+                if known.replace(cell) != Some(cell) {
+                    let is_pointed = pointed == Some(place);
+                    let seen = if is_pointed {
+                        pointer::inverted(cell)
+                    } else {
+                        cell
+                    };
+                    screen::write_cell(place, seen);
                 }
             }
-            Some(_) => screen::write_pixels(offset, bytes),
-            None => {}
+            return;
+        }
+        screen::write_pixels(offset, bytes);
+        if let Some(arrow) = &mut self.arrow {
+            arrow.cover(offset, bytes, Ink::of(told.mode, &told.palette));
         }
     }
 
@@ -83,6 +143,7 @@ impl OwnScreen {
 
     pub(crate) fn release(&mut self) {
         if self.told.take().is_some() {
+            self.arrow = None;
             screen::release();
         }
     }

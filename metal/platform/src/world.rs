@@ -2,6 +2,7 @@
 use alloc::string::String;
 use core::net::SocketAddr;
 
+use adapter::input::InputEvent;
 use adapter::part;
 use hal::view::{MetalViews, View};
 use platform::{
@@ -54,8 +55,14 @@ impl Seat {
     /// What somebody has done there.
     fn next_event(&mut self) -> Option<Event> {
         self.terminal.send();
-        let typed = self.terminal.typed().map(Event::Typed);
-        typed.or_else(|| self.hands.next_event().map(Event::Felt))
+        if let Some(typed) = self.terminal.typed() {
+            return Some(Event::Typed(typed));
+        }
+        let felt = self.hands.next_event()?;
+        if let InputEvent::Pointer { x, y, .. } = felt {
+            self.screen.point((x, y));
+        }
+        Some(Event::Felt(felt))
     }
 }
 
