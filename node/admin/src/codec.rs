@@ -5,9 +5,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Version of this language: the first byte of every body.
-pub const VERSION: u8 = 6;
+pub const VERSION: u8 = 7;
 /// Longest body: room for a large module or input.
 pub const BODY_SIZE_MAX: usize = 256 << 20;
+
+/// A frame without a body, which a tool that waits for an answer may send, and nobody answers: if
+/// the machine was started again meanwhile it says that it knows of no connection.
+pub const PULSE: [u8; 4] = [0; 4];
 
 /// Why a body is no value of this language.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -19,7 +19,7 @@ mod request;
 mod response;
 mod revive;
 
-pub use codec::{BODY_SIZE_MAX, DecodeError, VERSION, decode, encode};
+pub use codec::{BODY_SIZE_MAX, DecodeError, PULSE, VERSION, decode, encode};
 pub use request::{Blob, Cursor, Request};
 pub use response::{
     CHANNELS_MAX, ChannelInfo, ChannelKind, ChannelState, DeviceInfo, DeviceState, Failure,

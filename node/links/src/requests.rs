@@ -2,7 +2,8 @@
 //!
 //! A frame is a length (u32, little-endian) and that many bytes. A connection has one
 //! unanswered request at a time; the next is not even read before the reply is sent,
-//! so a tool cannot flood the node.
+//! so a tool cannot flood the node. A frame without bytes asks for nothing: by such ones a tool
+//! that waits finds out that the machine was started again and knows of no connection.
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -86,6 +87,9 @@ impl<M: Machine> RequestTable<M> {
         let tool = self.tools.get_mut(&token).expect("its caller has found it");
         if tool.asks.is_some() {
             return;
+        }
+        while tool.stream.inbox.unread().starts_with(&[0; LENGTH_SIZE]) {
+            tool.stream.inbox.consume(LENGTH_SIZE);
         }
         let unread = tool.stream.inbox.unread();
         let Some((length, rest)) = unread.split_first_chunk::<LENGTH_SIZE>() else {

@@ -21,6 +21,9 @@ use crate::interrupt;
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// How often a wait for an answer looks whether the user has had enough.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// So often something is sent to a node that has not answered yet: a machine that was started
+/// again says then that it knows of no connection.
+const PULSE_TIME: Duration = Duration::from_secs(1);
 /// A cluster that has lost its leader has another one within less, if it can.
 const FIND_TIME: Duration = Duration::from_secs(20);
 /// A node says within less whether it leads.
@@ -596,6 +599,7 @@ impl Client {
     ) -> Result<Vec<u8>, ClientError> {
         let mut bytes = vec![0; length];
         let mut filled = 0;
+        let mut last_pulse = Instant::now();
         while filled < length {
             match stream.read(&mut bytes[filled..]) {
                 Ok(0) => return Err(ClientError::Lost(self.address)),
@@ -606,6 +610,11 @@ impl Client {
                     }
                     if self.until.is_some_and(|until| until < Instant::now()) {
                         return Err(ClientError::Lost(self.address));
+                    }
+                    if last_pulse.elapsed() >= PULSE_TIME {
+                        let pulse = stream.write_all(&admin::PULSE);
+                        pulse.map_err(|_| ClientError::Lost(self.address))?;
+                        last_pulse = Instant::now();
                     }
                 }
                 Err(_) => return Err(ClientError::Lost(self.address)),

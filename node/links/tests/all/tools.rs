@@ -51,6 +51,30 @@ fn a_tool_asks_and_is_answered_in_pieces_and_in_order() {
 }
 
 #[test]
+fn who_waits_may_send_frames_of_nothing() {
+    let world = World::new(ROOM, 3);
+    let mut node = Node::open(&world, 1, None);
+    let tool = world.dial(node.tools);
+    let nothing = frame(b"");
+    world.write(tool, &[&nothing[..], &nothing, &frame(b"first")].concat());
+    let (first, bytes) = request(&world, &mut node);
+    assert_eq!(bytes, b"first");
+    world.write(tool, &[&nothing[..], &frame(b"second"), &nothing].concat());
+    node.exchange.reply(first, b"answer".to_vec());
+    let (second, bytes) = request(&world, &mut node);
+    assert_eq!(bytes, b"second");
+    node.exchange.reply(second, b"another".to_vec());
+    let expected = [frame(b"answer"), frame(b"another")].concat();
+    let mut answers = Vec::new();
+    while answers.len() < expected.len() {
+        world.pass();
+        node.turn();
+        answers.extend(world.take(tool));
+    }
+    assert_eq!(answers, expected);
+}
+
+#[test]
 fn a_tool_that_hangs_up_is_owed_nothing() {
     let world = World::new(ROOM, ROOM);
     let mut node = Node::open(&world, 1, None);
