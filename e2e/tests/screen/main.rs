@@ -5,6 +5,7 @@
     reason = "an integration test is nothing but tests"
 )]
 mod monitor;
+mod reset;
 
 use admin::Picture;
 use cli::client::Client;
