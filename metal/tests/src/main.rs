@@ -18,6 +18,7 @@ mod clocks;
 mod cores;
 mod devices;
 mod endings;
+mod frames;
 mod guests;
 mod interrupts;
 mod memory;
@@ -110,6 +111,11 @@ const TESTS: &[Test] = &[
     Test {
         name: "a volume is there after a reset",
         body: devices::volume_again,
+        end: End::Later,
+    },
+    Test {
+        name: "bad frames and unwanted ones do nothing",
+        body: frames::bad_and_unwanted,
         end: End::Later,
     },
     Test {
