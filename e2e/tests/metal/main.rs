@@ -317,6 +317,46 @@ fn parts_of_machines_are_as_they_were_told_whatever_is_reset() {
     machine.down();
 }
 
+/// An address of the cluster is at the machine that leads, and no other.
+#[test]
+fn an_address_goes_where_the_leader_goes() {
+    let mut machine = Machine::new("metal-address");
+    let doors = [1, 2].map(|number| (number, free_address()));
+    let forward = doors.map(|(number, door)| format!("{number}:{}-10.0.2.77:6379", door.port()));
+    let [first, second] = forward.each_ref().map(String::as_str);
+    let options = ["--nodes", "2", "--serial", "--shell"];
+    machine.boot(&[&options[..], &["--forward", first, "--forward", second]].concat());
+    let listen = ["run", "-d", "resp", "--", "0.0.0.0:6379", "stable"];
+    let _ = machine.run(&listen).ok();
+    machine.wait_sessions(6);
+    let _ = Line::of(&machine, 1).ask("network address=10.0.2.77/24\n");
+    let counted = |machine: &Machine| {
+        eventually("the leader's machine has the address, and counts", || {
+            let devices = machine.client().devices().ok()?;
+            let network = devices.iter().find(|device| device.name == "network")?;
+            let (_, status) = machine.leader();
+            let node = status.nodes.iter().find(|node| node.node == network.node)?;
+            let at = |(number, _): &&(u32, _)| node.name == format!("node-{number}");
+            let (_, door) = doors.iter().find(at)?;
+            let count = ask_within(Duration::from_secs(2), *door, "INCR visits\r\n")?;
+            let others = doors.iter().filter(|(_, other)| other != door);
+            for (_, other) in others {
+                let answer = ask_within(Duration::from_secs(1), *other, "PING\r\n");
+                assert_eq!(answer, None, "another machine has it, too");
+            }
+            Some((node.name.clone(), count))
+        })
+    };
+    let (before, count) = counted(&machine);
+    assert_eq!((before.as_str(), count.as_str()), ("node-1", ":1\r\n"));
+    let _ = machine.run(&["kill", "1"]).ok();
+    machine.wait_members(2);
+    let (_, count) = counted(&machine);
+    let count: u32 = count.trim_matches([':', '\r', '\n']).parse().unwrap();
+    assert!(count > 1, "what was counted is kept: {count}");
+    machine.down();
+}
+
 /// A machine's serial port with a shell at it.
 struct Line(UnixStream);
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// The machine that is meant unless one is named.
 const FIRST: u32 = 1;
 
-/// A port of the loopback, as `[MACHINE:][udp:]PORT[-INSIDE]`.
+/// A port of the loopback, as `[MACHINE:][udp:]PORT[-[IP:]INSIDE]`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Forward {
     /// Number of the machine.
@@ -15,6 +15,8 @@ pub(crate) struct Forward {
     pub(crate) address: SocketAddr,
     /// Which port it is for programs.
     pub(crate) inside: u16,
+    /// At which address, if not at the machine's own.
+    pub(crate) ip: Option<Ipv4Addr>,
 }
 
 /// What is passed on.
@@ -28,10 +30,15 @@ impl FromStr for Forward {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("expected [MACHINE:][udp:]PORT[-INSIDE], found `{text}`");
-        let mut parts = text.rsplit(':');
-        let ports = parts.next().unwrap_or_default();
-        let (port, inside) = ports.split_once('-').unwrap_or((ports, ports));
+        let wrong = || format!("expected [MACHINE:][udp:]PORT[-[IP:]INSIDE], found `{text}`");
+        let (outside, inside) = text.split_once('-').unwrap_or((text, ""));
+        let mut parts = outside.rsplit(':');
+        let port = parts.next().unwrap_or_default();
+        let (ip, inside) = match inside.split_once(':') {
+            Some((ip, inside)) => (Some(ip.parse().map_err(|_| wrong())?), inside),
+            None if outside == text => (None, port),
+            None => (None, inside),
+        };
         let number = |port: &str| port.parse().ok().filter(|&port: &u16| port != 0);
         let port = number(port).ok_or_else(wrong)?;
         let inside = number(inside).ok_or_else(wrong)?;
@@ -55,6 +62,7 @@ impl FromStr for Forward {
             protocol,
             address: (Ipv4Addr::LOCALHOST, port).into(),
             inside,
+            ip,
         })
     }
 }
@@ -74,11 +82,13 @@ mod tests {
 
     #[test]
     fn a_port_may_have_a_machine_and_a_protocol_before_it() {
-        for (text, machine, protocol, port, inside) in [
-            ("80", 1, Protocol::Tcp, 80, 80),
-            ("udp:8125", 1, Protocol::Udp, 8125, 8125),
-            ("3:7000-80", 3, Protocol::Tcp, 7000, 80),
-            ("2:udp:65535-1", 2, Protocol::Udp, 65_535, 1),
+        let other = Some(Ipv4Addr::new(10, 0, 2, 77));
+        for (text, machine, protocol, port, inside, ip) in [
+            ("80", 1, Protocol::Tcp, 80, 80, None),
+            ("udp:8125", 1, Protocol::Udp, 8125, 8125, None),
+            ("3:7000-80", 3, Protocol::Tcp, 7000, 80, None),
+            ("2:udp:65535-1", 2, Protocol::Udp, 65_535, 1, None),
+            ("2:80-10.0.2.77:81", 2, Protocol::Tcp, 80, 81, other),
         ] {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
             let expected = Forward {
@@ -86,11 +96,26 @@ mod tests {
                 protocol,
                 address,
                 inside,
+                ip,
             };
             assert_eq!(text.parse(), Ok(expected), "{text}");
         }
         for text in [
-            "", "0", "65536", "udp:", "udp", "tcp:80", "udp:2:80", "1:2:80", "x:80", "1-0", "-80",
+            "",
+            "0",
+            "65536",
+            "udp:",
+            "udp",
+            "tcp:80",
+            "udp:2:80",
+            "1:2:80",
+            "x:80",
+            "1-0",
+            "-80",
+            "1-",
+            "1-:1",
+            "1-10.0.2:1",
+            "1-10.0.2.77",
         ] {
             let error = text.parse::<Forward>().unwrap_err();
             assert!(error.contains(&format!("`{text}`")), "{error}");

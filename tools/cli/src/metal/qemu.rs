@@ -146,12 +146,12 @@ impl Qemu {
         command.args(["-device", &format!("virtio-rng-{bus}")]);
         for (index, core) in machine.cores.iter().enumerate() {
             let number = index + 1;
-            let mut ports = self.forward(Protocol::Tcp, core.link, core.link.port());
+            let mut ports = self.door(core.link);
             if index == 0 {
-                let tools = machine.tools;
-                ports += &self.forward(Protocol::Tcp, tools, tools.port());
+                ports += &self.door(machine.tools);
                 for one in &machine.programs {
-                    ports += &self.forward(one.protocol, one.address, one.inside);
+                    let ip = one.ip.map_or(self.own(one.address), |ip| ip.to_string());
+                    ports += &forward(one.protocol, one.address, &ip, one.inside);
                 }
             }
             // By their addresses nodes know which network is whose.
@@ -193,15 +193,24 @@ impl Qemu {
         Ok(())
     }
 
-    /// What comes to this address of this machine is passed on to that port.
-    fn forward(&self, protocol: Protocol, address: SocketAddr, inside: u16) -> String {
-        let ip = match &self.system {
+    /// What comes to this address of this machine is passed on to the same port there.
+    fn door(&self, address: SocketAddr) -> String {
+        let ip = self.own(address);
+        forward(Protocol::Tcp, address, &ip, address.port())
+    }
+
+    /// The machine's own address, if it is reached at that one of this machine.
+    fn own(&self, address: SocketAddr) -> String {
+        match &self.system {
             System::Image(_) => OWN.to_owned(),
             // It knows itself by the address by which others do.
             System::Linux(_) => address.ip().to_string(),
-        };
-        format!(",hostfwd={protocol}:{address}-{ip}:{inside}")
+        }
     }
+}
+
+fn forward(protocol: Protocol, address: SocketAddr, ip: &str, inside: u16) -> String {
+    format!(",hostfwd={protocol}:{address}-{ip}:{inside}")
 }
 
 impl Machine<'_> {
