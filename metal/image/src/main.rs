@@ -20,11 +20,11 @@ use hal::panic::{self, Then};
 use hal::virtio::Devices;
 use hal::{cores, cpu, print_line, say, virtio};
 use metal_platform::{
-    BootDisk, DiskPlace, EndWord, MetalClock, MetalDisk, MetalEntropy, MetalWorld, Network,
-    NetworkConfig, Seat, Settings, Switch,
+    BootDisk, MetalClock, MetalDisk, MetalEntropy, MetalWorld, Network, NetworkConfig, Seat, Switch,
 };
 use node::{Config, FAILURE_TIMEOUT, JOIN_GRACE, LEASE, Node, Origin, Suffrage, Voter};
 use platform::Clock;
+use settings::{DiskPlace, EndWord, Settings};
 use store::{ControlLog, Identity, Store};
 use types::{Duration, StoreId};
 

@@ -11,6 +11,7 @@ extern crate links as _;
 extern crate oracle as _;
 extern crate platform as _;
 extern crate seal as _;
+extern crate settings as _;
 extern crate store as _;
 extern crate types as _;
 extern crate volume as _;

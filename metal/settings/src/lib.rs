@@ -2,6 +2,11 @@
 //! the loader puts into memory (which others cannot read: the token belongs there). Each line of
 //! the file is a node, which has a processor of the machine for itself; the command line is about
 //! all of them.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+extern crate alloc;
+
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -258,3 +263,81 @@ impl fmt::Display for SettingsError {
 }
 
 impl core::error::Error for SettingsError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALONE: &str = "cluster=7 link=127.0.0.1:7000";
+
+    fn refused(command_line: &str, file: &str) -> String {
+        let read = Settings::read(command_line, file);
+        read.expect_err("it is not understood").to_string()
+    }
+
+    #[test]
+    fn each_line_of_the_file_is_a_node_and_the_command_line_is_about_all() {
+        let file = "name=one link=127.0.0.1:7000 tools=7001\n\n name=two link=127.0.0.1:7002\n";
+        let line = "cluster=ff epoch=50 virtio_mmio.device=512@0xfeb00e00:12 end=off";
+        let nodes = Settings::read(line, file).unwrap();
+        let names = nodes.iter().map(|node| &node.name[..]);
+        assert_eq!(names.collect::<Vec<_>>(), ["one", "two"]);
+        assert_eq!(nodes[0].tools, Some(7001));
+        assert_eq!(nodes[1].tools, None);
+        for node in nodes {
+            assert_eq!(node.cluster, ClusterId(0xff));
+            assert_eq!(node.epoch, Duration::from_millis(50));
+            assert_eq!(node.end, EndWord::Off);
+        }
+    }
+
+    #[test]
+    fn what_a_word_says_in_the_file_goes_before_the_command_line() {
+        let nodes = Settings::read("memory=32 cluster=7", "memory=48 link=10.0.0.1:7").unwrap();
+        assert_eq!((nodes.len(), nodes[0].memory_mib), (1, 48));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_what_was_expected() {
+        for (words, said) in [
+            ("link=127.0.0.1:7000", "expected `token=` or `cluster=`"),
+            ("cluster=7", "expected `link=IP:PORT`"),
+            ("cluster=7 link=127.0.0.1:0", "expected `link=IP:PORT`"),
+            ("cluster=7 link=here", "found `here`"),
+            ("cluster=7 lnik=1", "found `lnik`"),
+            ("cluster=7 link=127.0.0.1:1 tools=1", "not that of `link`"),
+            ("cluster=7 link=127.0.0.1:1 tools=0", "not that of `link`"),
+            ("cluster=7 link=10.0.0.1:1 tools=2", "tools have no key"),
+            ("cluster=7 link=127.0.0.1:1 members=0", "expected 1 to"),
+            (
+                "cluster=7 link=127.0.0.1:1 own=10.0.0.1/33",
+                "at most 32 bits",
+            ),
+            (
+                "cluster=7 link=127.0.0.1:1 own=224.0.0.1/24",
+                "an address of one machine",
+            ),
+            ("cluster=7 link=127.0.0.1:1 vote=perhaps", "yes or no"),
+        ] {
+            let found = refused(words, "");
+            assert!(found.contains(said), "{words}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_is_none_is_not_shown() {
+        let found = refused("token=plurix-secret link=127.0.0.1:1", "");
+        assert!(!found.contains("secret"), "{found}");
+    }
+
+    #[test]
+    fn two_nodes_of_a_machine_have_names_and_addresses_of_their_own() {
+        for file in [
+            "name=a\nname=b",
+            "name=a link=127.0.0.1:1\nname=a link=127.0.0.1:2",
+        ] {
+            let found = refused(ALONE, file);
+            assert!(found.contains("another name and address"), "{found}");
+        }
+    }
+}
