@@ -40,6 +40,8 @@ pub const TARGETS: &[Target] = &[
     targets::hello::TARGET,
     targets::modules::TARGET,
     targets::seal::TARGET,
+    targets::settings::TARGET,
+    targets::signed::TARGET,
     targets::store::TARGET,
     targets::token::TARGET,
     targets::volume::TARGET,

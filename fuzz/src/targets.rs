@@ -7,6 +7,8 @@ pub(crate) mod far;
 pub(crate) mod hello;
 pub(crate) mod modules;
 pub(crate) mod seal;
+pub(crate) mod settings;
+pub(crate) mod signed;
 pub(crate) mod store;
 pub(crate) mod token;
 pub(crate) mod volume;

@@ -30,7 +30,7 @@ fn texts() -> Vec<Vec<u8>> {
 }
 
 /// No entropy at all.
-struct Same(u8);
+pub(crate) struct Same(pub(crate) u8);
 
 impl Entropy for Same {
     fn fill(&mut self, bytes: &mut [u8]) {

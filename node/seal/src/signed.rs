@@ -16,6 +16,9 @@ const MAGIC: [u8; 16] = *b"plurix signed 1\n";
 const TAG_SIZE: usize = 32;
 
 /// Signs bytes; `about` says what they are, so that nobody can use them for anything else.
+///
+/// # Panics
+/// If that has a zero in it.
 #[must_use]
 pub fn sign(key: &Key, about: &str, bytes: &[u8]) -> Vec<u8> {
     let tag = mac(key, about, bytes).finalize().into_bytes();
@@ -26,6 +29,9 @@ pub fn sign(key: &Key, about: &str, bytes: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 /// If who has signed them has not had the key, or for another use.
+///
+/// # Panics
+/// If `about` has a zero in it.
 pub fn signed<'a>(key: &Key, about: &str, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, Forged> {
     let Some(rest) = bytes.strip_prefix(&MAGIC) else {
         return Ok(None);
@@ -36,6 +42,7 @@ pub fn signed<'a>(key: &Key, about: &str, bytes: &'a [u8]) -> Result<Option<&'a 
 }
 
 fn mac(key: &Key, about: &str, bytes: &[u8]) -> Hmac<Sha256> {
+    assert!(!about.contains('\0'), "a zero ends what bytes are");
     let mut mac = Hmac::new_from_slice(&key.0).expect("a key of any length will do");
     mac.update(about.as_bytes());
     mac.update(&[0]);
