@@ -207,6 +207,25 @@ fn datagrams_reach_programs_of_a_machine_and_another_takes_the_port_over() {
     machine.down();
 }
 
+#[test]
+fn a_datagram_for_somebody_who_is_not_there_does_not_hold_others_up_for_good() {
+    let mut machine = Machine::new("metal-unreached");
+    machine.boot(&["--nodes", "1"]);
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let [low, high] = socket.local_addr().unwrap().port().to_le_bytes();
+    let port = format!("\\{low:02x}\\{high:02x}");
+    let text = include_str!("unreached.wat").replace("PORT", &port);
+    let module = machine.write("unreached.wasm", wat::parse_str(text).unwrap());
+    machine.run(&["run", "-d", &module]).ok();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    let mut bytes = [0; 100];
+    let count = socket.recv(&mut bytes).expect("it comes");
+    assert_eq!(&bytes[..count], b"here");
+    machine.down();
+}
+
 /// What a tally that is reached at one of these addresses says of a name.
 fn count(socket: &UdpSocket, addresses: &[SocketAddr], name: &str) -> i64 {
     eventually("somebody answers", || {
