@@ -138,18 +138,31 @@ impl Replica {
             unled: BTreeSet::new(),
             is_any_led: false,
         });
-        let last = self.node.log().last_position();
-        let question = Packet::Canvass {
-            round: self.rounds,
-            last: last.into(),
-            cause: self.cause(now),
-        };
         let peers: Vec<VoterId> = self.node.peers().map(VoterId::from).collect();
         for peer in peers {
-            self.send(peer, question.clone(), self.recorded);
+            self.ask_support(now, peer);
         }
         if let Some(ground) = self.support_ground(now, self.cause(now)) {
             self.on_support(now, self.config.me, self.rounds, (ground, self.is_led));
+        }
+    }
+
+    fn ask_support(&mut self, now: Instant, voter: VoterId) {
+        let question = Packet::Canvass {
+            round: self.rounds,
+            last: self.node.log().last_position().into(),
+            cause: self.cause(now),
+        };
+        self.send(voter, question, self.recorded);
+    }
+
+    /// Only now is it known that this voter is there, or where: what it was asked before has
+    /// not reached it, perhaps. When all are started at once, nobody waits for the next round.
+    pub fn meet(&mut self, now: Instant, voter: VoterId) {
+        let canvass = self.canvass.as_ref();
+        let is_open = canvass.is_some_and(|canvass| !canvass.unled.contains(&voter));
+        if is_open && self.node.peers().any(|peer| voter == peer.into()) {
+            self.ask_support(now, voter);
         }
     }
 
@@ -188,7 +201,8 @@ impl Replica {
     ) -> Option<Ground> {
         let is_new_enough = last >= self.node.log().last_position();
         let ground = self.support_ground(now, cause).filter(|_| is_new_enough)?;
-        if (ground, cause) == (Ground::Silence, Cause::Lost) && !self.is_leader() {
+        let is_urgent = ground == Ground::Restart || cause == Cause::Lost;
+        if is_urgent && !self.is_leader() {
             // It is about to ask for votes: whoever asked for them at the same time would take
             // some away. Of two that have asked each other the first goes on.
             if from < self.config.me {

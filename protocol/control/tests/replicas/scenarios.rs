@@ -6,7 +6,7 @@ use control::{
 use std::hash::Hasher;
 use types::{Epoch, NodeId, StoreId};
 
-use crate::world::{TIMEOUT_MS, World};
+use crate::world::{PROMISE_MS, TIMEOUT_MS, World};
 
 #[test]
 fn one_voter_decides_alone_once_its_disk_knows() {
@@ -211,6 +211,50 @@ fn after_a_restart_of_all_no_candidate_ends_a_leadership_that_has_just_begun() {
         let time = world.now_ms - begun;
         assert!(time < TIMEOUT_MS, "seed {seed}: {time} ms");
     }
+}
+
+/// Whoever had asked went on to stand for election, though it had just promised its vote to
+/// another one that had asked: all stood at once, and nobody had a majority.
+#[test]
+fn after_a_restart_of_all_one_stands_for_election() {
+    for seed in 2000..2200 {
+        let mut world = World::voting(seed, 3, 0);
+        world.decide();
+        (1..=3).for_each(|id| world.crash(id));
+        for id in [3, 1, 2] {
+            world.pass(30);
+            world.start(id);
+        }
+        let begun = world.now_ms;
+        world.until("somebody leads", |world| world.settled().is_some());
+        let time = world.now_ms - begun;
+        assert!(time < PROMISE_MS, "seed {seed}: {time} ms");
+    }
+}
+
+/// Who does not know yet where the others are now asks them in vain. When they were heard it
+/// asked again in its own time only.
+#[test]
+fn after_a_restart_of_all_whoever_is_heard_is_asked_at_once() {
+    let mut times = Vec::new();
+    for seed in 2200..2400 {
+        let mut world = World::voting(seed, 3, 0);
+        world.decide();
+        (1..=3).for_each(|id| world.crash(id));
+        world.cut.extend([(1, 2), (1, 3), (2, 3), (3, 2)]);
+        (1..=3).for_each(|id| world.start(id));
+        let begun = world.now_ms;
+        world.until("somebody leads", |world| {
+            let hosts = &world.hosts;
+            world
+                .cut
+                .retain(|(from, to)| !hosts[from].heard.contains(to));
+            world.settled().is_some()
+        });
+        times.push(world.now_ms - begun);
+    }
+    times.sort_unstable();
+    assert!(times[times.len() / 2] < TIMEOUT_MS / 8, "{times:?}");
 }
 
 #[test]

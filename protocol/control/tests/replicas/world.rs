@@ -23,6 +23,8 @@ pub(crate) struct Host {
     pub(crate) disk: Disk,
     pub(crate) replica: Option<Replica>,
     pub(crate) starts: u64,
+    /// Whom it has heard since it was started.
+    pub(crate) heard: BTreeSet<u64>,
     clock: Clock,
     /// Its process stands still until then.
     pub(crate) stopped_until: u64,
@@ -95,6 +97,7 @@ impl World {
                 disk: Disk::default(),
                 replica: None,
                 starts: 0,
+                heard: BTreeSet::new(),
                 clock: Clock {
                     at_ms: 0,
                     shown_ns: 0,
@@ -150,6 +153,7 @@ impl World {
         let now = self.now_at(id);
         let host = self.hosts.get_mut(&id).unwrap();
         host.starts += 1;
+        host.heard.clear();
         host.stopped_until = 0;
         let config = ReplicaConfig {
             me: VoterId(id),
@@ -341,12 +345,14 @@ impl World {
             let now = self.now_at(to);
             let packet = Packet::decode(&packet.encode()).unwrap();
             let is_heard = !self.cut.contains(&(from, to));
-            let replica = self
-                .hosts
-                .get_mut(&to)
-                .and_then(|host| host.replica.as_mut());
-            if let (true, Some(replica)) = (is_heard, replica) {
+            let Some(host) = self.hosts.get_mut(&to).filter(|_| is_heard) else {
+                continue;
+            };
+            if let Some(replica) = &mut host.replica {
                 replica.handle(now, VoterId(from), &packet).unwrap();
+                if host.heard.insert(from) {
+                    replica.meet(now, VoterId(from));
+                }
             }
         }
     }
