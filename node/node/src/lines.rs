@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use control::{Packet, Process, VoterId};
+use control::{Packet, VoterId};
 use platform::{JoinerId, Links};
 use wire::Message;
 
@@ -36,11 +36,10 @@ impl Lines {
         }
     }
 
-    /// The same, of what a process that joins says.
-    pub(crate) fn note_process(&mut self, process: &Process, source: Source) {
-        if let Some(voter) = process.voter {
-            self.note(voter, &process.address, source);
-        }
+    /// Whether what was said last to a voter is on its way to where it is.
+    pub(crate) fn is_open(&self, voter: VoterId) -> bool {
+        let open = self.open.get(&voter);
+        open.is_some_and(|(open, _)| Some(open.as_str()) == self.address(voter))
     }
 
     pub(crate) fn address(&self, voter: VoterId) -> Option<&str> {

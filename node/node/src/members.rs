@@ -1,5 +1,5 @@
 //! Views at a member: joining, entering the next one, losing the leader.
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -18,6 +18,9 @@ const EXTENTS_PER_MESSAGE: usize = 16 * 1024;
 
 /// Pause between two attempts to be let in.
 const ASK_EVERY: Duration = Duration::from_millis(100);
+/// Attempts in such a pause, because there is news: those who are asked may send each to the
+/// other.
+const HURRIES_MAX: u32 = 4;
 
 /// How a process looks for the leader until it is a member.
 #[derive(Debug)]
@@ -30,8 +33,14 @@ pub(crate) struct Joining {
     asked: Option<(String, JoinerId)>,
     /// Whom it could not reach last.
     failed: Option<String>,
+    /// Who was asked has said that nobody leads.
+    is_told_of_nobody: bool,
     /// Whom it asks next of those that may know.
     turn: usize,
+    /// How often it may still ask before the pause is over.
+    hurries: u32,
+    /// Who has asked here, when it did last, and was told that nobody leads.
+    curious: BTreeMap<JoinerId, (Process, Instant)>,
     next: Instant,
     /// When a leader, or its absence, was noticed last.
     led_at: Instant,
@@ -44,7 +53,10 @@ impl Joining {
             leader: None,
             asked: None,
             failed: None,
+            is_told_of_nobody: false,
             turn: 0,
+            hurries: 0,
+            curious: BTreeMap::new(),
             next: now,
             led_at: now,
         }
@@ -84,6 +96,19 @@ impl<P: Platform, D: Disk> Core<P, D> {
             self.fatal = self.fatal.take().or(Some(FatalReason::LeaderLost(why)));
             return;
         }
+        self.joining.hurries = HURRIES_MAX;
+        self.ask();
+    }
+
+    /// There is news of whom to ask to be let in.
+    fn ask_early(&mut self) {
+        if self.next_join().is_some() && self.joining.hurries > 0 {
+            self.joining.hurries -= 1;
+            self.ask();
+        }
+    }
+
+    fn ask(&mut self) {
         let Some(address) = self.whom_to_ask() else {
             return;
         };
@@ -95,6 +120,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             }
         };
         self.joining.asked = Some((address, joiner));
+        self.joining.is_told_of_nobody = false;
         let own = self.own_process();
         let message = Message::Join {
             address: own.address,
@@ -156,15 +182,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
             }
             Message::Voter { .. } => {}
             Message::Directory { leader, voters } if self.joining.is_asked(joiner) => {
-                for (voter, address) in voters {
-                    self.voter
-                        .lines
-                        .note(VoterId(voter), &address, Source::Hearsay);
-                }
-                if leader.is_some() {
-                    self.joining.led_at = self.now;
-                }
-                self.joining.leader = leader;
+                self.on_directory(leader, voters);
             }
             Message::NewView { .. } if self.joining.is_asked(joiner) => {
                 self.platform.bind(joiner, envelope.from);
@@ -176,6 +194,50 @@ impl<P: Platform, D: Disk> Core<P, D> {
             // What the leader has said on the heels of the view, or even before.
             _ if self.joining.is_asked(joiner) => self.on_message(envelope),
             _ => {}
+        }
+    }
+
+    /// Who was asked to let this process in says whom to ask.
+    fn on_directory(&mut self, leader: Option<String>, voters: Vec<(u64, String)>) {
+        for (voter, address) in voters {
+            self.voter
+                .note(self.now, VoterId(voter), &address, Source::Hearsay);
+        }
+        if leader.is_some() {
+            self.joining.led_at = self.now;
+        }
+        let asked = self.joining.asked.as_ref().map(|(address, _)| address);
+        let is_news =
+            leader.is_some() && (leader.as_ref() != asked || self.joining.is_told_of_nobody);
+        self.joining.is_told_of_nobody = leader.is_none();
+        self.joining.leader = leader;
+        if is_news {
+            self.ask_early();
+        }
+    }
+
+    /// This node's voter has heard a leader.
+    pub(crate) fn on_leader_known(&mut self) {
+        self.tell_curious();
+        self.ask_early();
+    }
+
+    /// Somebody leads: those hear of it that have asked who does, and need not ask again in
+    /// their own time.
+    pub(crate) fn tell_curious(&mut self) {
+        for (joiner, _) in core::mem::take(&mut self.joining.curious) {
+            self.tell_whom_to_ask(joiner);
+        }
+    }
+
+    /// This node leads, and gathers the cluster: who has just asked wants in.
+    pub(crate) fn let_curious_in(&mut self) {
+        for (joiner, (process, asked)) in core::mem::take(&mut self.joining.curious) {
+            // Who has not asked again in its own time has asked another one, perhaps.
+            match self.now.since(asked) <= ASK_EVERY {
+                true => self.on_join(joiner, process),
+                false => self.tell_whom_to_ask(joiner),
+            }
         }
     }
 
@@ -203,12 +265,20 @@ impl<P: Platform, D: Disk> Core<P, D> {
 
     /// A process wants in: the leader takes note of it, others say whom to ask.
     fn on_join_asked(&mut self, joiner: JoinerId, process: Process) {
-        self.voter.lines.note_process(&process, Source::Itself);
-        let leader = if self.leadership.is_some() {
+        self.voter.note_process(self.now, &process, Source::Itself);
+        if self.leadership.is_some() {
             self.on_join(joiner, process);
-            Some(self.platform.address())
-        } else {
-            self.voter.leader_address().map(String::from)
+        } else if self.voter.leader_address().is_none() {
+            let asked = (process, self.now);
+            self.joining.curious.insert(joiner, asked);
+        }
+        self.tell_whom_to_ask(joiner);
+    }
+
+    fn tell_whom_to_ask(&mut self, joiner: JoinerId) {
+        let leader = match self.leadership {
+            Some(_) => Some(self.platform.address()),
+            None => self.voter.leader_address().map(String::from),
         };
         let mut voters = self.voter.lines.directory();
         let own = self.voter.vote();
@@ -230,7 +300,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 self.fatal = self.fatal.take().or(Some(reason));
             }
             self.joining.failed = Some(address);
+            self.ask_early();
         }
+        self.joining.curious.remove(&joiner);
         self.voter.lines.on_lost(joiner);
         self.forget_joiner(joiner);
     }

@@ -81,9 +81,10 @@ impl<D: Disk> Voter<D> {
         let mut lines = Lines::default();
         let mut names = BTreeMap::new();
         for process in known_processes(&found) {
-            lines.note_process(process, Source::Hearsay);
-            let voter = process.voter.map(|voter| (voter, process.name.clone()));
-            names.extend(voter);
+            if let Some(voter) = process.voter {
+                lines.note(voter, &process.address, Source::Hearsay);
+                names.insert(voter, process.name.clone());
+            }
         }
         let is_new = found.is_blank();
         let replica_config = ReplicaConfig {
@@ -109,6 +110,21 @@ impl<D: Disk> Voter<D> {
             view_term: None,
             leaderless_since: None,
         })
+    }
+
+    /// A voter is reached there. What it was asked before may have gone elsewhere.
+    pub(crate) fn note(&mut self, now: Instant, voter: VoterId, address: &str, source: Source) {
+        self.lines.note(voter, address, source);
+        if !self.lines.is_open(voter) {
+            self.replica.meet(now, voter);
+        }
+    }
+
+    /// The same, of what is said of a process.
+    pub(crate) fn note_process(&mut self, now: Instant, process: &Process, source: Source) {
+        if let Some(voter) = process.voter {
+            self.note(now, voter, &process.address, source);
+        }
     }
 
     /// With which control log this process votes, if it does.
@@ -183,7 +199,8 @@ impl<P: Platform, D: Disk> Core<P, D> {
     }
 
     pub(crate) fn on_voter_message(&mut self, from: VoterId, address: &str, bytes: &[u8]) {
-        self.voter.lines.note(from, address, Source::Itself);
+        let leader = self.voter.replica.leader();
+        self.voter.note(self.now, from, address, Source::Itself);
         // Bytes of another version are as good as lost.
         let Ok(packet) = Packet::decode(bytes) else {
             return;
@@ -192,6 +209,9 @@ impl<P: Platform, D: Disk> Core<P, D> {
             self.store_failed(&conflict);
         }
         self.review_leadership();
+        if self.voter.replica.leader() != leader && self.voter.leader_address().is_some() {
+            self.on_leader_known();
+        }
     }
 
     /// Tells the voter which of its records are durable.
@@ -273,6 +293,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
                 joiner: crate::leader::OWN,
                 process: own,
             });
+            self.let_curious_in();
             return;
         }
         let me = self.dtm.me();
@@ -346,7 +367,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
     fn on_decided(&mut self, command: &Command, effect: Effect) {
         if let Command::ChangeMembers { join, .. } = command {
             for process in join {
-                self.voter.lines.note_process(process, Source::Hearsay);
+                self.voter.note_process(self.now, process, Source::Hearsay);
                 if let Some(voter) = process.voter {
                     self.voter.replica.trust(voter);
                 }
