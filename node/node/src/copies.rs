@@ -61,8 +61,8 @@ impl Copies {
         }
     }
 
-    /// A view has begun: everything in this store is looked at again.
-    pub(crate) fn begin(&mut self, now: Instant, view: &View, me: NodeId, extents: &[Extent]) {
+    /// A view has begun: from `at` on everything in this store is looked at again.
+    pub(crate) fn begin(&mut self, at: Instant, view: &View, me: NodeId, extents: &[Extent]) {
         let others = |&extent: &Extent| {
             let stores = placement::stores(view, extent).into_iter();
             stores
@@ -73,7 +73,7 @@ impl Copies {
             view: view.number,
             todo: extents.iter().flat_map(others).collect(),
             current: Step::None,
-            next: now,
+            next: at,
             is_told: false,
         };
     }

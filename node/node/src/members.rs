@@ -18,6 +18,9 @@ const EXTENTS_PER_MESSAGE: usize = 16 * 1024;
 
 /// Pause between two attempts to be let in.
 const ASK_EVERY: Duration = Duration::from_millis(100);
+/// A node that has just become a member does its first work before it looks at what copies other
+/// stores lack.
+const SETTLING: Duration = Duration::from_millis(250);
 /// Attempts in such a pause, because there is news: those who are asked may send each to the
 /// other.
 const HURRIES_MAX: u32 = 4;
@@ -387,6 +390,10 @@ impl<P: Platform, D: Disk> Core<P, D> {
             return;
         }
         let last = self.dtm.view().filter(|_| self.dtm.me() == you);
+        let copies_at = match self.dtm.view() {
+            Some(_) => self.now,
+            None => self.now + SETTLING,
+        };
         let goes_back = last.is_none_or(|last| view.takes_back(you, last));
         let is_leader = view.leader == you;
         let lease = self.config.lease;
@@ -408,7 +415,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
         self.undo_replies(view);
         self.say_inventory();
         let stored = self.store.inventory();
-        self.copies.begin(self.now, view, you, &stored);
+        self.copies.begin(copies_at, view, you, &stored);
         self.ask_past_again();
         self.scrub_in_view();
         self.flush();
