@@ -113,7 +113,8 @@ pub struct Cluster {
     plan: Plan,
     file: ClusterFile,
     running: RunningFile,
-    /// Where nodes listened that have ended: others still look for them there.
+    /// Where nodes listened that have ended: others still look for them there, also when all are
+    /// started again.
     left: BTreeMap<u32, Ready>,
     _lock: Lock,
 }
@@ -274,8 +275,7 @@ impl Cluster {
     /// Kills all nodes at once, as a power failure would.
     pub fn kill_all(&mut self) {
         self.nodes.kill_all();
-        self.running.nodes.clear();
-        self.data.clear_running();
+        self.forget_all();
     }
 
     /// What the cluster can survive.
@@ -290,8 +290,7 @@ impl Cluster {
         // Without an answer the nodes are still asked one by one, then killed.
         let _ = order();
         self.nodes.stop(STOP_TIME);
-        self.running.nodes.clear();
-        self.data.clear_running();
+        self.forget_all();
     }
 
     /// Starts a node again, with its disk, while the others run. [`Cluster::next`] says
@@ -328,6 +327,14 @@ impl Cluster {
         self.running.nodes.retain(|node| node.number != number);
         // The next change writes it again; until then tools meet a dead node.
         let _ = self.data.set_running(&self.running);
+    }
+
+    fn forget_all(&mut self) {
+        for node in self.running.nodes.drain(..) {
+            let (link, tools) = (node.link, node.tools);
+            self.left.insert(node.number, Ready { link, tools });
+        }
+        self.data.clear_running();
     }
 
     fn start_nodes(&mut self) -> Result<(), Error> {
@@ -378,7 +385,13 @@ impl Cluster {
         })?;
         let log = directory.join("log");
         let (mut listen, mut tools) = addresses(&self.plan, number);
-        if let Some(left) = self.left.remove(&number) {
+        // Somebody else may listen there by now.
+        let is_free = |left: &Ready| {
+            [left.link, left.tools]
+                .into_iter()
+                .all(|at| concrete(at).is_ok())
+        };
+        if let Some(left) = self.left.remove(&number).filter(is_free) {
             (listen, tools) = (left.link, left.tools);
         }
         if let Some(metal) = self.metal(number, &directory)? {
