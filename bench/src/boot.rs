@@ -20,7 +20,9 @@ use crate::rounds::{machine, median};
 const ROUNDS: usize = 9;
 const PATIENCE: Duration = Duration::from_secs(60);
 const COMMIT_GOAL_MS: f64 = 100.0;
-const REBOOTS: usize = 3;
+const REBOOTS: usize = 9;
+/// A program may have one part in so many of its machine's memory.
+const MACHINES_SHARE: u32 = 2;
 const REBOOT_GOAL_MS: f64 = 300.0;
 const FLOOR: &str = "microvm: floor";
 /// What the machine says, and what that is.
@@ -153,7 +155,7 @@ pub fn reboot(start: Start<'_>, sizes_mib: &[u32], report: &mut Report) -> Resul
             nodes: 3,
             epoch_ms: 100,
             epochs_end: EpochsEnd::OnDemand,
-            memory_mib: mib + 256,
+            memory_mib: MACHINES_SHARE * mib + 256,
             durability: Durability::Disk,
         })?;
         let _ = fill(&mut *cluster, mib)?;

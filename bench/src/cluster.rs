@@ -68,6 +68,8 @@ pub type Start<'a> = &'a dyn Fn(Plan) -> Result<Box<dyn Cluster>, String>;
 const LOOK_EVERY: Duration = Duration::from_micros(500);
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest wait until a memory is full: machines without a processor's help are slow.
+const FILL_PATIENCE: Duration = Duration::from_secs(300);
 
 pub(crate) fn status(cluster: &mut dyn Cluster) -> Result<Status, String> {
     match cluster.ask(&Request::Status)? {
@@ -122,7 +124,7 @@ pub(crate) fn run(
 /// Waits until a process says that it has done all it counts.
 pub(crate) fn until_full(cluster: &mut dyn Cluster, process: u32) -> Result<(), String> {
     let begin = Instant::now();
-    while begin.elapsed() < PATIENCE {
+    while begin.elapsed() < FILL_PATIENCE {
         let Response::Processes(all) = cluster.ask(&Request::Processes)? else {
             return Err("expected the processes".to_owned());
         };
