@@ -17,7 +17,7 @@ use crate::commands::node::NodeArgs;
 use crate::data::{ClusterFile, DataDir, Lock, RunningFile, RunningNode, read_token};
 use crate::error::Error;
 use crate::interrupt;
-use crate::metal::{Core, Forward, Image, MACHINE_MIB, Machine, Qemu, Screen, System};
+use crate::metal::{Core, Forward, Image, LOST_PORT, MACHINE_MIB, Machine, Qemu, Screen, System};
 use crate::metal::{concrete, has_disk, write_first_files};
 use crate::supervisor::{Happening, Nodes, Ready};
 
@@ -352,9 +352,19 @@ impl Cluster {
         for &number in others {
             self.spawn(number, Some(first))?;
         }
+        let mut again = BTreeSet::new();
         while ready.len() < numbers.len() {
-            let (number, address) = self.nodes.wait_any_ready(READY_TIME)?;
-            ready.push((number, address));
+            match self.nodes.wait_ready_or_end(READY_TIME)? {
+                Ok(one) => ready.push(one),
+                Err((number, _))
+                    if number != first_number
+                        && self.has_lost_port(number)
+                        && again.insert(number) =>
+                {
+                    self.spawn(number, Some(first))?;
+                }
+                Err((number, status)) => return Err(self.nodes.ended(number, status)),
+            }
         }
         ready.sort_by_key(|(number, _)| *number);
         self.running.nodes = ready
@@ -368,6 +378,14 @@ impl Cluster {
             .collect();
         self.data.set_running(&self.running)?;
         self.wait_members()
+    }
+
+    /// Whether a machine has ended because somebody has taken a port that was free a moment
+    /// before.
+    fn has_lost_port(&self, number: u32) -> bool {
+        let log = fs::read_to_string(self.data.node(number).join("log")).unwrap_or_default();
+        let last = log.lines().next_back().unwrap_or_default();
+        last.contains(LOST_PORT)
     }
 
     /// Starts a node. Returns where peers will reach it, if that is known already.

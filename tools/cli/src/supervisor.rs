@@ -42,6 +42,9 @@ pub struct Ready {
     pub tools: SocketAddr,
 }
 
+/// The node that says first where it is reached, or has ended before it could.
+pub type ReadyOrEnd = Result<(u32, Ready), (u32, ExitStatus)>;
+
 /// Something that happened to a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Happening {
@@ -192,14 +195,21 @@ impl Nodes {
     /// If any node ends instead, if it takes longer than `time`, or if the user
     /// interrupts.
     pub fn wait_any_ready(&mut self, time: Duration) -> Result<(u32, Ready), Error> {
+        self.wait_ready_or_end(time)?
+            .map_err(|(number, status)| self.ended(number, status))
+    }
+
+    /// Waits until a node says where it is reached, or ends.
+    ///
+    /// # Errors
+    /// If it takes longer than `time`, or if the user interrupts.
+    pub fn wait_ready_or_end(&mut self, time: Duration) -> Result<ReadyOrEnd, Error> {
         let until = Instant::now() + time;
         while Instant::now() < until {
             interrupt::check()?;
             match self.next(PATIENCE) {
-                Some(Happening::Ready { number, ready }) => return Ok((number, ready)),
-                Some(Happening::Ended { number, status }) => {
-                    return Err(self.ended(number, status));
-                }
+                Some(Happening::Ready { number, ready }) => return Ok(Ok((number, ready))),
+                Some(Happening::Ended { number, status }) => return Ok(Err((number, status))),
                 Some(Happening::Left { .. }) | None => {}
             }
         }

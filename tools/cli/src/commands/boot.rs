@@ -57,8 +57,9 @@ pub(crate) struct BootArgs {
     #[arg(long, conflicts_with = "display", hide = true)]
     headless: bool,
     /// A port of this machine, on the loopback, that is passed on to the first machine, or to
-    /// another one, to the same port or another, at its own address or another: there programs may listen. With `udp:` it is one
-    /// for datagrams. May be given several times; the machines are the first nodes then
+    /// another one, to the same port or another, at its own address or another: there programs
+    /// may listen. With `udp:` it is one for datagrams. May be given several times; the machines
+    /// are the first nodes then
     #[arg(long, value_name = "[MACHINE:][udp:]PORT[-[IP:]INSIDE]")]
     forward: Vec<Forward>,
     /// The image; the one beside this command unless given

@@ -14,6 +14,9 @@ use std::process::ExitStatus;
 /// Memory of a machine for each of its nodes, in MiB, unless somebody says otherwise.
 pub(crate) const MACHINE_MIB: u32 = 128;
 
+/// What QEMU says last when a port that it is to pass on is somebody else's.
+pub(crate) const LOST_PORT: &str = "Could not set up host forwarding rule";
+
 /// The exit code of a machine that was ordered to switch itself off: the number that it gives its
 /// device for this, twice, and one.
 const SWITCHED_OFF: i32 = 2 * 4 + 1;

@@ -150,7 +150,9 @@ impl Qemu {
             if index == 0 {
                 ports += &self.door(machine.tools);
                 for one in &machine.programs {
-                    let ip = one.ip.map_or(self.own(one.address), |ip| ip.to_string());
+                    let ip = one
+                        .ip
+                        .map_or_else(|| self.own(one.address), |ip| ip.to_string());
                     ports += &forward(one.protocol, one.address, &ip, one.inside);
                 }
             }
