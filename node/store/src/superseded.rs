@@ -21,9 +21,13 @@ impl Index {
         stable: Epoch,
         retained: &Retained,
     ) -> Self {
-        entries.sort_unstable_by_key(|entry| {
-            let is_good = !damaged.contains(&entry.position);
-            (entry.page, entry.version, is_good, entry.position)
+        // They come in runs, as they were written: those are found by a stable sort.
+        entries.sort_by(|one, other| {
+            let is_good = |entry: &Entry| !damaged.contains(&entry.position);
+            let by_version = (one.page, one.version).cmp(&(other.page, other.version));
+            by_version
+                .then_with(|| is_good(one).cmp(&is_good(other)))
+                .then_with(|| one.position.cmp(&other.position))
         });
         let mut index = Self::default();
         let mut superseded = Vec::new();
