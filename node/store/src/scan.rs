@@ -2,6 +2,7 @@
 //! to the first bytes that are none.
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use platform::{Disk, DiskError, SegmentNumber};
 
 use crate::error::{Damage, DamagedPart, OpenError};
@@ -150,6 +151,7 @@ fn decode_footer(at: Position, record: &[u8]) -> Option<Contents> {
 /// Reads a segment record by record, up to the first bytes that are none.
 fn scan(segment: SegmentNumber, bytes: &[u8]) -> Loaded {
     let mut loaded = Loaded::new(segment);
+    let durable = durable_before(segment, bytes);
     // Damaged payloads right at the end are part of a torn tail.
     let mut at_end: Vec<(Damage, Option<Entry>)> = vec![];
     let mut at = 0;
@@ -165,7 +167,12 @@ fn scan(segment: SegmentNumber, bytes: &[u8]) -> Loaded {
         };
         loaded.durable = loaded.durable.max(head.durable);
         at += head.record_size();
-        let found = payload_checksum(payload);
+        // What is durable is not torn; whether a page is as it was is seen when it is read.
+        let is_page = matches!(head.meta, Meta::Frame { .. });
+        let found = match is_page && at <= durable {
+            true => head.payload_checksum,
+            false => payload_checksum(payload),
+        };
         if found == head.payload_checksum {
             for (damage, entry) in at_end.drain(..) {
                 loaded.damage.push(damage);
@@ -188,6 +195,25 @@ fn scan(segment: SegmentNumber, bytes: &[u8]) -> Loaded {
         loaded.durable = loaded.durable.max(durable_after(segment, bytes, at));
     }
     loaded
+}
+
+/// Up to where a segment was durable, as its own heads say.
+fn durable_before(segment: SegmentNumber, bytes: &[u8]) -> usize {
+    let mut at = 0;
+    let mut durable = Position::START;
+    while at < bytes.len() {
+        let offset = u32::try_from(at).expect("segments are sealed early");
+        let Ok((head, _)) = split_record(Position { segment, offset }, &bytes[at..]) else {
+            break;
+        };
+        durable = durable.max(head.durable);
+        at += head.record_size();
+    }
+    match durable.segment.cmp(&segment) {
+        Ordering::Less => 0,
+        Ordering::Equal => durable.offset as usize,
+        Ordering::Greater => bytes.len(),
+    }
 }
 
 impl Loaded {

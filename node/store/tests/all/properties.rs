@@ -226,6 +226,16 @@ fn a_flipped_bit_in_a_page_is_named_and_only_that_page_refused() {
 }
 
 #[test]
+fn a_flipped_bit_in_what_was_durable_is_found_when_the_page_is_read() {
+    let mut disk = known_durable(filled(3, 1 << 20), 1 << 20);
+    disk.flip_bit(FIRST, HEAD + FRAME + HEAD + 1000, 3);
+    let mut store = Store::open(disk, US).unwrap();
+    assert_eq!(store.damage().count(), 0);
+    assert!(matches!(store.read(page(1)), Err(ReadError::Damaged(_))));
+    assert_eq!(store.read(page(2)).unwrap(), Some(content(1, 1, 3)));
+}
+
+#[test]
 fn a_flipped_bit_in_a_sealed_segment_is_found_when_the_page_is_read() {
     let mut disk = known_durable(filled(40, 100_000), 100_000);
     disk.flip_bit(FIRST, HEAD + FRAME + 30, 0);
