@@ -165,6 +165,8 @@ impl Network {
     fn turn(&mut self, wait: Wait) {
         hal::watchdog::alive();
         self.exchange.begin_turn();
+        let core = &mut self.exchange.core;
+        self.programs.flush(&mut core.machine.tcp, &mut core.events);
         self.tcp().poll();
         self.wait(wait);
         self.tcp().poll();

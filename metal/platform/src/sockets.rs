@@ -15,7 +15,7 @@ use crate::tcp::{Phase, SMALL_BUFFER_BYTES, Socket, Tcp};
 /// Connections at the same time at most; more wait until there is room.
 const SOCKETS_MAX: usize = 256;
 /// Callers that may come between two looks, at each listener.
-const WAITING: usize = 4;
+const WAITING: usize = 32;
 /// Bytes read at once.
 const READ_BYTES: usize = 16 << 10;
 /// Time that the other end has to end a connection that was finished here.
@@ -166,6 +166,13 @@ impl Programs {
             .filter_map(|connection| connection.finished)
             .chain(self.ports.next_deadline())
             .min()
+    }
+
+    /// Writes what programs have said since the last turn: it does not wait for what comes.
+    pub(crate) fn flush(&mut self, tcp: &mut Tcp, events: &mut VecDeque<Event>) {
+        for (&id, connection) in &mut self.connections {
+            connection.write_some(tcp, id, events);
+        }
     }
 
     /// Lets callers in, reads, writes.

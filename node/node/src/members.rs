@@ -272,8 +272,11 @@ impl<P: Platform, D: Disk> Core<P, D> {
         if self.leadership.is_some() {
             self.on_join(joiner, process);
         } else if self.voter.leader_address().is_none() {
-            let asked = (process, self.now);
-            self.joining.curious.insert(joiner, asked);
+            let now = self.now;
+            // Who asks again may do so under another number.
+            let curious = &mut self.joining.curious;
+            curious.retain(|_, (_, asked)| now.since(*asked) <= ASK_EVERY);
+            curious.insert(joiner, (process, now));
         }
         self.tell_whom_to_ask(joiner);
     }
