@@ -105,7 +105,8 @@ impl<P: Platform, D: Disk> Core<P, D> {
 
     /// There is news of whom to ask to be let in.
     fn ask_early(&mut self) {
-        if self.next_join().is_some() && self.joining.hurries > 0 {
+        let may_ask = self.fatal.is_none() && self.joining.hurries > 0;
+        if may_ask && self.next_join().is_some() {
             self.joining.hurries -= 1;
             self.ask();
         }
