@@ -105,7 +105,7 @@ impl<P: Platform, D: Disk> Core<P, D> {
     /// A disk that has failed once is not asked again: the node leaves, and the
     /// cluster goes on with the copies of the others.
     pub(crate) fn store_failed(&mut self, error: &impl ToString) {
-        let why = self.store.failure();
+        let why = self.store.failure().or_else(|| self.voter.disk_failure());
         let why = why.map_or_else(|| error.to_string(), |first| first.to_string());
         let reason = FatalReason::StoreFailed(why);
         self.fatal = self.fatal.take().or(Some(reason));

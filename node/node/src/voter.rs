@@ -9,7 +9,7 @@ use control::{
     Checkpoint, Command, Effect, Electorate, Entry, Fate, Input, Leader, Packet, Process, Record,
     Replica, ReplicaConfig, ReplicaOutput, VoterId,
 };
-use platform::Disk;
+use platform::{Disk, DiskError};
 use store::ControlLog;
 use types::{Duration, Instant, NodeId, View};
 use wire::Envelope;
@@ -125,6 +125,11 @@ impl<D: Disk> Voter<D> {
         if let Some(voter) = process.voter {
             self.note(now, voter, &process.address, source);
         }
+    }
+
+    /// Why its disk has failed, if that was not said before.
+    pub(crate) fn disk_failure(&mut self) -> Option<DiskError> {
+        self.log.failure()
     }
 
     /// With which control log this process votes, if it does.

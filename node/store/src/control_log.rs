@@ -125,6 +125,11 @@ impl<D: Disk> ControlLog<D> {
         Ok(durable)
     }
 
+    /// Why the disk has failed: see [`Store::failure`](crate::Store::failure).
+    pub fn failure(&mut self) -> Option<DiskError> {
+        self.log.failure()
+    }
+
     /// The disk, for the world that it lives in.
     pub fn disk_mut(&mut self) -> &mut D {
         &mut self.log.disk
