@@ -17,9 +17,14 @@ const IS_BINARY: u8 = 4;
 const LOOKS: u32 = 1_000;
 const DAY_SECONDS: u64 = 86_400;
 /// It has two digits for the year.
-const CENTURY: u64 = 2000;
+const BEGINNING: Date = Date {
+    year: 2000,
+    month: 1,
+    day: 1,
+};
 
-/// Seconds since 1970; `None` if there is no such clock.
+/// Seconds since 1970; those of the beginning of the century if it says what is no time, `None` if
+/// there is no such clock.
 #[must_use]
 pub fn seconds() -> Option<u64> {
     let fields = || FIELDS.map(read);
@@ -30,11 +35,13 @@ pub fn seconds() -> Option<u64> {
         now = now.map(|bcd| (bcd >> 4) * 10 + (bcd & 15));
     }
     let [second, minute, hour, day, month, year] = now.map(u64::from);
-    if !(1..=12).contains(&month) {
-        return None;
+    let is_date = (1..=12).contains(&month) && (1..=31).contains(&day);
+    if !is_date || hour > 23 || minute > 59 || second > 59 {
+        // Its battery was empty.
+        return Some(days_since_1970(BEGINNING) * DAY_SECONDS);
     }
     let date = Date {
-        year: CENTURY + year,
+        year: BEGINNING.year + year,
         month,
         day,
     };
