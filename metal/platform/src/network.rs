@@ -165,8 +165,9 @@ impl Network {
     fn turn(&mut self, wait: Wait) {
         hal::watchdog::alive();
         self.exchange.begin_turn();
-        let core = &mut self.exchange.core;
-        self.programs.flush(&mut core.machine.tcp, &mut core.events);
+        // What programs have said goes, and what they want by now is read, before anything is
+        // waited for.
+        self.serve_programs(MetalClock.now());
         self.tcp().poll();
         self.wait(wait);
         self.tcp().poll();
@@ -180,11 +181,15 @@ impl Network {
         self.let_in();
         let now = MetalClock.now();
         self.exchange.on_time(now);
+        self.serve_programs(now);
+        // What was said now goes at once.
+        self.tcp().poll();
+    }
+
+    fn serve_programs(&mut self, now: Instant) {
         let core = &mut self.exchange.core;
         let tcp = &mut core.machine.tcp;
         self.programs.turn(tcp, now, &mut core.events);
-        // What was said now goes at once.
-        self.tcp().poll();
     }
 
     fn let_in(&mut self) {

@@ -1,5 +1,6 @@
 //! Connections of programs, and their ports for datagrams.
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -14,8 +15,10 @@ use crate::tcp::{Phase, SMALL_BUFFER_BYTES, Socket, Tcp};
 
 /// Connections at the same time at most; more wait until there is room.
 const SOCKETS_MAX: usize = 256;
+/// Listeners and ports for datagrams: each has memory for those who may come.
+const PLACES_MAX: usize = 16;
 /// Callers that may come between two looks, at each listener.
-const WAITING: usize = 32;
+const WAITING: usize = 16;
 /// Bytes read at once.
 const READ_BYTES: usize = 16 << 10;
 /// Time that the other end has to end a connection that was finished here.
@@ -72,6 +75,11 @@ impl Programs {
         address: SocketAddr,
         events: &mut VecDeque<Event>,
     ) -> Result<(ListenerId, SocketAddr), String> {
+        if self.listeners.len() + self.ports.numbers().count() >= PLACES_MAX {
+            return Err(format!(
+                "this machine has {PLACES_MAX} listeners and ports already"
+            ));
+        }
         let is_had = |port| match protocol {
             Protocol::Stream => self.listeners.values().any(|other| other.port == port),
             Protocol::Datagrams => {
@@ -166,13 +174,6 @@ impl Programs {
             .filter_map(|connection| connection.finished)
             .chain(self.ports.next_deadline())
             .min()
-    }
-
-    /// Writes what programs have said since the last turn: it does not wait for what comes.
-    pub(crate) fn flush(&mut self, tcp: &mut Tcp, events: &mut VecDeque<Event>) {
-        for (&id, connection) in &mut self.connections {
-            connection.write_some(tcp, id, events);
-        }
     }
 
     /// Lets callers in, reads, writes.

@@ -177,10 +177,13 @@ impl Tcp {
 
     /// Is reached at these addresses, too, and no more at others but its own.
     fn set_addresses(&mut self, addresses: &[Prefix]) {
+        let before = self.addresses();
+        if before == addresses {
+            // A change costs all that is known of neighbours.
+            return;
+        }
         let own = IpAddress::from(self.own);
-        let mut before = Vec::new();
         self.interface.update_ip_addrs(|list| {
-            before.extend(list.iter().map(IpCidr::address));
             list.retain(|one| one.address() == own);
             for one in addresses {
                 let added = list.push(IpCidr::new(one.ip.into(), one.bits));
@@ -188,10 +191,22 @@ impl Tcp {
             }
         });
         for one in addresses {
-            if !before.contains(&one.ip.into()) {
+            if !before.iter().any(|known| known.ip == one.ip) {
                 self.announce(one.ip);
             }
         }
+    }
+
+    /// Where it is reached beside its own address.
+    fn addresses(&self) -> Vec<Prefix> {
+        let own = IpAddress::from(self.own);
+        let others = self.interface.ip_addrs().iter();
+        let others = others.filter(|one| one.address() != own);
+        let others = others.map(|IpCidr::Ipv4(one)| Prefix {
+            ip: one.address(),
+            bits: one.prefix_len(),
+        });
+        others.collect()
     }
 
     /// Tells the neighbours where an address is now (RFC 5227, section 3): it may have been
@@ -483,15 +498,8 @@ impl Settable<part::Network> for Tcp {
     }
 
     fn ask(&mut self) -> part::Network {
-        let own = IpAddress::from(self.own);
-        let others = self.interface.ip_addrs().iter();
-        let others = others.filter(|one| one.address() != own);
-        let addresses = others.map(|IpCidr::Ipv4(one)| Prefix {
-            ip: one.address(),
-            bits: one.prefix_len(),
-        });
         part::Network {
-            addresses: addresses.collect(),
+            addresses: self.addresses(),
             rules: self.device.filter.settings.rules.clone(),
         }
     }

@@ -160,6 +160,17 @@ fn open(world: &mut MetalWorld, port: u16) -> SocketId {
     panic!("the port has no line");
 }
 
+/// Whatever programs ask for, the machine keeps memory for itself.
+fn refuses_more(world: &mut MetalWorld) {
+    let mut ports = 6000..7000;
+    let refused = ports.find_map(|port| {
+        let address = SocketAddr::from(([0, 0, 0, 0], port));
+        world.listen(Protocol::Stream, address).err()
+    });
+    let why = refused.expect("a thousand listeners are too many");
+    assert!(why.contains("listeners and ports"), "{why}");
+}
+
 pub(crate) fn bad_and_unwanted(machine: &mut Machine) {
     let mut network = machine.network.take().expect("a network");
     send_bad(&mut network);
@@ -200,4 +211,5 @@ pub(crate) fn bad_and_unwanted(machine: &mut Machine) {
             }
         }
     }
+    refuses_more(&mut world);
 }
